@@ -1,0 +1,20 @@
+// Every bound between two processes, in one place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace troupe::limits {
+
+inline constexpr size_t frame_size_max = 1 << 20;        // bytes of one control message
+inline constexpr uint32_t frame_depth_max = 16;          // nesting of one control message
+inline constexpr uint32_t frame_tables_max = 100'000;    // tables of one control message
+inline constexpr uint32_t requests_in_flight_max = 4096; // unanswered requests per link
+inline constexpr uint32_t one_way_window = 4096;    // one-way messages not yet handled, per link
+inline constexpr size_t link_buffer_max = 16 << 20; // bytes that wait to be written, per link
+inline constexpr size_t links_max = 4096;           // links of one process
+inline constexpr size_t bulk_chunk_max = 1 << 20;   // bytes of one chunk of the bulk channel
+
+static_assert(link_buffer_max >= 2 * frame_size_max);
+
+} // namespace troupe::limits
