@@ -1,0 +1,77 @@
+#include "tests/tidy/tables.hpp"
+
+#include "tests/tidy/rules.hpp"
+
+#include <array>
+
+namespace troupe::tidy {
+
+std::span<const arrow> arrows() {
+  static const std::vector<arrow> rows{
+    {"runtime/base/", {"runtime/base/"}},
+    {"runtime/protocol/", {"runtime/base/", "runtime/protocol/"}},
+    {"runtime/", {"runtime/"}},
+    {"storage/", {"storage/", "runtime/base/"}},
+    {"kernels/", {"kernels/", "runtime/base/"}},
+    {"actors/", {"actors/", "kernels/", "runtime/", "storage/"}},
+    {"launcher/", {"launcher/", "actors/", "kernels/", "runtime/", "storage/"}},
+    {"examples/", {"examples/", "launcher/", "actors/", "kernels/", "runtime/", "storage/"}},
+    {"tests/", {""}},
+  };
+  return rows;
+}
+
+std::span<const foreign> foreign_headers() {
+  static const std::vector<foreign> rows{
+    {"zmq.h", {"runtime/zmq_transport.cpp", "tests/bench/", "tests/fuzz/"}},
+    {"rocksdb/", {"storage/rocksdb_store.cpp"}},
+    {"dnnl", {"kernels/onednn/"}},
+    {"oneapi/dnnl/", {"kernels/onednn/"}},
+    {"spdlog/", {"runtime/base/log.cpp"}},
+    {"fmt/", {"runtime/base/log.cpp"}},
+    {"yaml-cpp/", {"actors/jobs/job_file.cpp"}},
+    {"CLI/", {"launcher/"}},
+    {"hwloc.h", {"actors/cluster/machine.cpp"}},
+    {"caf/io/", {"tests/bench/"}},
+    {"caf/openssl/", {"tests/bench/"}},
+    {"caf/", {"runtime/", "actors/", "launcher/", "examples/", "tests/"}},
+    {"flatbuffers/", {"runtime/", "tests/fuzz/", "tests/bench/"}},
+    {"troupe_generated.h", {"runtime/protocol/messages.hpp"}},
+    {"xxhash.h", {"runtime/base/", "storage/", "kernels/", "actors/jobs/"}},
+    {"openssl/", {"runtime/", "storage/", "actors/"}},
+    {"nlohmann/", {"launcher/", "actors/", "tests/"}},
+    {"zlib.h", {"examples/", "storage/", "actors/"}},
+    {"httplib.h", {"runtime/"}},
+    {"gtest/", {"tests/", "examples/"}},
+    {"gmock/", {"tests/"}},
+    {"gloo/", {"tests/bench/"}},
+    {"mpi.h", {"tests/bench/"}},
+  };
+  return rows;
+}
+
+std::span<const ban> bans() {
+  static const std::vector<ban> rows{
+    {"sleep_for", {"runtime/base/", "launcher/"}, "wait for a condition with a deadline"},
+    {"sleep_until", {"runtime/base/", "launcher/"}, "wait for a condition with a deadline"},
+    {"usleep", {}, "wait for a condition with a deadline"},
+    {"nanosleep", {}, "wait for a condition with a deadline"},
+    {"rand()", {}, "take a random_source"},
+    {"std::random_device", {"runtime/base/", "launcher/"}, "take a random_source"},
+    {"getenv", {"runtime/base/", "launcher/", "examples/", "tests/"}, "take it as an option"},
+    {"caf::infinite", {}, "give the request a finite deadline"},
+    {"throw", {}, "return a result"},
+    {"using namespace std", {}, "name what is used"},
+  };
+  return rows;
+}
+
+std::span<const exception> exceptions() {
+  static constexpr std::array<exception, 1> rows{{
+    {"line_length", "runtime/base/result.hpp",
+     "clang-format 14 keeps a requires clause of a constructor on one line"},
+  }};
+  return rows;
+}
+
+} // namespace troupe::tidy
