@@ -8,6 +8,7 @@
 #include "troupe_generated.h"
 
 #include <caf/allowed_unsafe_message_type.hpp>
+#include <flatbuffers/minireflect.h>
 
 #include <concepts>
 #include <string>
