@@ -1,0 +1,241 @@
+#include "kernels/collective/shm/link.hpp"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <sstream>
+
+namespace troupe::collective::shm {
+namespace {
+
+constexpr duration look_interval = std::chrono::milliseconds(100); // at the processes of the others
+constexpr int spins = 64; // before sleeping: about 2 us, less than a sleep costs
+
+constexpr size_t header_bytes = sizeof(header);
+constexpr size_t small_bytes = small_floats * sizeof(float);
+
+// Passive: a waiting rank leaves its core to the ones that compute. A negative answer (interrupted,
+// or the value has changed already) only means one more look.
+void futex_wait(std::atomic<uint32_t>& word, uint32_t seen, duration at_most) {
+  auto ns = std::max<int64_t>(at_most.count(), 0);
+  timespec limit{ns / 1'000'000'000, ns % 1'000'000'000};
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT, seen, &limit, nullptr, 0);
+}
+
+void futex_wake_all(std::atomic<uint32_t>& word) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+struct stat_line {
+  char state = 0;
+  uint64_t start = 0;
+};
+
+// Reads state and start time, fields 3 and 22 of proc(5)'s stat. False when there is none.
+bool read_stat(uint64_t pid, stat_line& out) {
+  auto path = "/proc/" + std::to_string(pid) + "/stat";
+  auto fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return false;
+  char text[1024];
+  auto length = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  if (length <= 0)
+    return false;
+  text[length] = 0;
+  // The name, field 2, may hold anything, also a parenthesis: the last one ends it.
+  auto* rest = strrchr(text, ')');
+  if (!rest)
+    return false;
+  std::istringstream fields(rest + 1);
+  fields >> out.state;
+  std::string skipped;
+  for (int field = 4; field < 22; ++field)
+    fields >> skipped;
+  fields >> out.start;
+  return static_cast<bool>(fields);
+}
+
+uint64_t own_pid_space() {
+  struct stat info {};
+  return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
+}
+
+} // namespace
+
+process_mark this_process() {
+  process_mark mark;
+  mark.pid = static_cast<uint64_t>(getpid());
+  mark.pid_space = own_pid_space();
+  stat_line line;
+  if (read_stat(mark.pid, line))
+    mark.start = line.start;
+  return mark;
+}
+
+bool is_running(const process_mark& mark) {
+  if (mark.start == 0 || mark.pid_space != own_pid_space())
+    return true;
+  stat_line line;
+  if (!read_stat(mark.pid, line))
+    return false;
+  return line.start == mark.start && line.state != 'Z' && line.state != 'X';
+}
+
+size_t chunk_floats(uint32_t ranks) {
+  constexpr size_t budget = 16u << 18; // 16 MiB for all ranks together
+  auto share = std::clamp<size_t>(budget / (ranks + 1), 16u << 10, 256u << 10);
+  return share / 32 * 32;
+}
+
+size_t region_bytes(uint32_t ranks) {
+  return header_bytes + ranks * (sizeof(slot) + 2 * small_bytes)
+         + (ranks + 2) * chunk_floats(ranks) * sizeof(float);
+}
+
+digest region_proof(const group_options& options, const digest& nonce) {
+  std::vector<uint8_t> bytes(nonce.begin(), nonce.end());
+  uint64_t numbers[] = {options.generation, options.size};
+  auto* raw = reinterpret_cast<const uint8_t*>(numbers);
+  bytes.insert(bytes.end(), raw, raw + sizeof(numbers));
+  return prove(options.secret, "troupe shm", bytes);
+}
+
+region::region(void* base, uint32_t rank, uint32_t ranks)
+  : base_(base), rank_(rank), ranks_(ranks) {}
+
+region::~region() {
+  auto& own = slot_of(rank_);
+  auto joined = static_cast<uint32_t>(slot_joined);
+  // Ranks that still need this one learn it now and not by its process, which may live on.
+  if (own.state.compare_exchange_strong(joined, slot_left))
+    ring();
+  munmap(base_, region_bytes(ranks_));
+}
+
+slot& region::slot_of(uint32_t rank) {
+  return *(reinterpret_cast<slot*>(static_cast<char*>(base_) + header_bytes) + rank);
+}
+
+float* region::small(uint32_t rank, uint32_t half) {
+  auto* first = static_cast<char*>(base_) + header_bytes + ranks_ * sizeof(slot);
+  return reinterpret_cast<float*>(first + (2 * size_t{rank} + half) * small_bytes);
+}
+
+float* region::stage(uint32_t half) {
+  return small(ranks_, 0) + half * (chunk_floats(ranks_) / 2);
+}
+
+float* region::sums() {
+  return small(ranks_, 0) + chunk_floats(ranks_);
+}
+
+float* region::input(uint32_t rank) {
+  return sums() + (size_t{rank} + 1) * chunk_floats(ranks_);
+}
+
+void region::ring() {
+  head().bell.fetch_add(1);
+  futex_wake_all(head().bell);
+}
+
+void region::end(errc why) {
+  uint32_t none = 0;
+  auto cause = static_cast<uint32_t>(why) | (rank_ + 1) << 8;
+  if (head().cause.compare_exchange_strong(none, cause))
+    ring();
+}
+
+error region::ended_by_other() {
+  auto cause = head().cause.load();
+  auto code = static_cast<errc>(cause & 0xff);
+  auto why = code == errc::deadline ? errc::deadline : errc::aborted;
+  return {why, "rank " + std::to_string((cause >> 8) - 1) + " ended the group ("
+                 + std::string(name_of(code)) + "): make a new generation."};
+}
+
+error region::give_up(errc why, const std::string& text) {
+  end(why);
+  return {why, text + ": make a new generation without it or start it again."};
+}
+
+// Ends when `done` holds; fails when the group ended, a rank that is `missing` has gone, or at
+// `until`.
+template <class Done, class Missing>
+result<void> region::wait(const Done& done, const Missing& missing, time_point until) {
+  for (int i = 0; i < spins; ++i) {
+    if (done())
+      return {};
+    relax();
+  }
+  auto next_look = now() + look_interval;
+  for (;;) {
+    auto seen = head().bell.load();
+    if (done())
+      return {};
+    if (head().cause.load() != 0)
+      return ended_by_other();
+    auto time = now();
+    auto look = time >= next_look;
+    uint32_t last_missing = ranks_;
+    for (uint32_t r = 0; r < ranks_; ++r) {
+      if (r == rank_ || !missing(r))
+        continue;
+      last_missing = r;
+      auto state = slot_of(r).state.load();
+      auto gone
+        = state == slot_left || (look && state == slot_joined && !is_running(slot_of(r).process));
+      // It may have arrived before it went: then this meeting is complete without it.
+      if (gone && missing(r))
+        return give_up(errc::aborted, "rank " + std::to_string(r) + " has gone");
+    }
+    if (look)
+      next_look = time + look_interval;
+    if (time >= until && !done())
+      return give_up(errc::deadline,
+                     "rank " + std::to_string(last_missing) + " did not come in time");
+    futex_wait(head().bell, seen, std::min(until, next_look) - time);
+  }
+}
+
+result<void> region::wait_joined(time_point until) {
+  ring();
+  auto done = [this] { return head().joined.load() == ranks_; };
+  // A rank that joined and went again is missed as much as one that never came.
+  return wait(
+    done, [&](uint32_t) { return !done(); }, until);
+}
+
+result<void> region::meet(time_point until) {
+  auto target = ++met_;
+  auto missing = [this, target](uint32_t r) {
+    return static_cast<int32_t>(slot_of(r).arrived.load() - target) < 0;
+  };
+  auto done = [&] {
+    for (uint32_t r = 0; r < ranks_; ++r) {
+      if (missing(r))
+        return false;
+    }
+    return true;
+  };
+  slot_of(rank_).arrived.store(target);
+  // Only the last one to arrive wakes the others.
+  if (head().arrivals.fetch_add(1) + 1 == target * ranks_)
+    ring();
+  return wait(done, missing, until);
+}
+
+} // namespace troupe::collective::shm

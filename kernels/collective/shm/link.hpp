@@ -1,0 +1,99 @@
+// The shared memory of a group: its layout, and how ranks meet in it.
+//
+// Memory order: what a rank writes before it arrives at a meeting is visible to each rank that left
+// that meeting.
+// Threads: meet() from one thread per rank; end() from any thread.
+#pragma once
+
+#include "kernels/collective/operation.hpp"
+#include "kernels/collective/proof.hpp"
+
+#include <atomic>
+
+namespace troupe::collective::shm {
+
+inline constexpr uint64_t magic = 0x315f6d68735f7274; // "tr_shm_1"
+inline constexpr size_t small_floats = 2048;          // up to here every rank reduces everything
+
+// A process, so that a later process with the same number is not taken for it.
+struct process_mark {
+  uint64_t pid = 0;
+  uint64_t start = 0;     // clock ticks after boot
+  uint64_t pid_space = 0; // inode of its pid namespace: numbers of another one mean nothing here
+};
+
+process_mark this_process();
+
+// False when it has ended or waits to be reaped. True when that cannot be known.
+bool is_running(const process_mark& mark);
+
+enum slot_state : uint32_t { slot_free, slot_claimed, slot_joined, slot_left };
+
+struct alignas(64) slot {
+  std::atomic<uint32_t> state;   // a slot_state
+  std::atomic<uint32_t> arrived; // meetings, counted from 1
+  process_mark process;
+  operation called[2]; // by parity of the sequence: the last one may still be read
+};
+
+struct alignas(64) header {
+  uint64_t magic;
+  uint32_t size;
+  digest nonce;
+  digest proof; // of the secret, over generation, size and nonce
+  alignas(64) std::atomic<uint32_t> joined;
+  std::atomic<uint32_t> cause;                // 0, or why the group ended: errc | (rank + 1) << 8
+  alignas(64) std::atomic<uint32_t> bell;     // what waiters sleep on: rung after each change
+  alignas(64) std::atomic<uint32_t> arrivals; // of all ranks at all meetings
+};
+
+static_assert(std::atomic<uint32_t>::is_always_lock_free);
+
+// Elements that one rank puts into the region at a time.
+size_t chunk_floats(uint32_t ranks);
+size_t region_bytes(uint32_t ranks);
+digest region_proof(const group_options& options, const digest& nonce);
+
+class region {
+public:
+  // Takes over the mapping.
+  region(void* base, uint32_t rank, uint32_t ranks);
+  ~region();
+  region(const region&) = delete;
+  region& operator=(const region&) = delete;
+
+  header& head() { return *static_cast<header*>(base_); }
+  slot& slot_of(uint32_t rank);
+
+  // Two halves of stage and small memory are used in turn; see group.cpp for why that is enough.
+  float* small(uint32_t rank, uint32_t half);
+  float* stage(uint32_t half);
+  float* sums();
+  float* input(uint32_t rank);
+
+  // Waits until all ranks have joined.
+  result<void> wait_joined(time_point until);
+
+  // A barrier.
+  result<void> meet(time_point until);
+
+  void end(errc why);
+
+private:
+  template <class Done, class Missing>
+  result<void> wait(const Done& done, const Missing& missing, time_point until);
+  error ended_by_other();
+  error give_up(errc why, const std::string& text);
+  void ring();
+
+  void* base_;
+  uint32_t rank_;
+  uint32_t ranks_;
+  uint32_t met_ = 0;
+};
+
+// Makes the region (rank 0) or finds it, and returns when all ranks have joined.
+result<std::unique_ptr<region>> join(const group_options& options, const std::string& name,
+                                     time_point until);
+
+} // namespace troupe::collective::shm

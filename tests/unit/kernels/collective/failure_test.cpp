@@ -1,0 +1,192 @@
+#include "tests/unit/kernels/collective/gang.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <ctime>
+#include <thread>
+
+namespace troupe::collective::test {
+namespace {
+
+using namespace std::chrono_literals;
+using seconds = std::chrono::duration<double>;
+
+seconds elapsed_since(time_point start) {
+  return system_clock{}.now() - start;
+}
+
+class Failure : public testing::TestWithParam<backend> {};
+
+INSTANTIATE_TEST_SUITE_P(All, Failure, testing::Values(backend::shm, backend::tcp),
+                         [](auto& each) { return name_of(each.param); });
+
+// Reduces until it fails; the exit code is the error's. Each operation is reported as a byte.
+int reduce_until_error(group& g, int progress) {
+  std::vector<float> mine(20'000, 1.0f);
+  for (;;) {
+    auto done = g.allreduce(mine, reduction::mean);
+    if (!done)
+      return static_cast<int>(done.error().code);
+    char byte = 'x';
+    if (write(progress, &byte, 1) != 1)
+      return 99;
+  }
+}
+
+TEST_P(Failure, AKilledRankEndsTheOthersLongBeforeTheDeadline) {
+  for (uint32_t victim : {0u, 2u}) {
+    process_gang gang(GetParam(), 4, 30s, reduce_until_error);
+    ASSERT_TRUE(gang.await_progress(200));
+    auto start = system_clock{}.now();
+    gang.signal(victim, SIGKILL);
+    for (uint32_t r = 0; r < 4; ++r) {
+      if (r == victim)
+        continue;
+      EXPECT_EQ(gang.await_exit(r), static_cast<int>(errc::aborted)) << "rank " << r;
+    }
+    EXPECT_LT(elapsed_since(start), 10s);
+  }
+}
+
+TEST_P(Failure, AStoppedRankEndsTheOthersByTheDeadline) {
+  process_gang gang(GetParam(), 3, 1500ms, reduce_until_error);
+  ASSERT_TRUE(gang.await_progress(100));
+  auto start = system_clock{}.now();
+  gang.signal(1, SIGSTOP);
+  auto late = 0;
+  for (uint32_t r : {0u, 2u}) {
+    auto code = gang.await_exit(r);
+    // One rank's clock runs out first; the other may learn it from that one.
+    EXPECT_TRUE(code == static_cast<int>(errc::deadline) || code == static_cast<int>(errc::aborted))
+      << code;
+    late += code == static_cast<int>(errc::deadline);
+  }
+  EXPECT_GE(late, 1);
+  EXPECT_GT(elapsed_since(start), 1s);
+  EXPECT_LT(elapsed_since(start), 10s);
+  gang.signal(1, SIGCONT);
+  EXPECT_NE(gang.await_exit(1), 0);
+}
+
+TEST_P(Failure, AbortFromAnotherThreadEndsARunningOperationEverywhere) {
+  std::atomic<uint32_t> failed = 0;
+  auto start = system_clock{}.now();
+  run_threads(
+    GetParam(), 3,
+    [&](group& g) {
+      // Rank 0 never comes: the others wait in the barrier until it aborts.
+      if (g.rank() == 0) {
+        std::thread([&] { g.abort(); }).join();
+        auto later = g.barrier();
+        ASSERT_FALSE(later);
+        EXPECT_EQ(later.error().code, errc::aborted);
+        return;
+      }
+      auto done = g.barrier();
+      ASSERT_FALSE(done);
+      EXPECT_EQ(done.error().code, errc::aborted);
+      ++failed;
+    },
+    30s);
+  EXPECT_EQ(failed, 2u);
+  EXPECT_LT(elapsed_since(start), 10s);
+}
+
+TEST_P(Failure, AbortEndsTheOwnOperationThatWaits) {
+  std::atomic<bool> leave = false;
+  run_threads(
+    GetParam(), 2,
+    [&](group& g) {
+      if (g.rank() == 0) {
+        leave.wait(false);
+        return;
+      }
+      std::atomic<bool> entering = false;
+      std::thread other([&] {
+        entering.wait(false);
+        g.abort();
+      });
+      entering = true;
+      entering.notify_one();
+      auto done = g.barrier();
+      other.join();
+      ASSERT_FALSE(done);
+      EXPECT_EQ(done.error().code, errc::aborted);
+      leave = true;
+      leave.notify_one();
+    },
+    30s);
+}
+
+TEST_P(Failure, ARankThatLeavesEndsTheOthers) {
+  auto start = system_clock{}.now();
+  run_threads(
+    GetParam(), 3,
+    [&](group& g) {
+      std::vector<float> mine(10, 1.0f);
+      EXPECT_TRUE(g.allreduce(mine, reduction::sum));
+      if (g.rank() == 1)
+        return;
+      auto done = g.allreduce(mine, reduction::sum);
+      ASSERT_FALSE(done);
+      EXPECT_EQ(done.error().code, errc::aborted);
+    },
+    30s);
+  EXPECT_LT(elapsed_since(start), 10s);
+}
+
+TEST_P(Failure, AfterAnErrorEveryOperationFailsAtOnce) {
+  run_threads(
+    GetParam(), 2,
+    [&](group& g) {
+      if (g.rank() == 0)
+        g.abort();
+      std::vector<float> mine(10, 1.0f);
+      auto first = g.barrier();
+      ASSERT_FALSE(first);
+      auto start = system_clock{}.now();
+      EXPECT_FALSE(g.allreduce(mine, reduction::sum));
+      EXPECT_FALSE(g.broadcast(mine, 0));
+      auto last = g.barrier();
+      ASSERT_FALSE(last);
+      EXPECT_EQ(last.error().code, first.error().code);
+      EXPECT_LT(elapsed_since(start), 1s);
+    },
+    30s);
+}
+
+TEST_P(Failure, DifferentOperationsAreAnErrorAndNotAWrongSum) {
+  run_threads(
+    GetParam(), 3,
+    [](group& g) {
+      std::vector<float> mine(g.rank() == 1 ? 11 : 10, 1.0f);
+      auto done = g.allreduce(mine, reduction::sum);
+      // Two neighbours see it; the third may only see that the group ended.
+      EXPECT_FALSE(done);
+    },
+    30s);
+  run_threads(GetParam(), 2, [](group& g) {
+    std::vector<float> mine(10, 1.0f);
+    EXPECT_FALSE(g.rank() == 0 ? g.barrier() : g.broadcast(mine, 0));
+  });
+}
+
+// Waiting is passive: the cores belong to those that compute.
+TEST_P(Failure, WaitingTakesNoProcessorTime) {
+  process_gang gang(GetParam(), 2, 1s, [](group& g, int) {
+    if (g.rank() == 0) {
+      pause();
+      return 0;
+    }
+    auto done = g.barrier();
+    auto used = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+    return done || used > 0.2 ? 1 : 0;
+  });
+  EXPECT_EQ(gang.await_exit(1), 0);
+}
+
+} // namespace
+} // namespace troupe::collective::test

@@ -1,0 +1,143 @@
+#include "tests/unit/kernels/collective/gang.hpp"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+namespace troupe::collective::test {
+namespace {
+
+std::pair<int, std::string> listen_somewhere() {
+  auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(where);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&where), length), 0);
+  EXPECT_EQ(listen(fd, 128), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&where), &length), 0);
+  return {fd, "127.0.0.1:" + std::to_string(ntohs(where.sin_port))};
+}
+
+} // namespace
+
+std::string name_of(backend kind) {
+  return kind == backend::shm ? "shm" : "tcp";
+}
+
+place::place(backend kind, uint32_t ranks) : kind_(kind) {
+  static std::atomic<uint32_t> number = 0;
+  name_ = "troupe_test." + std::to_string(getpid()) + "." + std::to_string(number++);
+  for (uint32_t r = 0; kind == backend::tcp && r < ranks; ++r) {
+    auto [fd, address] = listen_somewhere();
+    listeners_.push_back(fd);
+    members_.push_back(address);
+  }
+}
+
+place::~place() {
+  for (auto fd : listeners_) {
+    if (fd >= 0)
+      close(fd);
+  }
+}
+
+int place::take_listener(uint32_t rank) {
+  return std::exchange(listeners_[rank], -1);
+}
+
+result<std::unique_ptr<group>> place::join(const group_options& options) {
+  if (kind_ == backend::shm)
+    return join_shm(options, name_);
+  return join_tcp(options, take_listener(options.rank), members_);
+}
+
+group_options options_of(uint32_t rank, uint32_t ranks, duration deadline) {
+  return {rank, ranks, 1, "a secret of the test", deadline};
+}
+
+void run_threads(backend kind, uint32_t ranks, const std::function<void(group&)>& body,
+                 duration deadline) {
+  place where(kind, ranks);
+  std::vector<std::thread> threads;
+  for (uint32_t r = 0; r < ranks; ++r) {
+    threads.emplace_back([&, r] {
+      auto joined = where.join(options_of(r, ranks, deadline));
+      EXPECT_TRUE(joined) << joined.error().text;
+      if (joined)
+        body(**joined);
+    });
+  }
+  for (auto& thread : threads)
+    thread.join();
+}
+
+process_gang::process_gang(backend kind, uint32_t ranks, duration deadline, const body_type& body) {
+  place where(kind, ranks);
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
+  for (uint32_t r = 0; r < ranks; ++r) {
+    auto pid = fork();
+    EXPECT_GE(pid, 0);
+    if (pid == 0) {
+      close(ends[0]);
+      // The other ranks' listeners belong to them alone.
+      for (uint32_t other = 0; kind == backend::tcp && other < ranks; ++other) {
+        if (other != r)
+          close(where.take_listener(other));
+      }
+      auto joined = where.join(options_of(r, ranks, deadline));
+      auto code = joined ? body(**joined, ends[1]) : 100 + static_cast<int>(joined.error().code);
+      _exit(code);
+    }
+    pids_.push_back(pid);
+  }
+  close(ends[1]);
+  progress_ = ends[0];
+}
+
+process_gang::~process_gang() {
+  for (uint32_t r = 0; r < pids_.size(); ++r) {
+    if (pids_[r] > 0) {
+      signal(r, SIGKILL);
+      await_exit(r);
+    }
+  }
+  close(progress_);
+}
+
+bool process_gang::await_progress(size_t bytes) {
+  size_t seen = 0;
+  while (seen < bytes) {
+    pollfd ready{progress_, POLLIN, 0};
+    char buffer[256];
+    if (poll(&ready, 1, 20'000) <= 0)
+      return false;
+    auto got = read(progress_, buffer, sizeof(buffer));
+    if (got <= 0)
+      return false;
+    seen += static_cast<size_t>(got);
+  }
+  return true;
+}
+
+void process_gang::signal(uint32_t rank, int number) {
+  kill(pids_[rank], number);
+}
+
+int process_gang::await_exit(uint32_t rank) {
+  int status = 0;
+  waitpid(std::exchange(pids_[rank], 0), &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+} // namespace troupe::collective::test
