@@ -1,0 +1,163 @@
+#include "actors/cluster/client.hpp"
+
+#include "runtime/actor_error.hpp"
+#include "runtime/bridge.hpp"
+#include "runtime/local_transport.hpp"
+
+#include <caf/all.hpp>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto deadline = std::chrono::seconds(30);
+
+caf::actor_system_config& configured(caf::actor_system_config& config) {
+  config.set("scheduler.policy", caf::atom("sharing"));
+  config.set("scheduler.max-threads", size_t{1});
+  return config;
+}
+
+bridge_options options_of(const clock& time) {
+  bridge_options options;
+  options.name = "client/" + std::to_string(::getpid()) + "." + std::to_string(time.wall_ns());
+  options.life = incarnation{static_cast<uint64_t>(time.wall_ns())};
+  return options;
+}
+
+} // namespace
+
+struct client::state {
+  state()
+    : system(configured(config)), carrier(make_local_transport()),
+      link(system, options_of(time),
+           {[this](const peer& who) { set_up(true, who); },
+            [this](const peer& who, const error&) { set_up(false, who); }}) {}
+
+  ~state() { link.stop(); }
+
+  void set_up(bool is_up, const peer& who) {
+    if (who.name != "master")
+      return;
+    std::lock_guard guard{mutex};
+    up = is_up;
+    changed.notify_all();
+  }
+
+  bool wait_up(duration patience) {
+    std::unique_lock guard{mutex};
+    return changed.wait_for(guard, patience, [this] { return up; });
+  }
+
+  system_clock time;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool up = false;
+  caf::actor_system_config config;
+  caf::actor_system system;
+  std::unique_ptr<transport> carrier;
+  bridge link;
+};
+
+client::client(std::unique_ptr<state> made) : state_(std::move(made)) {}
+
+client::~client() = default;
+
+result<std::unique_ptr<client>> client::connect(const std::string& directory, duration patience) {
+  auto made = std::make_unique<state>();
+  TROUPE_TRY(made->link.attach(*made->carrier));
+  auto endpoint = "local:" + directory + "/master.sock";
+  // The first try tells at once whether anybody listens; then the bridge keeps the connection up.
+  auto first = made->link.dial(*made->carrier, endpoint);
+  if (!first || !made->wait_up(patience))
+    return {errc::unavailable, "no cluster answers in " + directory
+                                 + "; start one with: troupe up --dir " + directory};
+  return std::unique_ptr<client>(new client(std::move(made)));
+}
+
+master_client_api client::master() {
+  return state_->link.proxy<master_client_api>(node_named("master"), "master",
+                                               {deadline, run_on::receiver});
+}
+
+caf::actor_system& client::system() {
+  return state_->system;
+}
+
+template <class Answer, class Request>
+result<Answer> client::ask(Request request) {
+  caf::scoped_actor self{state_->system};
+  result<Answer> got{errc::internal, "the master answered nothing"};
+  self->request(master(), deadline + std::chrono::seconds(1), std::move(request))
+    .receive([&](Answer& answer) { got = std::move(answer); },
+             [&](const caf::error& why) { got = reason_of(why); });
+  return got;
+}
+
+result<uint64_t> client::submit(job_spec_msg spec, uint64_t token) {
+  submit_job_msg request;
+  request.spec = std::make_unique<job_spec_msg>(std::move(spec));
+  request.token = token;
+  request.user = std::to_string(::getuid());
+  auto accepted = ask<job_accepted_msg>(std::move(request));
+  if (!accepted)
+    return accepted.error();
+  return accepted->job;
+}
+
+result<void> client::kill(uint64_t job, std::string reason) {
+  kill_job_msg request;
+  request.job = job;
+  request.reason = std::move(reason);
+  TROUPE_TRY(ask<done_msg>(std::move(request)));
+  return {};
+}
+
+result<job_status_msg> client::status(uint64_t job) {
+  get_job_msg request;
+  request.job = job;
+  return ask<job_status_msg>(std::move(request));
+}
+
+result<job_list_msg> client::jobs() {
+  return ask<job_list_msg>(list_jobs_msg{});
+}
+
+result<job_events_msg> client::watch(uint64_t job, uint64_t after) {
+  watch_job_msg request;
+  request.job = job;
+  request.after = after;
+  return ask<job_events_msg>(std::move(request));
+}
+
+result<cluster_status_msg> client::cluster() {
+  return ask<cluster_status_msg>(get_cluster_msg{});
+}
+
+result<log_chunk_msg> client::log(uint64_t job, uint32_t attempt, std::string type, uint32_t index,
+                                  uint64_t offset) {
+  read_log_msg request;
+  request.job = job;
+  request.attempt = attempt;
+  request.type = std::move(type);
+  request.index = index;
+  request.offset = offset;
+  return ask<log_chunk_msg>(std::move(request));
+}
+
+result<lineage_msg> client::lineage(uint64_t job) {
+  get_lineage_msg request;
+  request.job = job;
+  return ask<lineage_msg>(std::move(request));
+}
+
+result<void> client::stop_cluster() {
+  TROUPE_TRY(ask<done_msg>(stop_cluster_msg{}));
+  return {};
+}
+
+} // namespace troupe

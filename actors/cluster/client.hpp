@@ -1,0 +1,63 @@
+// A client of a running cluster, for programs: each method is one typed message to the master, and
+// its answer.
+//
+//   auto cluster = client::connect(directory);
+//   auto job = cluster->submit(spec);
+//   auto news = cluster->watch(*job, 0);
+//
+// Actor code asks the same of master(), an ordinary typed handle.
+// Errors: errc::unavailable when no cluster runs there; the master's own, as they were;
+// errc::node_lost when it died: the next call connects again. submit() is safe to repeat with the
+// same token. Threads: one thread uses a client. Each method blocks until its answer or deadline:
+// never call it in an actor.
+#pragma once
+
+#include "actors/cluster/interfaces.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/result.hpp"
+
+#include <memory>
+#include <string>
+
+namespace troupe {
+
+class client {
+public:
+  // `directory`: of the cluster, where its master listens.
+  static result<std::unique_ptr<client>> connect(const std::string& directory,
+                                                 duration patience = std::chrono::seconds(2));
+  ~client();
+
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+
+  // The new job's number. `token` != 0 makes the call safe to repeat: one token, one job.
+  result<uint64_t> submit(job_spec_msg spec, uint64_t token);
+  result<void> kill(uint64_t job, std::string reason);
+  result<job_status_msg> status(uint64_t job);
+  result<job_list_msg> jobs();
+
+  // The events behind number `after`, as soon as there are any, and at the latest after a second.
+  result<job_events_msg> watch(uint64_t job, uint64_t after);
+  result<cluster_status_msg> cluster();
+  result<log_chunk_msg> log(uint64_t job, uint32_t attempt, std::string type, uint32_t index,
+                            uint64_t offset);
+  result<lineage_msg> lineage(uint64_t job);
+  result<void> stop_cluster();
+
+  // The master, for actor code.
+  master_client_api master();
+  caf::actor_system& system();
+
+private:
+  struct state;
+
+  explicit client(std::unique_ptr<state> made);
+
+  template <class Answer, class Request>
+  result<Answer> ask(Request request);
+
+  std::unique_ptr<state> state_;
+};
+
+} // namespace troupe

@@ -1,0 +1,52 @@
+#include "actors/cluster/inventory.hpp"
+
+#include <tuple>
+
+namespace troupe {
+
+std::string task_key(const task_id_msg& x) {
+  return std::to_string(x.job) + "/" + std::to_string(x.attempt) + "/" + x.type + ":"
+         + std::to_string(x.index);
+}
+
+void inventory::apply(const node_changed_msg& x) {
+  auto& node = nodes_[x.name];
+  node.durable = x;
+  if (!x.alive) {
+    node.present = false;
+    node.expires.reset();
+    node.lingering.clear();
+  }
+}
+
+known_node* inventory::find(const std::string& name) {
+  auto found = nodes_.find(name);
+  return found == nodes_.end() ? nullptr : &found->second;
+}
+
+const known_node* inventory::find(const std::string& name) const {
+  auto found = nodes_.find(name);
+  return found == nodes_.end() ? nullptr : &found->second;
+}
+
+std::string inventory::misfit(const std::string& type, const resources& each) const {
+  const known_node* largest = nullptr;
+  for (auto& [name, node] : nodes_) {
+    if (!node.durable.alive)
+      continue;
+    if (node.capacity().holds(each))
+      return {};
+    auto rank = [](const known_node& x) {
+      return std::tuple{x.durable.accelerators, x.durable.cpus, x.durable.memory};
+    };
+    if (!largest || rank(node) > rank(*largest))
+      largest = &node;
+  }
+  if (!largest)
+    return {};
+  return "task type \"" + type + "\" asks for " + text_of(each)
+         + " per task, more than any node has: the largest, " + largest->durable.name + ", has "
+         + text_of(largest->capacity()) + "; ask for less or add a larger node";
+}
+
+} // namespace troupe

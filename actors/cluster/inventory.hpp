@@ -1,0 +1,51 @@
+// The nodes of the cluster as the master knows them.
+// Durable (changed by records only): a node's declared resources, its incarnation, whether it lives
+// and whether it drains. Volatile: whether it has registered with this life of the master, and
+// which tasks it still holds that it was ordered to stop; these count until the node says they are
+// gone.
+#pragma once
+
+#include "actors/cluster/placement.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/protocol/messages.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+
+namespace troupe {
+
+struct known_node {
+  node_changed_msg durable;
+  bool present = false;                       // registered with this life of the master
+  std::optional<time_point> expires;          // an absent node is given up then
+  std::map<std::string, resources> lingering; // by task_key
+
+  resources capacity() const { return {durable.cpus, durable.memory, durable.accelerators}; }
+
+  bool usable() const { return durable.alive && present && !durable.draining; }
+};
+
+// A name for one task of one attempt, unique in the cluster.
+std::string task_key(const task_id_msg& x);
+
+class inventory {
+public:
+  void apply(const node_changed_msg& x);
+
+  // Null if there never was a node of this name.
+  known_node* find(const std::string& name);
+  const known_node* find(const std::string& name) const;
+
+  // In the order of their names.
+  std::map<std::string, known_node>& nodes() noexcept { return nodes_; }
+  const std::map<std::string, known_node>& nodes() const noexcept { return nodes_; }
+
+  // Why no living node can ever hold this task; empty if one can, or if no node lives.
+  std::string misfit(const std::string& type, const resources& each) const;
+
+private:
+  std::map<std::string, known_node> nodes_;
+};
+
+} // namespace troupe

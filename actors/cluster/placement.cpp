@@ -1,0 +1,92 @@
+#include "actors/cluster/placement.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+namespace troupe {
+namespace {
+
+struct demand {
+  const gang_type* type;
+  uint32_t index;
+};
+
+std::vector<demand> demands_of(const waiting_gang& gang) {
+  std::vector<demand> out;
+  for (auto& type : gang.types)
+    for (uint32_t i = 0; i < type.instances; ++i)
+      out.push_back({&type, i});
+  return out;
+}
+
+std::optional<assignment> spread(std::vector<node_room>& nodes, const waiting_gang& gang) {
+  assignment out{gang.job, {}};
+  std::vector<size_t> given(nodes.size());
+  for (auto& want : demands_of(gang)) {
+    std::optional<size_t> best;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      if (!nodes[i].free.holds(want.type->each))
+        continue;
+      if (!best || given[i] < given[*best]
+          || (given[i] == given[*best] && nodes[i].free.cpus > nodes[*best].free.cpus))
+        best = i;
+    }
+    if (!best)
+      return {};
+    nodes[*best].free -= want.type->each;
+    ++given[*best];
+    out.tasks.push_back({want.type->type, want.index, nodes[*best].name});
+  }
+  return out;
+}
+
+std::optional<assignment> pack(std::vector<node_room>& nodes, const waiting_gang& gang) {
+  assignment out{gang.job, {}};
+  auto wants = demands_of(gang);
+  std::stable_sort(wants.begin(), wants.end(), [](const demand& a, const demand& b) {
+    auto& x = a.type->each;
+    auto& y = b.type->each;
+    return std::tie(x.accelerators, x.cpus, x.memory) > std::tie(y.accelerators, y.cpus, y.memory);
+  });
+  for (auto& want : wants) {
+    auto fits = [&](const node_room& x) { return x.free.holds(want.type->each); };
+    auto node = std::find_if(nodes.begin(), nodes.end(), fits);
+    if (node == nodes.end())
+      return {};
+    node->free -= want.type->each;
+    out.tasks.push_back({want.type->type, want.index, node->name});
+  }
+  return out;
+}
+
+} // namespace
+
+std::string text_of(const resources& x) {
+  auto out = std::to_string(x.cpus) + " cpus";
+  if (x.memory != 0)
+    out += ", " + std::to_string(x.memory >> 20) + " MiB";
+  if (x.accelerators != 0)
+    out += ", " + std::to_string(x.accelerators) + " accelerators";
+  return out;
+}
+
+std::vector<assignment> place_fifo(std::vector<node_room> nodes,
+                                   const std::vector<waiting_gang>& queue) {
+  std::vector<assignment> out;
+  for (auto& gang : queue) {
+    auto attempt = nodes;
+    auto found = spread(attempt, gang);
+    if (!found) {
+      attempt = nodes;
+      found = pack(attempt, gang);
+    }
+    if (!found)
+      break;
+    nodes = std::move(attempt);
+    out.push_back(std::move(*found));
+  }
+  return out;
+}
+
+} // namespace troupe

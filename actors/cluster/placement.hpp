@@ -1,0 +1,78 @@
+// Where gangs run: the seam for scheduling policies. A policy is a pure function of what it is
+// shown; the same code places jobs live, in tests and in simulation.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+// What a task needs, or a node has. Memory in bytes.
+struct resources {
+  uint64_t cpus = 0;
+  uint64_t memory = 0;
+  uint64_t accelerators = 0;
+
+  bool holds(const resources& x) const noexcept {
+    return x.cpus <= cpus && x.memory <= memory && x.accelerators <= accelerators;
+  }
+
+  resources& operator+=(const resources& x) noexcept {
+    cpus += x.cpus;
+    memory += x.memory;
+    accelerators += x.accelerators;
+    return *this;
+  }
+
+  // Stops at zero.
+  resources& operator-=(const resources& x) noexcept {
+    cpus -= x.cpus < cpus ? x.cpus : cpus;
+    memory -= x.memory < memory ? x.memory : memory;
+    accelerators -= x.accelerators < accelerators ? x.accelerators : accelerators;
+    return *this;
+  }
+
+  friend bool operator==(const resources&, const resources&) = default;
+};
+
+// As people read it: `4 cpus, 1024 MiB, 1 accelerators`; what is zero is left out.
+std::string text_of(const resources& x);
+
+// A node that may be given tasks, and what it has left.
+struct node_room {
+  std::string name;
+  resources free;
+};
+
+struct gang_type {
+  std::string type;
+  uint32_t instances = 1;
+  resources each;
+};
+
+// A job that waits, with all tasks that must start together.
+struct waiting_gang {
+  uint64_t job = 0;
+  std::vector<gang_type> types;
+};
+
+struct placed {
+  std::string type;
+  uint32_t index = 0;
+  std::string node;
+};
+
+struct assignment {
+  uint64_t job = 0;
+  std::vector<placed> tasks; // every task of the gang
+};
+
+// First in, first out: the first gang that does not fit blocks those behind it. A gang is spread
+// over the nodes with the fewest of its tasks, then the most free cpus, then by the order given; if
+// that does not fit, the largest tasks go first, each to the first node that holds it.
+// Never overcommits; the same input gives the same output.
+std::vector<assignment> place_fifo(std::vector<node_room> nodes,
+                                   const std::vector<waiting_gang>& queue);
+
+} // namespace troupe

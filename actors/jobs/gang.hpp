@@ -1,0 +1,180 @@
+// What a job does next: the decisions of one job master, as plain code.
+//
+// A gang has durable state, which only `apply` changes, from records of the event log, and volatile
+// state (what its tasks reported, timers), which a restart loses and the agents' reports rebuild.
+// `next` names the change that is due now; the caller logs it, applies it, and asks again until
+// there is none. `orders` then yields what the agents have to be told; it depends on the state
+// only, so that asking again is safe, and each order is repeated until a report shows that it was
+// obeyed. Guarantees: a gang runs whole or not at all; at most one task per (attempt, type, index);
+// a report of another attempt, of another node or of an ended task never changes it. Threads: none
+// of its own; not safe for concurrent use.
+#pragma once
+
+#include "runtime/base/clock.hpp"
+#include "runtime/protocol/messages.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace troupe {
+
+// When something happened: `now` for timers, `wall_ns` (since 1970) for people.
+struct moment {
+  time_point now;
+  int64_t wall_ns = 0;
+};
+
+struct send_start {
+  std::string node;
+  start_task_msg order;
+};
+
+struct send_spec {
+  std::string node;
+  cluster_spec_msg order;
+};
+
+struct send_stop {
+  std::string node;
+  stop_task_msg order;
+};
+
+using task_order = std::variant<send_start, send_spec, send_stop>;
+
+struct gang_options {
+  duration register_timeout = std::chrono::seconds{60}; // from placement to a complete gang
+  duration backoff_first = std::chrono::seconds{1};     // before the second attempt; then doubled
+  duration backoff_max = std::chrono::seconds{60};
+  duration stop_grace = std::chrono::seconds{10};  // between the polite and the hard signal
+  duration repeat_after = std::chrono::seconds{2}; // an order that had no effect is sent again
+  std::string jobs_directory; // outputs of an attempt: <jobs_directory>/<job>/<attempt>
+};
+
+class gang {
+public:
+  // One task of the current attempt.
+  struct task {
+    // durable
+    size_t kind = 0; // index of its type in the job's spec
+    uint32_t index = 0;
+    std::string node;
+    bool ended = false;
+    task_state state = task_state::pending; // how it ended
+    int32_t exit_code = 0;
+    std::string reason;
+    // volatile
+    task_state seen = task_state::pending; // how far it got, by its agent's reports
+    std::string host;
+    uint16_t port = 0;
+    std::vector<std::unique_ptr<metric_msg>> progress;
+    int ordered = 0; // index of the last order + 1
+    time_point ordered_at;
+  };
+
+  struct sight {
+    bool fenced = false;                       // the reporter must stop this task
+    std::optional<cluster_changeUnion> change; // the end of a task, to be logged
+  };
+
+  gang(const gang_options& options, const job_submitted_msg& submitted, int64_t wall_ns);
+  gang(const gang_options& options, const job_kept_msg& kept);
+
+  // Durable changes of this job.
+  void apply(const cluster_changeUnion& change, int64_t wall_ns);
+
+  // The change that is due now, if any.
+  std::optional<cluster_changeUnion> next(time_point now);
+
+  // What the agents have to be told now; nodes that are not `reachable` are told nothing.
+  void orders(time_point now, uint64_t epoch,
+              const std::function<bool(const std::string&)>& reachable,
+              std::vector<task_order>& out);
+
+  // A task as its agent reports it.
+  sight see(const std::string& node, const task_report_msg& report);
+
+  // The end of each living task on a node that was lost.
+  std::vector<cluster_changeUnion> node_lost(const std::string& node) const;
+
+  // The end of each living task on `node` that a complete report of a node does not name, unless
+  // its start may still be on the way (`same_life`).
+  std::vector<cluster_changeUnion> missing(const std::string& node, const register_node_msg& report,
+                                           bool same_life) const;
+
+  // The end of a task whose agent refused to start it.
+  std::optional<cluster_changeUnion> refused(const std::string& node, const task_id_msg& task,
+                                             const std::string& reason) const;
+
+  // The change that ends the job on request; none if it has ended.
+  std::optional<cluster_changeUnion> kill(const std::string& reason) const;
+
+  // Forgets what was ordered to a node, so that it is ordered again.
+  void order_again(const std::string& node);
+
+  // Whether it waits for a placement, at this time.
+  bool wants_placement(time_point now) const;
+
+  bool final() const noexcept;
+  const job_submitted_msg& submitted() const noexcept { return submitted_; }
+  const job_spec_msg& spec() const noexcept { return *submitted_.spec; }
+  job_state state() const noexcept { return state_; }
+  uint32_t attempt() const noexcept { return attempt_; }
+  bool stopping() const noexcept { return stopping_; }
+  const std::vector<task>& tasks() const noexcept { return tasks_; }
+  const task_type_msg& type_of(const task& x) const { return *spec().tasks[x.kind]; }
+  std::string output_directory() const;
+  std::string log_path(const task& x) const; // of the task's output, on its node
+
+  job_status_msg status() const;
+  job_events_msg events_after(uint64_t sequence) const;
+  uint64_t last_event() const noexcept { return sequence_; }
+
+  // The whole durable state.
+  job_kept_msg keep() const;
+
+private:
+  void apply(const attempt_placed_msg& x, int64_t wall_ns);
+  void apply(const task_ended_msg& x, int64_t wall_ns);
+  void apply(const gang_stopping_msg& x, int64_t wall_ns);
+  void apply(const job_changed_msg& x, int64_t wall_ns);
+  void tell(int64_t wall_ns, std::string text);
+  bool all_ended() const;
+  bool all_registered() const;
+  const task* find(const task_id_msg& id) const;
+  task* lookup(const task_id_msg& id);
+  std::string name_of(const task& x) const;
+  task_id_msg id_of(const task& x) const;
+  cluster_changeUnion end_of(const task& x, task_state state, int32_t code, std::string why) const;
+  cluster_changeUnion stop(job_state next, std::string reason) const;
+  cluster_changeUnion fail(const std::string& reason) const;
+  cluster_changeUnion become(job_state state, std::string reason) const;
+  start_task_msg start_of(const task& x, uint64_t epoch) const;
+  cluster_spec_msg spec_of(size_t rank, uint64_t epoch) const;
+
+  const gang_options* options_;
+  job_submitted_msg submitted_;
+  job_state state_ = job_state::queued;
+  uint32_t attempt_ = 0;
+  std::string reason_;
+  bool stopping_ = false;
+  job_state next_ = job_state::queued;
+  uint64_t secret_ = 0;
+  int64_t submitted_ns_ = 0;
+  int64_t started_ns_ = 0;
+  int64_t ended_ns_ = 0;
+  std::vector<task> tasks_; // ordered by type in the spec, then index: the rank
+  std::vector<job_event_msg> events_;
+  uint64_t sequence_ = 0;
+  // volatile
+  std::optional<time_point> complete_by_;
+  std::optional<time_point> retry_at_;
+};
+
+// A task as people write it: `worker:1`.
+std::string task_name(const std::string& type, uint32_t index);
+
+} // namespace troupe

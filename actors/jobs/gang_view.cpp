@@ -1,0 +1,126 @@
+// What a gang shows: its status, its events, its orders and its whole durable state.
+#include "actors/jobs/gang.hpp"
+
+#include <cstdio>
+
+namespace troupe {
+namespace {
+
+std::unique_ptr<variable_msg> variable_of(std::string name, std::string value) {
+  auto out = std::make_unique<variable_msg>();
+  out->name = std::move(name);
+  out->value = std::move(value);
+  return out;
+}
+
+std::string hex(uint64_t x) {
+  char buffer[17];
+  std::snprintf(buffer, sizeof buffer, "%016llx", static_cast<unsigned long long>(x));
+  return buffer;
+}
+
+} // namespace
+
+start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
+  auto& type = type_of(x);
+  start_task_msg out;
+  out.epoch = epoch;
+  out.task = std::make_unique<task_id_msg>(id_of(x));
+  out.command = type.command;
+  for (auto& y : type.env)
+    out.env.push_back(std::make_unique<variable_msg>(*y));
+  out.env.push_back(variable_of("TROUPE_JOB_SECRET", hex(secret_)));
+  out.directory = spec().directory;
+  out.output_directory = output_directory();
+  out.cpus = type.cpus;
+  out.memory = type.memory;
+  out.accelerators = type.accelerators;
+  return out;
+}
+
+cluster_spec_msg gang::spec_of(size_t rank, uint64_t epoch) const {
+  cluster_spec_msg out;
+  out.epoch = epoch;
+  out.task = std::make_unique<task_id_msg>(id_of(tasks_[rank]));
+  out.rank = static_cast<uint32_t>(rank);
+  out.world_size = static_cast<uint32_t>(tasks_.size());
+  for (auto& x : tasks_) {
+    auto member = std::make_unique<cluster_member_msg>();
+    member->type = type_of(x).name;
+    member->index = x.index;
+    member->host = x.host;
+    member->port = x.port;
+    out.members.push_back(std::move(member));
+  }
+  return out;
+}
+
+std::string gang::log_path(const task& x) const {
+  return output_directory() + "/" + type_of(x).name + "-" + std::to_string(x.index) + ".log";
+}
+
+job_status_msg gang::status() const {
+  job_status_msg out;
+  out.job = submitted_.job;
+  out.name = spec().name;
+  out.user = submitted_.user;
+  out.state = state_;
+  out.attempt = attempt_;
+  out.reason = reason_;
+  out.submitted_ns = static_cast<uint64_t>(submitted_ns_);
+  out.started_ns = static_cast<uint64_t>(started_ns_);
+  out.ended_ns = static_cast<uint64_t>(ended_ns_);
+  for (auto& x : tasks_) {
+    auto status = std::make_unique<task_status_msg>();
+    status->type = type_of(x).name;
+    status->index = x.index;
+    status->node = x.node;
+    status->state = x.ended ? x.state : x.seen;
+    status->exit_code = x.exit_code;
+    status->log = log_path(x);
+    for (auto& y : x.progress)
+      status->progress.push_back(std::make_unique<metric_msg>(*y));
+    out.tasks.push_back(std::move(status));
+  }
+  return out;
+}
+
+job_events_msg gang::events_after(uint64_t sequence) const {
+  job_events_msg out;
+  out.status = std::make_unique<job_status_msg>(status());
+  for (auto& x : events_)
+    if (x.sequence > sequence)
+      out.events.push_back(std::make_unique<job_event_msg>(x));
+  return out;
+}
+
+job_kept_msg gang::keep() const {
+  job_kept_msg out;
+  out.submitted = std::make_unique<job_submitted_msg>(submitted_);
+  out.state = state_;
+  out.attempt = attempt_;
+  out.reason = reason_;
+  out.stopping = stopping_;
+  out.next = next_;
+  out.secret = secret_;
+  out.submitted_ns = submitted_ns_;
+  out.started_ns = started_ns_;
+  out.ended_ns = ended_ns_;
+  out.sequence = sequence_;
+  for (auto& x : tasks_) {
+    auto kept = std::make_unique<task_kept_msg>();
+    kept->type = type_of(x).name;
+    kept->index = x.index;
+    kept->node = x.node;
+    kept->ended = x.ended;
+    kept->state = x.state;
+    kept->exit_code = x.exit_code;
+    kept->reason = x.reason;
+    out.tasks.push_back(std::move(kept));
+  }
+  for (auto& x : events_)
+    out.events.push_back(std::make_unique<job_event_msg>(x));
+  return out;
+}
+
+} // namespace troupe

@@ -1,0 +1,32 @@
+#include "actors/training/sharding.hpp"
+
+#include "runtime/base/assert.hpp"
+#include "runtime/base/random.hpp"
+
+#include <numeric>
+#include <utility>
+
+namespace troupe::training {
+
+std::vector<uint32_t> epoch_order(uint32_t samples, uint64_t seed, uint64_t epoch) {
+  // The seed goes through the generator first, or neighbouring seeds and epochs would meet.
+  random_source random{random_source{seed}.next() ^ epoch};
+  std::vector<uint32_t> order(samples);
+  std::iota(order.begin(), order.end(), 0U);
+  for (size_t i = samples; i > 1; --i)
+    std::swap(order[i - 1], order[random.below(i)]);
+  return order;
+}
+
+std::vector<uint32_t> shard(uint32_t samples, uint64_t seed, uint64_t epoch, uint32_t rank,
+                            uint32_t world_size) {
+  TROUPE_ASSERT(rank < world_size);
+  auto order = epoch_order(samples, seed, epoch);
+  std::vector<uint32_t> mine;
+  mine.reserve(samples / world_size + 1);
+  for (size_t i = rank; i < order.size(); i += world_size)
+    mine.push_back(order[i]);
+  return mine;
+}
+
+} // namespace troupe::training
