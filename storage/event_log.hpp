@@ -1,0 +1,77 @@
+// The log of everything that was decided: opaque events, numbered from 1 without gaps, each with
+// its own checksum. Grammar and rules: formats.md.
+//
+// Guarantees: an event is durable before its append is answered. A replay gives every answered
+// event once, in order. Nothing that the snapshot and the projection do not both cover is removed.
+// Threads: one caller at a time; answers come where the committer calls them, and in order.
+// Limits: an event up to 16 MiB, a snapshot up to 512 MiB.
+// Errors: errc::corrupt (damage before the end of the log), errc::queue_full (nothing was
+// appended; the answer then comes on the caller's thread, at once), and those of committer.
+#pragma once
+
+#include "storage/committer.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace troupe::storage {
+
+inline constexpr size_t event_size_max = 16 << 20;
+inline constexpr size_t snapshot_size_max = 512 << 20;
+
+struct snapshot {
+  uint64_t sequence = 0; // it holds every event up to this one
+  std::string bytes;
+};
+
+class event_log {
+public:
+  using appended = std::function<void(result<uint64_t> last_sequence)>;
+  using visitor = std::function<void(uint64_t sequence, std::string_view bytes)>;
+
+  // Checks every record, and removes a torn end with a warning. Both outlive the log.
+  static result<std::unique_ptr<event_log>> open(store& target, committer& writer);
+
+  // Appends all of the events or none; answers with the number of the last. At least one event.
+  void append(std::vector<std::string> events, appended then);
+
+  // Visits the events with numbers >= from, in order. Errors: errc::not_found where `from` was
+  // trimmed (begin after the snapshot), errc::corrupt.
+  result<void> replay(uint64_t from, const visitor& visit) const;
+
+  // Replaces the snapshot. Errors: errc::invalid where the sequence is not appended yet, or older
+  // than the snapshot that is there.
+  void save_snapshot(uint64_t sequence, std::string_view bytes, committer::done then);
+
+  result<std::optional<snapshot>> load_snapshot() const;
+
+  // Removes the events up to this one, included. Errors: errc::refused where the snapshot or the
+  // projection does not cover all of them; nothing is removed then.
+  void trim(uint64_t up_to, committer::done then);
+
+  // The number of the last event that was appended, durable or on its way; 0 before the first.
+  uint64_t last_sequence() const noexcept { return last_; }
+
+  // Everything up to this one was trimmed; 0 where nothing was.
+  result<uint64_t> trimmed() const;
+
+private:
+  event_log(store& target, committer& writer) : store_(target), committer_(writer) {}
+
+  result<void> recover();
+  result<uint64_t> snapshot_sequence() const;
+  void submit(batch changes, committer::done then);
+
+  store& store_;
+  committer& committer_;
+  uint64_t last_ = 0;
+};
+
+// The highest event whose changes are in the metadata; 0 before the first.
+result<uint64_t> projection_mark(const store& from);
+
+// Puts the mark into a batch with the changes of that event.
+void put_projection_mark(batch& into, uint64_t sequence);
+
+} // namespace troupe::storage

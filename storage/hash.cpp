@@ -1,0 +1,70 @@
+#include "storage/hash.hpp"
+
+#include "storage/record.hpp"
+
+#include <openssl/evp.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+namespace troupe::storage {
+
+namespace {
+
+class sha256_state {
+public:
+  sha256_state() : context_(EVP_MD_CTX_new()) {
+    TROUPE_ASSERT(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+  }
+
+  void add(std::string_view bytes) {
+    TROUPE_ASSERT(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
+  }
+
+  std::string digits() {
+    std::string raw(32, '\0');
+    unsigned int size = 0;
+    auto to = reinterpret_cast<unsigned char*>(raw.data());
+    TROUPE_ASSERT(EVP_DigestFinal_ex(context_.get(), to, &size) == 1 && size == raw.size());
+    return hex(raw);
+  }
+
+private:
+  struct free_context {
+    void operator()(EVP_MD_CTX* x) const { EVP_MD_CTX_free(x); }
+  };
+
+  std::unique_ptr<EVP_MD_CTX, free_context> context_;
+};
+
+struct close_file {
+  void operator()(std::FILE* x) const { std::fclose(x); }
+};
+
+} // namespace
+
+std::string sha256(std::string_view bytes) {
+  sha256_state state;
+  state.add(bytes);
+  return state.digits();
+}
+
+result<std::string> sha256_file(const std::string& path) {
+  std::unique_ptr<std::FILE, close_file> file(std::fopen(path.c_str(), "rbe"));
+  if (!file)
+    return {errno == ENOENT ? errc::not_found : errc::io,
+            "cannot open " + path + ": " + std::strerror(errno) + "; check the path"};
+  sha256_state state;
+  std::vector<char> piece(1 << 20);
+  while (auto n = std::fread(piece.data(), 1, piece.size(), file.get()))
+    state.add({piece.data(), n});
+  if (std::ferror(file.get()))
+    return {errc::io, "cannot read " + path + ": " + std::strerror(errno)
+                        + "; check that it is a file and that its disk is well"};
+  return state.digits();
+}
+
+} // namespace troupe::storage

@@ -1,0 +1,46 @@
+// The in-memory twin of the store on disk, for tests and the simulation. It keeps what was synced
+// and what was not apart, so that a crash loses what a real one may lose.
+// Threads: as store. Limits: memory; what is durable is held twice.
+#pragma once
+
+#include "runtime/base/random.hpp"
+#include "storage/store.hpp"
+
+#include <map>
+#include <mutex>
+
+namespace troupe::storage {
+
+class memory_store final : public store {
+public:
+  result<void> commit(const batch& changes, durability wanted) override;
+  result<std::optional<std::string>> get(std::string_view key) const override;
+  result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
+                    const visitor& visit) const override;
+
+  // The machine loses its power: every commit after the last synced one is lost.
+  void crash();
+
+  // As crash(), but as a real log does it: some first part of the unsynced commits was written.
+  void crash(random_source& chance);
+
+  // Commits that a crash would lose now.
+  size_t unsynced() const;
+
+  // Synced commits so far.
+  size_t syncs() const;
+
+private:
+  using pairs = std::map<std::string, std::string, std::less<>>;
+
+  static void apply(pairs& to, const batch& changes);
+  void crash_keeping(size_t commits);
+
+  mutable std::mutex mutex_;
+  pairs durable_;
+  pairs visible_;
+  std::vector<batch> unsynced_;
+  size_t syncs_ = 0;
+};
+
+} // namespace troupe::storage

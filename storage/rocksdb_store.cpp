@@ -1,0 +1,178 @@
+#include "storage/rocksdb_store.hpp"
+
+#include <fcntl.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+namespace troupe::storage {
+
+namespace {
+
+// A file that we lock ourselves: RocksDB tells a second open from any other failure only by the
+// words of its message. The lock goes with the process, however it ends.
+class directory_lock {
+public:
+  directory_lock() = default;
+  directory_lock(const directory_lock&) = delete;
+  directory_lock& operator=(const directory_lock&) = delete;
+  ~directory_lock() {
+    if (file_ >= 0)
+      ::close(file_);
+  }
+
+  result<void> take(const std::string& directory) {
+    auto path = directory + "/IN_USE";
+    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file_ < 0)
+      return {errc::io, "cannot open " + path + ": " + std::strerror(errno)
+                          + "; make the directory writable or choose another"};
+    if (::flock(file_, LOCK_EX | LOCK_NB) == 0)
+      return {};
+    if (errno == EWOULDBLOCK)
+      return {errc::already_exists, "the store in " + directory
+                                      + " is in use by another process; stop it or choose another "
+                                        "directory"};
+    return {errc::io, "cannot lock " + path + ": " + std::strerror(errno)
+                        + "; use a file system that has locks"};
+  }
+
+private:
+  int file_ = -1;
+};
+
+error failure(const rocksdb::Status& status, const std::string& doing,
+              const std::string& directory) {
+  auto text = "cannot " + doing + " the store in " + directory + ": " + status.ToString();
+  if (status.IsCorruption())
+    return {errc::corrupt, text + "; restore the directory from a copy, or start with a new one"};
+  if (status.IsNoSpace())
+    return {errc::io, text + "; the disk is full: free some space and start again"};
+  if (status.IsIOError())
+    return {errc::io, text + "; mend the disk or its permissions and start again"};
+  if (status.IsNotSupported() || status.IsInvalidArgument())
+    return {errc::invalid, text + "; the directory is of another program or version"};
+  return {errc::internal, text + "; start again, and report it where that does not help"};
+}
+
+rocksdb::Options settings(const rocksdb_options& options) {
+  rocksdb::Options out;
+  out.create_if_missing = true;
+  out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  out.max_total_wal_size = options.write_ahead_log_max;
+  out.write_buffer_size = options.write_buffer;
+  out.max_background_jobs = 2;
+  out.max_open_files = 512;
+  out.keep_log_file_num = 2;
+  out.max_log_file_size = 1 << 20;
+  out.info_log_level = rocksdb::WARN_LEVEL;
+  out.stats_dump_period_sec = 0;
+  out.stats_persist_period_sec = 0;
+  out.compression = rocksdb::kLZ4Compression;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return out;
+}
+
+rocksdb::Slice slice(std::string_view x) {
+  return {x.data(), x.size()};
+}
+
+std::string_view view(const rocksdb::Slice& x) {
+  return {x.data(), x.size()};
+}
+
+} // namespace
+
+struct rocksdb_store::state {
+  std::string directory;
+  directory_lock lock; // outlives the database
+  std::unique_ptr<rocksdb::DB> database;
+};
+
+rocksdb_store::rocksdb_store(std::unique_ptr<state> content) : state_(std::move(content)) {}
+
+rocksdb_store::~rocksdb_store() = default;
+
+result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& directory,
+                                                           const rocksdb_options& options) {
+  std::error_code failed;
+  std::filesystem::create_directories(directory, failed);
+  if (failed)
+    return {errc::io, "cannot make the directory " + directory + ": " + failed.message()
+                        + "; choose a directory that you may write to"};
+  auto content = std::make_unique<state>();
+  content->directory = directory;
+  TROUPE_TRY(content->lock.take(directory));
+  rocksdb::DB* database = nullptr;
+  auto status = rocksdb::DB::Open(settings(options), directory, &database);
+  if (!status.ok())
+    return failure(status, "open", directory);
+  content->database.reset(database);
+  return std::unique_ptr<rocksdb_store>(new rocksdb_store(std::move(content)));
+}
+
+result<void> rocksdb_store::commit(const batch& changes, durability wanted) {
+  rocksdb::WriteBatch writes(changes.bytes() + 16 * changes.changes().size() + 16);
+  rocksdb::Status status;
+  for (const auto& x : changes.changes()) {
+    switch (x.what) {
+    case batch::kind::put:
+      status = writes.Put(x.key, x.value);
+      break;
+    case batch::kind::erase:
+      status = writes.Delete(x.key);
+      break;
+    case batch::kind::erase_range:
+      if (x.key < x.value)
+        status = writes.DeleteRange(x.key, x.value);
+      break;
+    }
+    if (!status.ok())
+      return failure(status, "prepare a write to", state_->directory);
+  }
+  rocksdb::WriteOptions how;
+  how.sync = wanted == durability::synced;
+  status = state_->database->Write(how, &writes);
+  if (!status.ok())
+    return failure(status, "write to", state_->directory);
+  return {};
+}
+
+result<std::optional<std::string>> rocksdb_store::get(std::string_view key) const {
+  std::string value;
+  auto status = state_->database->Get(rocksdb::ReadOptions(), slice(key), &value);
+  if (status.IsNotFound())
+    return std::nullopt;
+  if (!status.ok())
+    return failure(status, "read", state_->directory);
+  return value;
+}
+
+result<void> rocksdb_store::scan(std::string_view prefix, std::string_view from, size_t limit,
+                                 const visitor& visit) const {
+  std::unique_ptr<rocksdb::Iterator> at(state_->database->NewIterator(rocksdb::ReadOptions()));
+  at->Seek(slice(std::max(prefix, from)));
+  for (size_t n = 0; n < limit && at->Valid() && at->key().starts_with(slice(prefix)); ++n) {
+    if (!visit(view(at->key()), view(at->value())))
+      return {};
+    at->Next();
+  }
+  if (!at->status().ok())
+    return failure(at->status(), "read", state_->directory);
+  return {};
+}
+
+} // namespace troupe::storage

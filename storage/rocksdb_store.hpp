@@ -1,0 +1,45 @@
+// The store on disk: RocksDB. The only part of Troupe that knows it.
+//
+// A torn end of the write-ahead log (a crash while it was written) is recovered at open: what was
+// not whole is gone, and it was never acknowledged as synced. Damage before the end is
+// errc::corrupt: the store does not open over lost acknowledged writes.
+// After a failed write RocksDB refuses writes until the directory is opened again.
+// Threads: as store.
+#pragma once
+
+#include "storage/store.hpp"
+
+#include <memory>
+
+namespace troupe::storage {
+
+struct rocksdb_options {
+  size_t write_ahead_log_max = 64 << 20; // bytes; bounds the work of the next open
+  size_t write_buffer = 16 << 20;        // bytes in memory before they go to a sorted file
+  size_t block_cache = 32 << 20;         // bytes
+};
+
+class rocksdb_store final : public store {
+public:
+  // Opens the directory, and makes it where it is missing.
+  // Errors: errc::already_exists (another store, of this or another process, has it open),
+  // errc::corrupt, errc::io.
+  static result<std::unique_ptr<rocksdb_store>> open(const std::string& directory,
+                                                     const rocksdb_options& options = {});
+
+  ~rocksdb_store() override;
+
+  result<void> commit(const batch& changes, durability wanted) override;
+  result<std::optional<std::string>> get(std::string_view key) const override;
+  result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
+                    const visitor& visit) const override;
+
+private:
+  struct state;
+
+  explicit rocksdb_store(std::unique_ptr<state> content);
+
+  std::unique_ptr<state> state_;
+};
+
+} // namespace troupe::storage

@@ -1,0 +1,85 @@
+// The seam to durable bytes: an ordered key-value store with atomic batches.
+//
+// Guarantees: a batch is applied whole or not at all, also across a crash. A batch that was
+// committed with `durability::synced` survives a crash, and so does every batch committed before
+// it. A failed commit may or may not be there after the next open. Reads see every commit that
+// returned.
+// Threads: every function may be called from any thread; commits take effect in some one order.
+// Limits: keys up to 64 KiB, a value up to 1 GiB.
+// Errors: errc::io (disk), errc::corrupt (bytes failed the store's own check).
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::storage {
+
+enum class durability : uint8_t { buffered, synced };
+
+// Changes that take effect together, in their order.
+class batch {
+public:
+  enum class kind : uint8_t { put, erase, erase_range };
+
+  struct change {
+    kind what = kind::put;
+    std::string key;
+    std::string value; // of a put; of erase_range: the end, which is not erased
+  };
+
+  void put(std::string key, std::string value) {
+    add({kind::put, std::move(key), std::move(value)});
+  }
+  void erase(std::string key) { add({kind::erase, std::move(key), {}}); }
+  void erase_range(std::string from, std::string end) {
+    add({kind::erase_range, std::move(from), std::move(end)});
+  }
+
+  // Adds the changes of `later` behind these.
+  void append(batch later) {
+    for (auto& x : later.changes_)
+      add(std::move(x));
+  }
+
+  const std::vector<change>& changes() const noexcept { return changes_; }
+  bool empty() const noexcept { return changes_.empty(); }
+  size_t bytes() const noexcept { return bytes_; } // of all keys and values
+
+private:
+  void add(change x) {
+    bytes_ += x.key.size() + x.value.size();
+    changes_.push_back(std::move(x));
+  }
+
+  std::vector<change> changes_;
+  size_t bytes_ = 0;
+};
+
+inline constexpr size_t no_limit = std::numeric_limits<size_t>::max();
+
+class store {
+public:
+  // Gets a pair, valid during the call; returns whether the scan goes on. It may not commit.
+  using visitor = std::function<bool(std::string_view key, std::string_view value)>;
+
+  virtual ~store() = default;
+
+  virtual result<void> commit(const batch& changes, durability wanted) = 0;
+
+  // Empty where the store has no such key.
+  virtual result<std::optional<std::string>> get(std::string_view key) const = 0;
+
+  // Visits the keys that begin with `prefix` and are not below `from`, in order, at most `limit`.
+  virtual result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
+                            const visitor& visit) const = 0;
+};
+
+} // namespace troupe::storage
