@@ -1,0 +1,361 @@
+#include "actors/cluster/master_core.hpp"
+
+#include "actors/cluster/admission.hpp"
+#include "runtime/base/assert.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+namespace {
+
+bool is_end(task_state x) {
+  return x > task_state::running;
+}
+
+template <class T>
+cluster_changeUnion change_of(T x) {
+  cluster_changeUnion out;
+  out.Set(std::move(x));
+  return out;
+}
+
+// The job that a change belongs to; 0: none.
+uint64_t job_of(const cluster_changeUnion& x) {
+  if (auto* submitted = x.Asjob_submitted())
+    return submitted->job;
+  if (auto* placed = x.Asattempt_placed())
+    return placed->job;
+  if (auto* ended = x.Astask_ended())
+    return ended->task->job;
+  if (auto* stopping = x.Asgang_stopping())
+    return stopping->job;
+  if (auto* changed = x.Asjob_changed())
+    return changed->job;
+  return 0;
+}
+
+} // namespace
+
+master_core::master_core(master_options options, uint64_t seed)
+  : options_(std::move(options)), random_(seed) {}
+
+void master_core::apply(const cluster_event_msg& record) {
+  auto& change = record.change;
+  if (auto* epoch = change.Asepoch_started()) {
+    epoch_ = std::max(epoch_, epoch->epoch);
+    return;
+  }
+  if (auto* node = change.Asnode_changed()) {
+    nodes_.apply(*node);
+    return;
+  }
+  uint64_t id = 0;
+  if (auto* kept = change.Asjob_kept()) {
+    id = kept->submitted->job;
+    jobs_[id] = std::make_unique<gang>(options_.gangs, *kept);
+    tokens_[{kept->submitted->user, kept->submitted->token}] = id;
+  } else if (auto* submitted = change.Asjob_submitted()) {
+    id = submitted->job;
+    jobs_[id] = std::make_unique<gang>(options_.gangs, *submitted, record.time_ns);
+    tokens_[{submitted->user, submitted->token}] = id;
+    forget_old_jobs();
+  } else {
+    id = job_of(change);
+    if (auto* job = lookup(id))
+      job->apply(change, record.time_ns);
+  }
+  last_job_ = std::max(last_job_, id);
+  auto* job = find(id);
+  if (job && !job->final())
+    active_.insert(id);
+  else
+    active_.erase(id);
+}
+
+master_outcome master_core::resume(moment at) {
+  master_outcome out;
+  epoch_started_msg next;
+  next.epoch = epoch_ + 1;
+  commit(change_of(std::move(next)), at, out);
+  for (auto& [name, node] : nodes_.nodes())
+    if (node.durable.alive)
+      node.expires = at.now + options_.reconnect_time;
+  dirty_ = active_;
+  settle(at, out);
+  return out;
+}
+
+master_outcome master_core::step(const master_input& input, moment at) {
+  master_outcome out;
+  std::visit([&](auto& x) { on(x, at, out); }, input);
+  settle(at, out);
+  return out;
+}
+
+void master_core::on(const submit_job_msg& x, moment at, master_outcome& out) {
+  if (!x.spec) {
+    out.refusal = error{errc::invalid, "the submission has no job: send one"};
+    return;
+  }
+  auto known = tokens_.find({x.user, x.token});
+  if (known != tokens_.end()) {
+    out.job = known->second;
+    return;
+  }
+  if (auto admitted = admit(*x.spec, nodes_); !admitted) {
+    out.refusal = admitted.error();
+    return;
+  }
+  job_submitted_msg submitted;
+  submitted.job = out.job = last_job_ + 1;
+  submitted.token = x.token;
+  submitted.user = x.user;
+  submitted.spec = std::make_unique<job_spec_msg>(*x.spec);
+  commit(change_of(std::move(submitted)), at, out);
+  place_ = true;
+}
+
+void master_core::on(const kill_job_msg& x, moment at, master_outcome& out) {
+  auto* job = lookup(x.job);
+  if (!job) {
+    out.refusal
+      = error{errc::not_found, "there is no job " + std::to_string(x.job) + ": list the jobs"};
+    return;
+  }
+  if (auto change = job->kill(x.reason))
+    commit(std::move(*change), at, out);
+}
+
+void master_core::on(const register_node_msg& x, moment at, master_outcome& out) {
+  auto* known = nodes_.find(x.name);
+  if (x.name.empty() || (known && x.incarnation < known->durable.incarnation)) {
+    out.refusal = error{errc::refused, "node \"" + x.name
+                                         + "\" has no name or an older life than the one that is "
+                                           "known: start it again"};
+    return;
+  }
+  auto same_life = known && known->durable.incarnation == x.incarnation;
+  node_changed_msg changed;
+  changed.name = x.name;
+  changed.cpus = x.cpus;
+  changed.memory = x.memory;
+  changed.accelerators = x.accelerators;
+  changed.incarnation = x.incarnation;
+  changed.alive = true;
+  changed.draining = known && known->durable.draining;
+  if (!known || !(known->durable == changed))
+    commit(change_of(std::move(changed)), at, out);
+  auto& node = *nodes_.find(x.name);
+  node.present = true;
+  node.expires.reset();
+  node.lingering.clear();
+  for (auto& report : x.tasks)
+    if (report && report->task)
+      see(x.name, *report, at, out);
+  for (auto id : std::set<uint64_t>{active_}) {
+    auto& job = *lookup(id);
+    for (auto& change : job.missing(x.name, x, same_life))
+      commit(std::move(change), at, out);
+    job.order_again(x.name);
+  }
+  dirty_.insert(active_.begin(), active_.end());
+  place_ = true;
+}
+
+void master_core::on(const node_reported& x, moment at, master_outcome& out) {
+  auto* node = nodes_.find(x.node);
+  if (!node || !node->durable.alive || !node->present
+      || node->durable.incarnation != x.report.incarnation) {
+    out.refusal
+      = error{errc::refused, "node \"" + x.node + "\" is not registered: register it again"};
+    return;
+  }
+  for (auto& report : x.report.tasks)
+    if (report && report->task)
+      see(x.node, *report, at, out);
+}
+
+void master_core::see(const std::string& node, const task_report_msg& report, moment at,
+                      master_outcome& out) {
+  auto* job = lookup(report.task->job);
+  gang::sight sight{!is_end(report.state), {}};
+  if (job) {
+    sight = job->see(node, report);
+    dirty_.insert(report.task->job);
+  }
+  linger(node, report, sight.fenced);
+  if (sight.fenced)
+    stop_stray(node, *report.task, out);
+  if (sight.change)
+    commit(std::move(*sight.change), at, out);
+}
+
+// A task that is fenced off holds its resources until its node says that it is gone.
+void master_core::linger(const std::string& node, const task_report_msg& report, bool fenced) {
+  auto& lingering = nodes_.find(node)->lingering;
+  if (is_end(report.state)) {
+    if (lingering.erase(task_key(*report.task)) != 0)
+      place_ = true;
+    return;
+  }
+  auto* job = find(report.task->job);
+  if (!fenced || !job)
+    return;
+  for (auto& type : job->spec().tasks)
+    if (type->name == report.task->type)
+      lingering[task_key(*report.task)] = demand_of(*type);
+}
+
+void master_core::stop_stray(const std::string& node, const task_id_msg& task,
+                             master_outcome& out) const {
+  stop_task_msg order;
+  order.epoch = epoch_;
+  order.task = std::make_unique<task_id_msg>(task);
+  order.grace_ns = static_cast<uint64_t>(options_.gangs.stop_grace.count());
+  out.effects.emplace_back(send_stop{node, std::move(order)});
+}
+
+void master_core::on(const node_gone& x, moment at, master_outcome& out) {
+  auto* node = nodes_.find(x.node);
+  if (!node || !node->durable.alive)
+    return;
+  auto changed = node->durable;
+  changed.alive = false;
+  commit(change_of(std::move(changed)), at, out);
+  for (auto id : std::set<uint64_t>{active_})
+    for (auto& change : lookup(id)->node_lost(x.node))
+      commit(std::move(change), at, out);
+}
+
+void master_core::on(const node_drain& x, moment at, master_outcome& out) {
+  auto* node = nodes_.find(x.node);
+  if (!node) {
+    out.refusal = error{errc::not_found,
+                        "there is no node \"" + x.node + "\": list the nodes of the cluster"};
+    return;
+  }
+  if (node->durable.draining == x.draining)
+    return;
+  auto changed = node->durable;
+  changed.draining = x.draining;
+  commit(change_of(std::move(changed)), at, out);
+  place_ = true;
+}
+
+void master_core::on(const start_refused& x, moment at, master_outcome& out) {
+  auto* job = lookup(x.task.job);
+  if (!job)
+    return;
+  if (auto change = job->refused(x.node, x.task, x.reason))
+    commit(std::move(*change), at, out);
+}
+
+void master_core::on(const timer_tick&, moment at, master_outcome& out) {
+  std::vector<std::string> expired;
+  for (auto& [name, node] : nodes_.nodes())
+    if (node.expires && at.now >= *node.expires)
+      expired.push_back(name);
+  for (auto& name : expired)
+    on(node_gone{name}, at, out);
+  dirty_.insert(active_.begin(), active_.end());
+  place_ = true;
+}
+
+void master_core::commit(cluster_changeUnion change, moment at, master_outcome& out) {
+  auto id = job_of(change);
+  cluster_event_msg record;
+  record.time_ns = at.wall_ns;
+  record.change = std::move(change);
+  auto frees = record.change.Astask_ended() || record.change.Asjob_changed();
+  apply(record);
+  out.records.push_back(std::move(record));
+  place_ = place_ || frees;
+  if (id == 0)
+    return;
+  dirty_.insert(id);
+  for (auto& effect : out.effects)
+    if (auto* news = std::get_if<job_news>(&effect); news && news->job == id)
+      return;
+  out.effects.emplace_back(job_news{id});
+}
+
+void master_core::settle(moment at, master_outcome& out) {
+  auto decide = [&] {
+    for (auto id : std::set<uint64_t>{dirty_})
+      while (auto change = lookup(id) ? lookup(id)->next(at.now) : std::nullopt)
+        commit(std::move(*change), at, out);
+  };
+  decide();
+  if (std::exchange(place_, false)) {
+    place(at, out);
+    decide();
+  }
+  auto reachable = [&](const std::string& name) {
+    auto* node = nodes_.find(name);
+    return node && node->durable.alive && node->present;
+  };
+  std::vector<task_order> orders;
+  for (auto id : dirty_)
+    if (auto* job = lookup(id))
+      job->orders(at.now, epoch_, reachable, orders);
+  for (auto& order : orders)
+    std::visit([&](auto& x) { out.effects.emplace_back(std::move(x)); }, order);
+  dirty_.clear();
+}
+
+void master_core::place(moment at, master_outcome& out) {
+  std::vector<waiting_gang> queue;
+  for (auto id : active_) {
+    auto& job = *lookup(id);
+    if (!job.wants_placement(at.now))
+      continue;
+    waiting_gang gang{id, {}};
+    for (auto& type : job.spec().tasks)
+      gang.types.push_back({type->name, type->instances, demand_of(*type)});
+    queue.push_back(std::move(gang));
+  }
+  if (queue.empty())
+    return;
+  std::vector<node_room> rooms;
+  auto taken = used();
+  for (auto& [name, node] : nodes_.nodes()) {
+    if (!node.usable())
+      continue;
+    auto free = node.capacity();
+    free -= taken[name];
+    rooms.push_back({name, free});
+  }
+  for (auto& chosen : place_fifo(std::move(rooms), queue)) {
+    attempt_placed_msg placed;
+    placed.job = chosen.job;
+    placed.attempt = lookup(chosen.job)->attempt() + 1;
+    placed.secret = random_.next();
+    for (auto& x : chosen.tasks) {
+      auto task = std::make_unique<placed_task_msg>();
+      task->type = x.type;
+      task->index = x.index;
+      task->node = x.node;
+      placed.tasks.push_back(std::move(task));
+    }
+    commit(change_of(std::move(placed)), at, out);
+  }
+}
+
+gang* master_core::lookup(uint64_t job) {
+  auto found = jobs_.find(job);
+  return found == jobs_.end() ? nullptr : found->second.get();
+}
+
+void master_core::forget_old_jobs() {
+  if (jobs_.size() <= options_.jobs_kept + active_.size())
+    return;
+  for (auto at = jobs_.begin(); at != jobs_.end(); ++at) {
+    if (!at->second->final())
+      continue;
+    tokens_.erase({at->second->submitted().user, at->second->submitted().token});
+    jobs_.erase(at);
+    return;
+  }
+}
+
+} // namespace troupe

@@ -1,0 +1,146 @@
+// What the master decides: admission, placement, and the fate of every job, as plain code.
+//
+// The shell feeds inputs to `step` in order. The outcome holds the records to append to the event
+// log, already applied here, and the effects to run. Effects, and the answer to whoever asked, wait
+// until the records of this and of every earlier step are durable; a shell whose log fails must
+// end. After a restart the shell applies the log to a new core, then calls `resume`; orders that
+// are still needed are given again as the nodes register. The lineage is a projection of the same
+// records. Guarantees: replaying the log rebuilds the durable state (`snapshot`); nodes are never
+// overcommitted; every input may come twice or late; at most one task per attempt.
+// Limits: `jobs_kept` ended jobs; 256 events per job.
+// Threads: none of its own; not safe for concurrent use.
+#pragma once
+
+#include "actors/cluster/inventory.hpp"
+#include "actors/cluster/journal_records.hpp"
+#include "actors/cluster/placement.hpp"
+#include "actors/jobs/gang.hpp"
+#include "runtime/base/random.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+namespace troupe {
+
+// Inputs that are not messages by themselves.
+struct node_reported {
+  std::string node;
+  node_report_msg report;
+};
+
+// The failure detector gave a node up.
+struct node_gone {
+  std::string node;
+};
+
+struct node_drain {
+  std::string node;
+  bool draining = true;
+};
+
+// An agent answered start_task with a failure.
+struct start_refused {
+  std::string node;
+  task_id_msg task;
+  std::string reason;
+};
+
+// Time passes: at least every 200 ms.
+struct timer_tick {};
+
+using master_input = std::variant<submit_job_msg, kill_job_msg, register_node_msg, node_reported,
+                                  node_gone, node_drain, start_refused, timer_tick>;
+
+// There are new events of this job: wake those who watch it.
+struct job_news {
+  uint64_t job = 0;
+};
+
+using master_effect = std::variant<send_start, send_spec, send_stop, job_news>;
+
+struct master_outcome {
+  std::vector<cluster_event_msg> records;
+  std::vector<master_effect> effects;
+  std::optional<error> refusal; // the answer to whoever sent the input, if it was refused
+  uint64_t job = 0;             // the job of a submission
+};
+
+struct master_options {
+  std::string name = "troupe";
+  gang_options gangs;
+  duration reconnect_time = std::chrono::seconds{15}; // for known nodes, after a restart
+  size_t jobs_kept = 1000;
+};
+
+class master_core {
+public:
+  // `seed` is unpredictable: the secrets of gangs come from it.
+  master_core(master_options options, uint64_t seed);
+  master_core(const master_core&) = delete;
+  master_core& operator=(const master_core&) = delete;
+
+  // Replays one record of the log or of a snapshot.
+  void apply(const cluster_event_msg& record);
+
+  // Starts the next epoch: once, after the replay and before the first step.
+  master_outcome resume(moment at);
+
+  master_outcome step(const master_input& input, moment at);
+
+  // Records that rebuild the durable state from nothing.
+  std::vector<cluster_event_msg> snapshot() const;
+
+  // Queries; none changes anything. errc::not_found where there is no such job.
+  uint64_t epoch() const noexcept { return epoch_; }
+  result<job_status_msg> job(uint64_t id) const;
+  job_list_msg jobs() const;
+  result<job_events_msg> events_after(uint64_t id, uint64_t sequence) const;
+  cluster_status_msg status() const;
+
+  // The answer to a node that has registered: tasks it must stop.
+  node_registered_msg registered(const std::string& node, const register_node_msg& report) const;
+
+  // What a node has left for new tasks.
+  resources free_on(const known_node& node) const;
+  const inventory& nodes() const noexcept { return nodes_; }
+  const gang* find(uint64_t job) const;
+
+private:
+  void on(const submit_job_msg& x, moment at, master_outcome& out);
+  void on(const kill_job_msg& x, moment at, master_outcome& out);
+  void on(const register_node_msg& x, moment at, master_outcome& out);
+  void on(const node_reported& x, moment at, master_outcome& out);
+  void on(const node_gone& x, moment at, master_outcome& out);
+  void on(const node_drain& x, moment at, master_outcome& out);
+  void on(const start_refused& x, moment at, master_outcome& out);
+  void on(const timer_tick& x, moment at, master_outcome& out);
+
+  void see(const std::string& node, const task_report_msg& report, moment at, master_outcome& out);
+  void linger(const std::string& node, const task_report_msg& report, bool fenced);
+  void commit(cluster_changeUnion change, moment at, master_outcome& out);
+  void settle(moment at, master_outcome& out);
+  void place(moment at, master_outcome& out);
+  void stop_stray(const std::string& node, const task_id_msg& task, master_outcome& out) const;
+  void forget_old_jobs();
+  gang* lookup(uint64_t job);
+  std::map<std::string, resources> used() const;
+
+  master_options options_;
+  random_source random_;
+  // durable
+  uint64_t epoch_ = 0;
+  inventory nodes_;
+  std::map<uint64_t, std::unique_ptr<gang>> jobs_;
+  std::map<std::pair<std::string, uint64_t>, uint64_t> tokens_; // (user, token) -> job
+  uint64_t last_job_ = 0;
+  // volatile
+  std::set<uint64_t> active_; // jobs that have not ended
+  std::set<uint64_t> dirty_;  // jobs to look at before the step ends
+  bool place_ = false;        // whether a placement may be possible now
+};
+
+} // namespace troupe

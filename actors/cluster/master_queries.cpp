@@ -1,0 +1,103 @@
+// What the master answers without changing anything.
+#include "actors/cluster/admission.hpp"
+#include "actors/cluster/master_core.hpp"
+
+namespace troupe {
+
+const gang* master_core::find(uint64_t job) const {
+  auto found = jobs_.find(job);
+  return found == jobs_.end() ? nullptr : found->second.get();
+}
+
+std::vector<cluster_event_msg> master_core::snapshot() const {
+  std::vector<cluster_event_msg> out;
+  epoch_started_msg epoch;
+  epoch.epoch = epoch_;
+  out.push_back(record_of(std::move(epoch), 0));
+  for (auto& [name, node] : nodes_.nodes())
+    out.push_back(record_of(node_changed_msg{node.durable}, 0));
+  for (auto& [id, job] : jobs_)
+    out.push_back(record_of(job->keep(), 0));
+  return out;
+}
+
+result<job_status_msg> master_core::job(uint64_t id) const {
+  if (auto* found = find(id))
+    return found->status();
+  return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
+}
+
+job_list_msg master_core::jobs() const {
+  job_list_msg out;
+  for (auto& [id, job] : jobs_)
+    out.jobs.push_back(std::make_unique<job_status_msg>(job->status()));
+  return out;
+}
+
+result<job_events_msg> master_core::events_after(uint64_t id, uint64_t sequence) const {
+  if (auto* found = find(id))
+    return found->events_after(sequence);
+  return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
+}
+
+std::map<std::string, resources> master_core::used() const {
+  std::map<std::string, resources> out;
+  for (auto id : active_) {
+    auto& job = *find(id);
+    for (auto& x : job.tasks())
+      if (!x.ended)
+        out[x.node] += demand_of(job.type_of(x));
+  }
+  for (auto& [name, node] : nodes_.nodes())
+    for (auto& [key, amount] : node.lingering)
+      out[name] += amount;
+  return out;
+}
+
+resources master_core::free_on(const known_node& node) const {
+  auto free = node.capacity();
+  free -= used()[node.durable.name];
+  return free;
+}
+
+cluster_status_msg master_core::status() const {
+  cluster_status_msg out;
+  out.name = options_.name;
+  out.epoch = epoch_;
+  out.jobs_active = static_cast<uint32_t>(active_.size());
+  auto taken = used();
+  std::map<std::string, uint32_t> tasks;
+  for (auto id : active_)
+    for (auto& x : find(id)->tasks())
+      tasks[x.node] += x.ended ? 0 : 1;
+  for (auto& [name, node] : nodes_.nodes()) {
+    auto free = node.capacity();
+    free -= taken[name];
+    auto status = std::make_unique<node_status_msg>();
+    status->name = name;
+    status->cpus = node.durable.cpus;
+    status->cpus_free = static_cast<uint32_t>(free.cpus);
+    status->memory = node.durable.memory;
+    status->memory_free = free.memory;
+    status->accelerators = node.durable.accelerators;
+    status->accelerators_free = static_cast<uint32_t>(free.accelerators);
+    status->alive = node.durable.alive && node.present;
+    status->draining = node.durable.draining;
+    status->tasks = tasks[name];
+    out.nodes.push_back(std::move(status));
+  }
+  return out;
+}
+
+node_registered_msg master_core::registered(const std::string& node,
+                                            const register_node_msg& report) const {
+  node_registered_msg out;
+  out.epoch = epoch_;
+  auto* known = nodes_.find(node);
+  for (auto& x : report.tasks)
+    if (known && x && x->task && known->lingering.contains(task_key(*x->task)))
+      out.stop.push_back(std::make_unique<task_id_msg>(*x->task));
+  return out;
+}
+
+} // namespace troupe
