@@ -62,10 +62,11 @@ result<idx_file> read_idx(const std::string& path, uint32_t dimensions) {
   }
   gzbuffer(file.get(), 1 << 17);
   std::vector<uint8_t> header;
-  TROUPE_TRY(read_exactly(file.get(), path, 4 + 4 * size_t{dimensions}, header));
+  TROUPE_TRY(read_exactly(file.get(), path, 4, header));
   if (big_endian(header) != (unsigned_bytes << 8 | dimensions))
     return corrupt(path, "has no IDX header of unsigned bytes in " + std::to_string(dimensions)
                            + " dimensions");
+  TROUPE_TRY(read_exactly(file.get(), path, 4 * size_t{dimensions}, header));
   idx_file content;
   size_t total = 1;
   for (size_t i = 0; i < dimensions; ++i) {
