@@ -1,0 +1,46 @@
+// A job as people write it: YAML in, job_spec_msg out.
+//
+//   name: fashion-mnist
+//   attempts: 3                     # how often the gang may be started; default 3
+//   directory: .                    # where the commands run; default: the folder of the file
+//   inputs: [data/train.gz]         # recorded in the lineage
+//   outputs: [model.bin]            # below the job's own output directory
+//   tasks:
+//     worker:
+//       instances: 2                # default 1
+//       cpus: 1                     # per task; default 1
+//       memory: 1 GiB               # per task; default: no limit
+//       accelerators: 0
+//       env: { EPOCHS: 3 }
+//       command: [python3, train.py]  # or a text, which /bin/sh runs
+//
+// `${NAME}` becomes the parameter of that name; other texts of that form stay for the shell.
+// Errors: errc::invalid with one sentence: file and line, the key, and the mend. Nothing is thrown.
+// Limits: 1 MiB of text.
+#pragma once
+
+#include "runtime/base/result.hpp"
+#include "runtime/protocol/messages.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe {
+
+struct job_file_options {
+  std::string path; // absolute path of the file: for error texts and relative paths
+  std::map<std::string, std::string> parameters; // for ${NAME}
+  std::vector<std::string> overrides;            // `tasks.worker.instances=4`
+  // Whether a program can be started from a directory; empty: not checked.
+  std::function<bool(const std::string& program, const std::string& directory)> program_exists;
+};
+
+result<job_spec_msg> parse_job_file(std::string_view text, const job_file_options& options);
+
+// Bytes of `512`, `64 MiB`, `1.5 GiB`, `2 GB`: IEC units count in 1024, SI units in 1000.
+result<uint64_t> parse_size(std::string_view text);
+
+} // namespace troupe

@@ -1,0 +1,68 @@
+// One task of a gang, from its node's agent to the user's process.
+//
+//   agent <--register, report--- executor --fork--> command
+//     |                             ^
+//     +---- orders (spec, stop) ----+
+//
+// Guarantees
+// - The task's listening socket is open before the agent hears of its port, and stays open until the
+//   command has ended: the command inherits it, so no other process can take the port in between.
+// - The command starts at most once, when the agent has sent the cluster spec.
+// - While the agent is away the command goes on; each new link registers again, with the same ids.
+//   After `orphan_timeout` without an agent the command is stopped: its gang was placed anew by then.
+// - The exit is reported until it was acknowledged, or for `orphan_timeout`. An agent that refuses
+//   the task knows a later attempt: the command is stopped.
+// - Whatever way this process ends, no process of the command's group survives it (task_process.hpp).
+// Threads: run() blocks its caller, which forks the command and so lives as long; stop() may be called
+// from any thread.
+#pragma once
+
+#include "actors/jobs/task_launch.hpp"
+#include "runtime/base/clock.hpp"
+
+#include <memory>
+#include <string>
+
+namespace troupe {
+
+struct task_executor_options {
+  std::string agent_endpoint; // "local:/path"
+  std::string agent_node;     // the agent's node name
+  uint64_t job = 0;
+  uint32_t attempt = 0;
+  std::string type;
+  uint32_t index = 0;
+  std::string host = "127.0.0.1"; // where the task listens, an IPv4 address of this node
+  std::string output_directory;   // of the attempt; made when missing
+  uint32_t cpus_declared = 1;     // OMP_NUM_THREADS, unless the environment sets it
+  task_command task;              // its environment is completed with the TROUPE_ variables
+
+  duration report_every = std::chrono::milliseconds(500);
+  duration register_deadline = std::chrono::seconds(120);
+  duration orphan_timeout = std::chrono::seconds(300);
+  duration stop_grace = std::chrono::seconds(10); // for stop()
+};
+
+class task_executor {
+public:
+  // `time` outlives the executor.
+  task_executor(task_executor_options options, const clock& time);
+  ~task_executor();
+
+  task_executor(const task_executor&) = delete;
+  task_executor& operator=(const task_executor&) = delete;
+
+  // Runs the task to its end and returns the command's exit code: 128 + the signal that ended it, 127
+  // when it could not be started, 143 when it was stopped before. An error: the executor itself could
+  // not start, and nothing ran.
+  result<int> run();
+
+  // Stops the task as an order of the agent would.
+  void stop();
+
+private:
+  struct session;
+  std::unique_ptr<session> session_;
+};
+
+} // namespace troupe

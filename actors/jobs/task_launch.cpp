@@ -1,0 +1,278 @@
+#include "actors/jobs/task_launch.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace troupe {
+
+owned_fd& owned_fd::operator=(owned_fd&& other) noexcept {
+  if (this != &other) {
+    close();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void owned_fd::close() noexcept {
+  if (fd_ >= 0)
+    ::close(std::exchange(fd_, -1));
+}
+
+namespace {
+
+// What the child does between fork and exec: prepared before, as nothing there may allocate.
+struct launch {
+  std::string program;
+  std::vector<char*> arguments;
+  std::vector<std::string> variables;
+  std::vector<char*> environment;
+  owned_fd null, output_write, metrics_write, failed_write;
+  cpu_set_t cores;
+};
+
+enum class step : int { enter_directory, set_up, execute };
+
+struct launch_failure {
+  step where;
+  int code;
+};
+
+struct pipe_ends {
+  owned_fd read, write;
+};
+
+result<pipe_ends> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return {errc::io, "no pipe for the task: " + std::string{std::strerror(errno)}
+                        + "; raise the limit of open files"};
+  return pipe_ends{owned_fd{ends[0]}, owned_fd{ends[1]}};
+}
+
+bool is_program(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode)
+         && ::access(path.c_str(), X_OK) == 0;
+}
+
+// The file of a program, as a shell would find it; relative paths count from the task's directory.
+result<std::string> find_program(const task_command& what) {
+  auto& name = what.command.front();
+  auto at = [&](const std::string& path) {
+    return path.starts_with('/') ? path : what.directory + "/" + path;
+  };
+  if (name.find('/') != std::string::npos) {
+    if (is_program(at(name)))
+      return at(name);
+    return {errc::not_found, "the program '" + name
+                               + "' does not exist or may not be executed; correct the task's "
+                                 "command or its mode"};
+  }
+  auto set = what.environment.find("PATH");
+  std::string path = set != what.environment.end() ? set->second : "/usr/local/bin:/usr/bin:/bin";
+  for (size_t begin = 0; begin <= path.size();) {
+    auto end = std::min(path.find(':', begin), path.size());
+    auto folder = path.substr(begin, end - begin);
+    auto candidate = at((folder.empty() ? "." : folder) + "/" + name);
+    if (is_program(candidate))
+      return candidate;
+    begin = end + 1;
+  }
+  return {errc::not_found, "the program '" + name + "' was not found in the PATH " + path
+                             + "; install it on the node or give its full path"};
+}
+
+[[noreturn]] void guard(int lifeline) {
+  // Every descriptor but the lifeline: the guard must not keep a socket or a pipe open.
+  if (lifeline > 0)
+    ::close_range(0, static_cast<unsigned>(lifeline) - 1, 0);
+  ::close_range(static_cast<unsigned>(lifeline) + 1, ~0u, 0);
+  char byte = 0;
+  while (::read(lifeline, &byte, 1) < 0 && errno == EINTR) {
+  }
+  ::kill(0, SIGKILL);
+  ::_exit(0);
+}
+
+[[noreturn]] void give_up(const launch& prepared, step where) {
+  launch_failure why{where, errno};
+  auto written = ::write(prepared.failed_write.get(), &why, sizeof why);
+  ::_exit(written == sizeof why ? 127 : 126);
+}
+
+[[noreturn]] void become(const task_command& what, const launch& prepared, pid_t leader,
+                         pid_t parent) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent)
+    ::_exit(126);
+  if (::setpgid(0, leader) != 0)
+    give_up(prepared, step::set_up);
+  for (int number = 1; number < 32; ++number)
+    ::signal(number, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (::dup2(prepared.null.get(), 0) < 0 || ::dup2(prepared.output_write.get(), 1) < 0
+      || ::dup2(prepared.output_write.get(), 2) < 0
+      || ::fcntl(prepared.metrics_write.get(), F_SETFD, 0) != 0)
+    give_up(prepared, step::set_up);
+  for (int fd : what.inherited)
+    if (::fcntl(fd, F_SETFD, 0) != 0)
+      give_up(prepared, step::set_up);
+  if (what.memory > 0) {
+    rlimit limit{what.memory, what.memory};
+    if (::setrlimit(RLIMIT_DATA, &limit) != 0)
+      give_up(prepared, step::set_up);
+  }
+  if (!what.cpus.empty())
+    ::sched_setaffinity(0, sizeof prepared.cores, &prepared.cores); // a wish: declared cores may
+                                                                    // not exist
+  if (::chdir(what.directory.c_str()) != 0)
+    give_up(prepared, step::enter_directory);
+  ::execve(prepared.program.c_str(), prepared.arguments.data(), prepared.environment.data());
+  give_up(prepared, step::execute);
+}
+
+error explain(const launch_failure& why, const task_command& what) {
+  std::string text = std::strerror(why.code);
+  auto code = why.code == ENOENT || why.code == ENOTDIR ? errc::not_found : errc::io;
+  switch (why.where) {
+  case step::enter_directory:
+    return {code, "the task's directory '" + what.directory + "' cannot be entered: " + text
+                    + "; create it on the node"};
+  case step::execute:
+    return {code, "the program '" + what.command.front() + "' cannot be executed: " + text
+                    + "; a script needs a first line such as #!/bin/sh"};
+  case step::set_up:
+    break;
+  }
+  return {code, "the task's process cannot be set up: " + text + "; check the node's limits"};
+}
+
+// Everything that the child needs; the read ends go to `running`.
+result<launch> prepare(const task_command& what, process_group& running, owned_fd& failed) {
+  TROUPE_ASSERT(!what.command.empty());
+  launch out;
+  auto program = find_program(what);
+  if (!program)
+    return program.error();
+  out.program = *program;
+  auto output = make_pipe(), metrics = make_pipe(), failure = make_pipe();
+  for (auto* each : {&output, &metrics, &failure})
+    if (!*each)
+      return each->error();
+  running.output = std::move(output->read);
+  running.metrics = std::move(metrics->read);
+  failed = std::move(failure->read);
+  out.output_write = std::move(output->write);
+  out.metrics_write = std::move(metrics->write);
+  out.failed_write = std::move(failure->write);
+  out.null = owned_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  running.log = owned_fd{
+    ::open(what.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644)};
+  struct stat now {};
+  if (!running.log || ::fstat(running.log.get(), &now) != 0)
+    return error{errc::io, "the log '" + what.log_file + "' cannot be opened: "
+                             + std::strerror(errno) + "; check the node's directory"};
+  running.logged = static_cast<uint64_t>(now.st_size);
+  ::fcntl(running.output.get(), F_SETFL, O_NONBLOCK);
+  ::fcntl(running.metrics.get(), F_SETFL, O_NONBLOCK);
+  for (auto& each : what.command)
+    out.arguments.push_back(const_cast<char*>(each.c_str()));
+  out.arguments.push_back(nullptr);
+  for (auto& [name, value] : what.environment)
+    out.variables.push_back(name + "=" + value);
+  out.variables.push_back("TROUPE_METRICS_FD=" + std::to_string(out.metrics_write.get()));
+  for (auto& each : out.variables)
+    out.environment.push_back(each.data());
+  out.environment.push_back(nullptr);
+  CPU_ZERO(&out.cores);
+  for (auto each : what.cpus)
+    if (each < CPU_SETSIZE)
+      CPU_SET(each, &out.cores);
+  return out;
+}
+
+// Forks the guard and the command. Signals are blocked across, so that no handler of ours runs in
+// them.
+result<void> fork_group(const task_command& what, const launch& prepared, process_group& running) {
+  auto lifeline = make_pipe();
+  if (!lifeline)
+    return lifeline.error();
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  auto parent = ::getpid();
+  running.leader = ::fork();
+  if (running.leader == 0) {
+    ::setpgid(0, 0);
+    guard(lifeline->read.get());
+  }
+  if (running.leader > 0) {
+    ::setpgid(running.leader, running.leader);
+    running.command = ::fork();
+    if (running.command == 0)
+      become(what, prepared, running.leader, parent);
+  }
+  auto code = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  running.lifeline = std::move(lifeline->write);
+  if (running.leader < 0 || running.command < 0)
+    return {errc::io, "no process for the task: " + std::string{std::strerror(code)}
+                        + "; raise the limit of processes"};
+  running.exited = owned_fd{static_cast<int>(::syscall(SYS_pidfd_open, running.command, 0))};
+  if (!running.exited)
+    return {errc::io, "the kernel gives no pidfd: " + std::string{std::strerror(errno)}
+                        + "; Linux 5.3 or later is needed"};
+  return {};
+}
+
+} // namespace
+
+result<void> launch_group(const task_command& what, process_group& running) {
+  owned_fd failed;
+  {
+    auto prepared = prepare(what, running, failed);
+    if (!prepared)
+      return prepared.error();
+    if (auto forked = fork_group(what, *prepared, running); !forked) {
+      end_group(running);
+      return forked.error();
+    }
+  } // closes our copies of the child's ends
+  launch_failure why{};
+  ssize_t got = 0;
+  while ((got = ::read(failed.get(), &why, sizeof why)) < 0 && errno == EINTR) {
+  }
+  if (got != sizeof why)
+    return {};
+  end_group(running);
+  return explain(why, what);
+}
+
+int end_group(process_group& running) {
+  if (running.leader > 0)
+    ::kill(-running.leader, SIGKILL);
+  int status = 0;
+  if (running.command > 0)
+    while (::waitpid(running.command, &status, 0) < 0 && errno == EINTR) {
+    }
+  running.lifeline.close(); // ends a guard that was killed before it led the group
+  if (running.leader > 0)
+    while (::waitpid(running.leader, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  return status;
+}
+
+} // namespace troupe

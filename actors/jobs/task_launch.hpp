@@ -1,0 +1,67 @@
+// A process group with a command in it, between fork and exec: what task_process watches.
+//
+// The guard leads the group and holds one end of the lifeline. When the other end is gone, because
+// it was closed or because this process died, it kills the group, itself included.
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe {
+
+// A file descriptor that is closed with its owner.
+class owned_fd {
+public:
+  owned_fd() = default;
+  explicit owned_fd(int fd) : fd_(fd) {}
+  owned_fd(owned_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  owned_fd& operator=(owned_fd&& other) noexcept;
+  ~owned_fd() { close(); }
+
+  int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+  void close() noexcept;
+
+private:
+  int fd_ = -1;
+};
+
+struct task_command {
+  std::vector<std::string> command;               // the program, looked up in the task's PATH
+  std::map<std::string, std::string> environment; // all of it; TROUPE_METRICS_FD is added
+  std::string directory;                          // where it runs
+  std::string log_file;
+  uint64_t log_bytes_max = 64 << 20;
+  uint64_t memory = 0;        // bytes of private data of each process (RLIMIT_DATA); 0: no limit
+  std::vector<uint32_t> cpus; // the cores it may use; empty: all
+  std::vector<int> inherited; // file descriptors that stay open, under their own numbers
+};
+
+// The group while it lives. A plain record: end_group() must be called once it was launched.
+struct process_group {
+  pid_t leader = 0; // the guard, whose number is the group's
+  pid_t command = 0;
+  owned_fd lifeline;
+  owned_fd exited;  // the pidfd of the command
+  owned_fd output;  // its standard output and error, read end, non-blocking
+  owned_fd metrics; // read end, non-blocking
+  owned_fd log;
+  uint64_t logged = 0; // bytes in the log
+};
+
+// Starts the command in a group of its own. An error means that nothing runs; it names what could
+// not be started: errc::not_found for a program or a directory, errc::io otherwise. The command
+// gets SIGKILL when the calling thread ends.
+result<void> launch_group(const task_command& what, process_group& running);
+
+// Kills what is left of the group and returns the command's wait status; waits for the command.
+int end_group(process_group& running);
+
+} // namespace troupe

@@ -1,0 +1,201 @@
+#include "actors/jobs/task_process.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+
+namespace troupe {
+
+// What run() holds while the command lives.
+struct task_process::group : process_group {
+  bool cut = false; // the log reached its limit
+  bool terminated = false;
+  bool killed = false;
+  std::string partial_line;
+};
+
+namespace {
+
+constexpr size_t metric_names_max = 256;
+constexpr size_t metric_line_max = 256;
+constexpr size_t metric_name_max = 64;
+
+void write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    auto written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      return; // a full disk costs the log, not the task
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+task_exit read_status(int status, const std::string& log_file) {
+  task_exit out;
+  if (WIFSIGNALED(status)) {
+    auto number = WTERMSIG(status);
+    out.code = 128 + number;
+    out.reason = "the command was ended by signal " + std::to_string(number) + " ("
+                 + ::strsignal(number) + "); see its log " + log_file;
+  } else if (out.code = WEXITSTATUS(status); out.code != 0) {
+    out.reason = "the command ended with exit code " + std::to_string(out.code) + "; see its log "
+                 + log_file;
+  }
+  return out;
+}
+
+} // namespace
+
+task_process::task_process(const clock& time)
+  : time_(time), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  TROUPE_ASSERT(wake_);
+}
+
+void task_process::stop(duration grace) {
+  {
+    std::lock_guard hold{mutex_};
+    auto at = time_.now() + std::max(grace, duration{});
+    kill_at_ = kill_at_ ? std::min(*kill_at_, at) : at;
+  }
+  uint64_t one = 1;
+  write_all(wake_.get(), {reinterpret_cast<const char*>(&one), sizeof one});
+}
+
+std::map<std::string, metric_value> task_process::metrics() const {
+  std::lock_guard hold{mutex_};
+  return metrics_;
+}
+
+result<task_exit> task_process::run(const task_command& what,
+                                    const std::function<void(int)>& started) {
+  group running;
+  {
+    std::lock_guard hold{mutex_};
+    if (kill_at_)
+      return {errc::aborted, "the task was stopped before it started"};
+  }
+  TROUPE_TRY(launch_group(what, running));
+  started(running.command);
+  watch(running, what);
+  auto out = read_status(end_group(running), what.log_file);
+  pump(running, what.log_bytes_max);
+  read_metrics(running);
+  std::lock_guard hold{mutex_};
+  out.stopped = kill_at_.has_value();
+  return out;
+}
+
+void task_process::watch(group& running, const task_command& what) {
+  for (;;) {
+    auto limit = enforce_stop(running);
+    auto wait_ms = limit < duration{}
+                     ? -1
+                     : static_cast<int>(std::min<int64_t>(
+                       std::chrono::ceil<std::chrono::milliseconds>(limit).count(), 1 << 30));
+    std::array<pollfd, 4> seen{{{running.exited.get(), POLLIN, 0},
+                                {running.output.get(), POLLIN, 0},
+                                {running.metrics.get(), POLLIN, 0},
+                                {wake_.get(), POLLIN, 0}}};
+    if (::poll(seen.data(), seen.size(), wait_ms) < 0)
+      continue;
+    if (seen[1].revents)
+      pump(running, what.log_bytes_max);
+    if (seen[2].revents)
+      read_metrics(running);
+    if (seen[3].revents) {
+      uint64_t count = 0;
+      [[maybe_unused]] auto taken = ::read(wake_.get(), &count, sizeof count);
+    }
+    if (seen[0].revents)
+      return;
+  }
+}
+
+// Sends what is due; returns how long until the next is, negative for never.
+duration task_process::enforce_stop(group& running) {
+  std::lock_guard hold{mutex_};
+  if (!kill_at_ || running.killed)
+    return duration{-1};
+  if (!std::exchange(running.terminated, true))
+    ::kill(-running.leader, SIGTERM);
+  auto left = *kill_at_ - time_.now();
+  if (left > duration{})
+    return left;
+  running.killed = true;
+  ::kill(-running.leader, SIGKILL);
+  return duration{-1};
+}
+
+// Bounded per call, so that a chatty command cannot keep the loop from its exit or a stop.
+void task_process::pump(group& running, uint64_t log_bytes_max) {
+  std::array<char, 65536> bytes;
+  for (int round = 0; round < 32 && running.output; ++round) {
+    auto got = ::read(running.output.get(), bytes.data(), bytes.size());
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+      return;
+    if (got <= 0)
+      return running.output.close();
+    auto room = log_bytes_max - std::min(log_bytes_max, running.logged);
+    auto kept = std::min<uint64_t>(static_cast<uint64_t>(got), room);
+    write_all(running.log.get(), {bytes.data(), kept});
+    running.logged += kept;
+    if (kept < static_cast<uint64_t>(got) && !std::exchange(running.cut, true))
+      write_all(running.log.get(), "\n[the log was cut here: it reached its limit of "
+                                     + std::to_string(log_bytes_max) + " bytes]\n");
+  }
+}
+
+void task_process::read_metrics(group& running) {
+  std::array<char, 4096> bytes;
+  for (int round = 0; round < 32 && running.metrics; ++round) {
+    auto got = ::read(running.metrics.get(), bytes.data(), bytes.size());
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+      return;
+    if (got <= 0)
+      return running.metrics.close();
+    for (auto each : std::string_view{bytes.data(), static_cast<size_t>(got)}) {
+      if (each == '\n') {
+        keep(running.partial_line);
+        running.partial_line.clear();
+      } else if (running.partial_line.size() <= metric_line_max) {
+        running.partial_line.push_back(each);
+      }
+    }
+  }
+}
+
+// metric NAME VALUE STEP, separated by single blanks.
+void task_process::keep(std::string_view line) {
+  constexpr std::string_view verb = "metric ";
+  if (line.size() > metric_line_max || !line.starts_with(verb))
+    return;
+  line.remove_prefix(verb.size());
+  auto blank = line.find(' ');
+  if (blank == 0 || blank == std::string_view::npos || blank > metric_name_max)
+    return;
+  std::string name{line.substr(0, blank)};
+  if (!std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; }))
+    return;
+  metric_value parsed;
+  const char* end = line.data() + line.size();
+  auto value = std::from_chars(line.data() + blank + 1, end, parsed.value);
+  if (value.ec != std::errc{} || value.ptr == end || *value.ptr != ' ')
+    return;
+  auto step = std::from_chars(value.ptr + 1, end, parsed.step);
+  if (step.ec != std::errc{} || step.ptr != end)
+    return;
+  std::lock_guard hold{mutex_};
+  if (metrics_.size() < metric_names_max || metrics_.contains(name))
+    metrics_[name] = parsed;
+}
+
+} // namespace troupe

@@ -1,0 +1,73 @@
+// The user's command as one process group: started, watched, stopped, never left behind.
+//
+//   executor --run--> guard (leads the group) + command (in the group) --fork--> its children
+//
+// Guarantees
+// - When run() returns, every process of the group has been sent SIGKILL. The same happens when
+//   this process dies, however it dies: the guard holds one end of a pipe and kills its group,
+//   itself included, when the other end is gone. A process that leaves the group is not followed.
+// - stop() sends SIGTERM to the group, and SIGKILL when the grace is over.
+// - Standard output and error are appended to the log file up to `log_bytes_max`; then one line
+// says
+//   that the log was cut and the rest is read and dropped, so the command never blocks on it.
+// - Lines `metric NAME VALUE STEP` on the metrics pipe are kept, the newest of each name, for at
+// most
+//   256 names of at most 64 bytes; any other line is ignored.
+// Threads: run() blocks its caller and is called once; it must be called on a thread that lives as
+// long as run(). stop() and metrics() may be called from any thread, stop() also before run().
+#pragma once
+
+#include "actors/jobs/task_launch.hpp"
+#include "runtime/base/clock.hpp"
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace troupe {
+
+struct metric_value {
+  double value = 0;
+  uint64_t step = 0;
+};
+
+struct task_exit {
+  int code = 0;         // of the command, or 128 + the signal that ended it
+  bool stopped = false; // stop() was called before it ended
+  std::string reason;   // empty when the code is 0
+};
+
+class task_process {
+public:
+  // `time` outlives the process.
+  explicit task_process(const clock& time);
+
+  // Runs the command to its end. An error says why it could not be started: errc::not_found when
+  // the program or the directory does not exist, errc::io otherwise, errc::aborted when stop() came
+  // first. `started` is called once, with the process id.
+  result<task_exit> run(const task_command& what, const std::function<void(int)>& started);
+
+  // Asks the group to end; the shortest grace of several calls holds.
+  void stop(duration grace);
+
+  // The newest value of each metric.
+  std::map<std::string, metric_value> metrics() const;
+
+private:
+  struct group;
+  void watch(group& running, const task_command& what);
+  void pump(group& running, uint64_t log_bytes_max);
+  void read_metrics(group& running);
+  void keep(std::string_view line);
+  duration enforce_stop(group& running);
+
+  const clock& time_;
+  owned_fd wake_; // an eventfd: stop() was called
+  mutable std::mutex mutex_;
+  std::optional<time_point> kill_at_;
+  std::map<std::string, metric_value> metrics_;
+};
+
+} // namespace troupe

@@ -1,0 +1,146 @@
+#include "actors/jobs/job_file.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe {
+namespace {
+
+const char* const good = R"(name: fashion-mnist
+attempts: 2
+inputs: [data/a.gz, /abs/b.gz]
+outputs: [model.bin]
+tasks:
+  worker:
+    instances: 2
+    cpus: 3
+    memory: 1.5 GiB
+    env: {EPOCHS: 3, NAME: "${TROUPE_BIN}/x ${HOME}"}
+    command: ["${TROUPE_BIN}/train", --fast]
+  chief:
+    command: echo hello
+)";
+
+job_file_options at_path() {
+  job_file_options out;
+  out.path = "/work/job.yaml";
+  out.parameters["TROUPE_BIN"] = "/opt/bin";
+  return out;
+}
+
+std::string text_of_error(const std::string& text, std::vector<std::string> overrides = {}) {
+  auto options = at_path();
+  options.overrides = std::move(overrides);
+  auto parsed = parse_job_file(text, options);
+  if (parsed)
+    return "no error";
+  EXPECT_EQ(parsed.error().code, errc::invalid);
+  EXPECT_EQ(parsed.error().text.find('\n'), std::string::npos);
+  return parsed.error().text;
+}
+
+testing::AssertionResult has(const std::string& text, const std::vector<std::string>& parts) {
+  for (auto& x : parts)
+    if (text.find(x) == std::string::npos)
+      return testing::AssertionFailure() << "no \"" << x << "\" in: " << text;
+  return testing::AssertionSuccess();
+}
+
+TEST(JobFile, ReadsEveryKey) {
+  auto job = parse_job_file(good, at_path());
+  ASSERT_TRUE(job) << job.error().text;
+  EXPECT_EQ(job->name, "fashion-mnist");
+  EXPECT_EQ(job->attempts_max, 2u);
+  EXPECT_EQ(job->directory, "/work");
+  EXPECT_EQ(job->inputs, (std::vector<std::string>{"/work/data/a.gz", "/abs/b.gz"}));
+  EXPECT_EQ(job->outputs, std::vector<std::string>{"model.bin"});
+  ASSERT_EQ(job->tasks.size(), 2u);
+  auto& worker = *job->tasks[0];
+  EXPECT_EQ(worker.name, "worker");
+  EXPECT_EQ(worker.instances, 2u);
+  EXPECT_EQ(worker.cpus, 3u);
+  EXPECT_EQ(worker.memory, 3u << 29);
+  EXPECT_EQ(worker.command, (std::vector<std::string>{"/opt/bin/train", "--fast"}));
+  ASSERT_EQ(worker.env.size(), 2u);
+  EXPECT_EQ(worker.env[1]->value, "/opt/bin/x ${HOME}");
+  EXPECT_EQ(job->tasks[1]->command, (std::vector<std::string>{"/bin/sh", "-c", "echo hello"}));
+}
+
+TEST(JobFile, AppliesOverrides) {
+  auto options = at_path();
+  options.overrides = {"tasks.worker.instances=4", "name=other", "tasks.worker.env.LR=0.1"};
+  auto job = parse_job_file(good, options);
+  ASSERT_TRUE(job) << job.error().text;
+  EXPECT_EQ(job->name, "other");
+  EXPECT_EQ(job->tasks[0]->instances, 4u);
+  EXPECT_EQ(job->tasks[0]->env.size(), 3u);
+  EXPECT_TRUE(
+    has(text_of_error(good, {"tasks.worker.cpus=-4"}), {"--set tasks.worker.cpus", "negative"}));
+  EXPECT_TRUE(has(text_of_error(good, {"tasks.worker.cpu=4"}), {"--set", "mean \"cpus\""}));
+  EXPECT_TRUE(has(text_of_error(good, {"name.x=4"}), {"--set name.x=4", "holds no keys"}));
+  EXPECT_TRUE(has(text_of_error(good, {"nonsense"}), {"KEY=VALUE"}));
+}
+
+TEST(JobFile, NamesThePlaceAndTheMend) {
+  const std::string head = "name: x\ntasks:\n  worker:\n    command: [a]\n";
+  EXPECT_TRUE(has(text_of_error(head + "    memori: 3\n"),
+                  {"job.yaml:5", "tasks.worker.memori", "\"memory\""}));
+  EXPECT_TRUE(has(text_of_error(head + "colour: blue\n"),
+                  {"job.yaml:5", "\"colour\"", "the keys here are name, attempts"}));
+  EXPECT_TRUE(has(text_of_error(head + "    cpus: -1\n"), {"job.yaml:5", "cpus", "negative"}));
+  EXPECT_TRUE(has(text_of_error(head + "    cpus: 0\n"), {"at least 1"}));
+  EXPECT_TRUE(has(text_of_error(head + "    cpus: many\n"), {"not a whole number"}));
+  EXPECT_TRUE(has(text_of_error(head + "    cpus: [1]\n"), {"not a text"}));
+  EXPECT_TRUE(has(text_of_error(head + "    cpus: 99999999999\n"), {"not a whole number"}));
+  EXPECT_TRUE(has(text_of_error(head + "    memory: -1 GiB\n"), {"memory", "negative"}));
+  EXPECT_TRUE(has(text_of_error(head + "    memory: 1 parsec\n"), {"unit is unknown"}));
+  EXPECT_TRUE(has(text_of_error(head + "    command: [b]\n"), {"job.yaml:5", "comes twice"}));
+  EXPECT_TRUE(has(text_of_error(head + "outputs: [../x]\n"), {"job.yaml:5", "\"..\""}));
+  EXPECT_TRUE(has(text_of_error(head + "inputs: x\n"), {"not a list"}));
+  EXPECT_TRUE(has(text_of_error(head + "    env: [x]\n"), {"not a map"}));
+  EXPECT_TRUE(has(text_of_error("tasks: {w: {command: x}}\n"), {"\"name\" is missing"}));
+  EXPECT_TRUE(has(text_of_error("name: x\n"), {"\"tasks\" is missing"}));
+  EXPECT_TRUE(has(text_of_error("name: x\ntasks: {}\n"), {"\"tasks\" is missing or empty"}));
+  EXPECT_TRUE(has(text_of_error("name: x\ntasks: {w: {cpus: 1}}\n"), {"job.yaml:2", "no command"}));
+  EXPECT_TRUE(has(text_of_error("name: x\ntasks: {w: {command: []}}\n"), {"is empty"}));
+  EXPECT_TRUE(has(text_of_error("name: x\n\ttasks: [\n"), {"job.yaml:2", "not YAML"}));
+  EXPECT_TRUE(has(text_of_error(""), {"job.yaml:1", "not a map"}));
+  EXPECT_TRUE(has(text_of_error("- a\n- b\n"), {"not a map"}));
+  EXPECT_TRUE(has(text_of_error(std::string(2 << 20, 'x')), {"1 MiB"}));
+}
+
+TEST(JobFile, LooksForThePrograms) {
+  auto options = at_path();
+  options.program_exists = [](const std::string& program, const std::string& directory) {
+    EXPECT_EQ(directory, "/elsewhere");
+    return program != "trian.py";
+  };
+  auto job = parse_job_file(
+    "name: x\ntasks:\n  w:\n    command: [trian.py]\ndirectory: /elsewhere\n", options);
+  ASSERT_FALSE(job);
+  EXPECT_TRUE(has(job.error().text, {"job.yaml:4", "program not found", "trian.py"}));
+  EXPECT_TRUE(
+    parse_job_file("name: x\ndirectory: /elsewhere/\ntasks: {w: {command: [a]}}", options));
+}
+
+TEST(JobFile, SurvivesEveryTruncationAndMutation) {
+  const std::string text = good;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    (void)parse_job_file(std::string_view{text}.substr(0, i), at_path());
+    for (auto c : {'[', ':', '&', '*', '\0', '\xff', '\n', '{'}) {
+      auto changed = text;
+      changed.insert(i, 1, c);
+      (void)parse_job_file(changed, at_path());
+    }
+  }
+}
+
+TEST(ParseSize, KnowsTheUnits) {
+  EXPECT_EQ(*parse_size("512"), 512u);
+  EXPECT_EQ(*parse_size("64MiB"), 64u << 20);
+  EXPECT_EQ(*parse_size("2 GB"), 2'000'000'000u);
+  for (auto* bad : {"", "GiB", "nan", "inf", "1e99 TB", "99999999999 TiB", "1 gib", "-1"})
+    EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+} // namespace
+} // namespace troupe

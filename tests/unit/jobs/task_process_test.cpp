@@ -1,0 +1,239 @@
+#include "actors/jobs/task_process.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace troupe {
+namespace {
+
+using namespace std::chrono_literals;
+
+class TaskProcess : public ::testing::Test {
+protected:
+  void SetUp() override {
+    std::string pattern = std::filesystem::temp_directory_path() / "troupe-task-XXXXXX";
+    scratch = ::mkdtemp(pattern.data());
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    held_read = owned_fd{ends[0]};
+    held_write = owned_fd{ends[1]};
+  }
+  void TearDown() override { std::filesystem::remove_all(scratch); }
+
+  task_command shell(const std::string& script) {
+    task_command out;
+    out.command = {"sh", "-c", script};
+    out.environment = {{"PATH", "/usr/bin:/bin"}, {"HELD", std::to_string(held_write.get())}};
+    out.directory = scratch;
+    out.log_file = scratch / "task.log";
+    out.inherited = {held_write.get()};
+    return out;
+  }
+
+  result<task_exit> run(const task_command& what) {
+    return process.run(what, [this](int pid) { started = pid; });
+  }
+
+  // Whether every process that inherited the held pipe is gone.
+  bool all_gone(duration limit = 20s) {
+    held_write.close();
+    pollfd seen{held_read.get(), POLLIN, 0};
+    auto ms = static_cast<int>(limit / 1ms);
+    char byte = 0;
+    return ::poll(&seen, 1, ms) == 1 && ::read(held_read.get(), &byte, 1) == 0;
+  }
+
+  // Waits until a process of the group writes a byte to the held pipe.
+  bool a_byte_came(duration limit = 20s) {
+    pollfd seen{held_read.get(), POLLIN, 0};
+    char byte = 0;
+    return ::poll(&seen, 1, static_cast<int>(limit / 1ms)) == 1
+           && ::read(held_read.get(), &byte, 1) == 1;
+  }
+
+  std::string log_text() {
+    std::ifstream in{scratch / "task.log"};
+    std::stringstream out;
+    out << in.rdbuf();
+    return out.str();
+  }
+
+  std::filesystem::path scratch;
+  owned_fd held_read, held_write;
+  system_clock time;
+  task_process process{time};
+  int started = 0;
+};
+
+TEST_F(TaskProcess, TheExitCodeAndTheOutputAreKept) {
+  auto out = run(shell("echo out; echo err >&2; pwd; exit 3"));
+  ASSERT_TRUE(out) << out.error().text;
+  EXPECT_EQ(out->code, 3);
+  EXPECT_FALSE(out->stopped);
+  EXPECT_NE(out->reason.find("exit code 3"), std::string::npos);
+  EXPECT_EQ(log_text(), "out\nerr\n" + std::filesystem::canonical(scratch).string() + "\n");
+  EXPECT_GT(started, 0);
+}
+
+TEST_F(TaskProcess, ASuccessHasNoReason) {
+  auto out = run(shell("true"));
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 0);
+  EXPECT_EQ(out->reason, "");
+}
+
+TEST_F(TaskProcess, ASignalIsNamed) {
+  auto out = run(shell("kill -9 $$"));
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 137);
+  EXPECT_NE(out->reason.find("signal 9"), std::string::npos);
+}
+
+TEST_F(TaskProcess, GrandchildrenEndWithTheCommand) {
+  auto out = run(shell("(trap '' TERM HUP; while :; do sleep 100; done) & exit 0"));
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 0);
+  EXPECT_TRUE(all_gone());
+}
+
+TEST_F(TaskProcess, StopTerminatesAndACommandMayEndOrderly) {
+  std::thread stopper{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.stop(60s);
+  }};
+  auto out = run(shell("trap 'exit 7' TERM; echo >&$HELD; while :; do sleep 0.01; done"));
+  stopper.join();
+  ASSERT_TRUE(out);
+  EXPECT_TRUE(out->stopped);
+  EXPECT_EQ(out->code, 7);
+}
+
+TEST_F(TaskProcess, ACommandThatIgnoresTheStopIsKilledAfterItsGrace) {
+  std::thread stopper{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.stop(50ms);
+  }};
+  auto out = run(shell("trap '' TERM; echo >&$HELD; while :; do sleep 100; done"));
+  stopper.join();
+  ASSERT_TRUE(out);
+  EXPECT_TRUE(out->stopped);
+  EXPECT_EQ(out->code, 137);
+  EXPECT_TRUE(all_gone());
+}
+
+TEST_F(TaskProcess, AStopBeforeTheStartPreventsIt) {
+  process.stop(1s);
+  auto out = run(shell("echo ran"));
+  ASSERT_FALSE(out);
+  EXPECT_EQ(out.error().code, errc::aborted);
+  EXPECT_EQ(log_text(), "");
+}
+
+TEST_F(TaskProcess, AMissingProgramOrDirectoryIsNamed) {
+  auto what = shell("");
+  what.command = {"no-such-program-here"};
+  auto out = run(what);
+  ASSERT_FALSE(out);
+  EXPECT_EQ(out.error().code, errc::not_found);
+  EXPECT_NE(out.error().text.find("'no-such-program-here'"), std::string::npos);
+  what.command = {"./absent"};
+  EXPECT_EQ(run(what).error().code, errc::not_found);
+  auto elsewhere = shell("true");
+  elsewhere.directory = "/no/such/directory";
+  auto refused = run(elsewhere);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::not_found);
+  EXPECT_NE(refused.error().text.find("/no/such/directory"), std::string::npos);
+}
+
+TEST_F(TaskProcess, AFileThatIsNoProgramIsAnError) {
+  auto path = scratch / "garbage";
+  std::ofstream{path} << "\x7f not a program";
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  auto what = shell("");
+  what.command = {path};
+  auto out = run(what);
+  ASSERT_FALSE(out);
+  EXPECT_NE(out.error().text.find("cannot be executed"), std::string::npos);
+  EXPECT_EQ(started, 0);
+}
+
+TEST_F(TaskProcess, TheNewestMetricOfEachNameIsKeptAndGarbageIgnored) {
+  auto out = run(shell("m() { printf \"$1\" >&$TROUPE_METRICS_FD; }; m 'metric loss 0.5 1\\n';"
+                       "m 'metric loss 0.25 2\\nmetric acc'; m 'uracy 0.9 2\\n';"
+                       "m 'metric\\nmetric  \\nmetric a b c\\nmetric x 1\\nmetric x 1 -1\\n';"
+                       "m 'metric y 1 2 3\\nnoise\\n\\nmetric z 1e400 1\\n';"
+                       "m 'metric long'; head -c 5000 /dev/zero | tr '\\0' l >&$TROUPE_METRICS_FD;"
+                       "m ' 1 1\\nmetric last nan 4\\nmetric cut 1 1'"));
+  ASSERT_TRUE(out);
+  auto seen = process.metrics();
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(seen["loss"].value, 0.25);
+  EXPECT_EQ(seen["loss"].step, 2u);
+  EXPECT_EQ(seen["accuracy"].value, 0.9);
+  EXPECT_EQ(seen["last"].step, 4u);
+}
+
+TEST_F(TaskProcess, ALogAtItsLimitIsCutWithALine) {
+  auto what = shell("head -c 300000 /dev/zero | tr '\\0' x");
+  what.log_bytes_max = 1000;
+  auto out = run(what);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 0);
+  auto text = log_text();
+  EXPECT_TRUE(text.starts_with(std::string(1000, 'x') + "\n[the log was cut here"));
+  EXPECT_LT(text.size(), 1200u);
+}
+
+TEST_F(TaskProcess, OutputIsAppendedToAnEarlierLog) {
+  std::ofstream{scratch / "task.log"} << "before\n";
+  ASSERT_TRUE(run(shell("echo after")));
+  EXPECT_EQ(log_text(), "before\nafter\n");
+}
+
+TEST_F(TaskProcess, MemoryIsLimitedAndDeclaredCoresMayNotExist) {
+  auto what = shell("ulimit -d");
+  what.memory = 512 << 20;
+  what.cpus = {100, 101};
+  auto out = run(what);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 0);
+  EXPECT_EQ(log_text(), std::to_string(512 << 10) + "\n");
+}
+
+TEST_F(TaskProcess, OnlyListedDescriptorsAreInherited) {
+  auto out = run(shell("ls /proc/self/fd | wc -l"));
+  ASSERT_TRUE(out);
+  // Input, output, error, the held pipe, the metrics pipe, and the folder that ls reads.
+  EXPECT_EQ(log_text(), "6\n");
+}
+
+// What kill -9 of an executor does: nothing of the group may survive, grandchildren included.
+TEST_F(TaskProcess, TheGroupDiesWithTheProcessThatStartedIt) {
+  auto what = shell("(trap '' TERM HUP; echo >&$HELD; while :; do sleep 100; done) & wait");
+  auto child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    held_read.close();
+    task_process own{time};
+    auto ended = own.run(what, [](int) {});
+    ::_exit(ended ? 0 : 1);
+  }
+  EXPECT_TRUE(a_byte_came());
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(all_gone());
+}
+
+} // namespace
+} // namespace troupe
