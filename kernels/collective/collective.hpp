@@ -65,7 +65,8 @@ public:
 
 // Ranks of one host, over a shared memory file named by `name` (the same on every rank, unique to
 // job and generation; no slash in it; at most 200 bytes). Returns when all have joined. Takes at
-// most about 20 MiB of /dev/shm for up to 256 ranks; the file's name is gone once all have joined.
+// most about 21 MiB of /dev/shm for up to 256 ranks; the file's name is gone once all have joined.
+// A rank in another pid namespace that dies is noticed by the deadline only.
 result<std::unique_ptr<group>> join_shm(const group_options& options, const std::string& name);
 
 // Ranks anywhere. `members[r]` is "host:port" of rank r. `listener` is this rank's bound and

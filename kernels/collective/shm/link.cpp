@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstring>
 #include <sstream>
@@ -44,29 +45,33 @@ struct stat_line {
   uint64_t start = 0;
 };
 
-// Reads state and start time, fields 3 and 22 of proc(5)'s stat. False when there is none.
-bool read_stat(uint64_t pid, stat_line& out) {
+enum class lookup { found, absent, unknown };
+
+// Reads state and start time, fields 3 and 22 of proc(5)'s stat. Only a process that is surely not
+// there is absent: a lack of descriptors, say, tells nothing about it.
+lookup read_stat(uint64_t pid, stat_line& out) {
   auto path = "/proc/" + std::to_string(pid) + "/stat";
   auto fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
-    return false;
+    return errno == ENOENT ? lookup::absent : lookup::unknown;
   char text[1024];
   auto length = read(fd, text, sizeof(text) - 1);
+  auto code = errno;
   close(fd);
   if (length <= 0)
-    return false;
+    return length < 0 && code == ESRCH ? lookup::absent : lookup::unknown;
   text[length] = 0;
   // The name, field 2, may hold anything, also a parenthesis: the last one ends it.
   auto* rest = strrchr(text, ')');
   if (!rest)
-    return false;
+    return lookup::unknown;
   std::istringstream fields(rest + 1);
   fields >> out.state;
   std::string skipped;
   for (int field = 4; field < 22; ++field)
     fields >> skipped;
   fields >> out.start;
-  return static_cast<bool>(fields);
+  return fields ? lookup::found : lookup::unknown;
 }
 
 uint64_t own_pid_space() {
@@ -81,7 +86,7 @@ process_mark this_process() {
   mark.pid = static_cast<uint64_t>(getpid());
   mark.pid_space = own_pid_space();
   stat_line line;
-  if (read_stat(mark.pid, line))
+  if (read_stat(mark.pid, line) == lookup::found)
     mark.start = line.start;
   return mark;
 }
@@ -90,8 +95,9 @@ bool is_running(const process_mark& mark) {
   if (mark.start == 0 || mark.pid_space != own_pid_space())
     return true;
   stat_line line;
-  if (!read_stat(mark.pid, line))
-    return false;
+  auto found = read_stat(mark.pid, line);
+  if (found != lookup::found)
+    return found == lookup::unknown;
   return line.start == mark.start && line.state != 'Z' && line.state != 'X';
 }
 

@@ -158,6 +158,39 @@ TEST(JoinTcp, StrangersDoNotDisturb) {
     close(fd);
 }
 
+// Members of an old attempt that still run knock at the same ports.
+TEST(JoinTcp, ImpostorsAreRefusedAndTheRealRankStillGetsIn) {
+  place where(backend::tcp, 2);
+  auto wrong_secret = options_of(1, 2, 300ms);
+  wrong_secret.secret = "another";
+  auto old = options_of(1, 2, 300ms);
+  old.generation = 0;
+  auto wrong_rank = options_of(0, 2, 300ms);
+  std::vector<errc> codes(3);
+  std::vector<std::thread> impostors;
+  for (auto& options : {wrong_secret, old, wrong_rank}) {
+    impostors.emplace_back([&where, options, code = &codes[impostors.size()]] {
+      place own(backend::tcp, 2);
+      auto joined = join_tcp(options, own.take_listener(options.rank),
+                             {where.members()[0], where.members()[0]});
+      *code = joined ? errc::ok : joined.error().code;
+    });
+  }
+  errc first{};
+  std::thread rank_0([&] {
+    auto joined = where.join(options_of(0, 2, 20s));
+    first = joined ? errc::ok : joined.error().code;
+  });
+  // Rank 0 has sent all of them away by now.
+  for (auto& impostor : impostors)
+    impostor.join();
+  auto second = where.join(options_of(1, 2, 20s));
+  rank_0.join();
+  EXPECT_TRUE(second) << second.error().text;
+  EXPECT_EQ(first, errc::ok);
+  EXPECT_EQ(codes, std::vector<errc>(3, errc::refused));
+}
+
 TEST(JoinTcp, AnAddressWithoutAPortIsInvalid) {
   place where(backend::tcp, 2);
   auto joined = join_tcp(options_of(0, 2, 100ms), where.take_listener(0), {"127.0.0.1", "host"});
