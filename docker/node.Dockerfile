@@ -10,7 +10,8 @@ RUN launcher/setup && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN cmake --preset release -DTROUPE_TESTS=OFF -DTROUPE_BENCHMARKS=OFF \
  && cmake --build --preset release \
- && useradd --system --create-home --home-dir /var/lib/troupe troupe
+ && useradd --system --create-home --home-dir /var/lib/troupe troupe \
+ && install -d -m 700 -o troupe -g troupe /var/lib/troupe/cluster
 
 USER troupe
 WORKDIR /var/lib/troupe
