@@ -248,12 +248,15 @@ findings listed_in_cmake(const tree& files) {
     if (!file.path.ends_with(".cpp"))
       continue;
     auto is_listed = std::any_of(files.begin(), files.end(), [&](const source_file& list) {
+      if (name_of(list.path) != "CMakeLists.txt")
+        return false;
       auto folder = folder_of(list.path);
-      return name_of(list.path) == "CMakeLists.txt" && file.path.starts_with(folder)
-             && has_word(list.text, std::string_view{file.path}.substr(folder.size()));
+      auto below = file.path.starts_with(folder)
+                   && has_word(list.text, std::string_view{file.path}.substr(folder.size()));
+      return below || list.text.find("${CMAKE_SOURCE_DIR}/" + file.path) != std::string::npos;
     });
     if (!is_listed)
-      found.push_back({"listed_in_cmake", file.path, 0, "no CMakeLists.txt above it names it"});
+      found.push_back({"listed_in_cmake", file.path, 0, "no CMakeLists.txt names it"});
   }
   return found;
 }

@@ -156,6 +156,8 @@ TEST(MachinePaths, AreFoundInEveryFile) {
 TEST(Cmake, ListsEverySourceByName) {
   auto found = listed_in_cmake(sorted({
     {"runtime/CMakeLists.txt", "add(x SOURCES a.cpp base/b.cpp)\n"},
+    {"tests/unit/CMakeLists.txt", "add(x SOURCES ${CMAKE_SOURCE_DIR}/tests/support/c.cpp)\n"},
+    {"tests/support/c.cpp", ""},
     {"runtime/a.cpp", ""},
     {"runtime/base/b.cpp", ""},
     {"runtime/base/a.cpp", ""},

@@ -23,7 +23,8 @@ std::span<const arrow> arrows() {
 
 std::span<const foreign> foreign_headers() {
   static const std::vector<foreign> rows{
-    {"zmq.h", {"runtime/zmq_transport.cpp", "tests/bench/", "tests/fuzz/"}},
+    {"zmq.h",
+     {"runtime/zmq_", "runtime/zap.cpp", "runtime/keys.cpp", "tests/bench/", "tests/fuzz/"}},
     {"rocksdb/", {"storage/rocksdb_store.cpp"}},
     {"dnnl", {"kernels/onednn/"}},
     {"oneapi/dnnl/", {"kernels/onednn/"}},
@@ -37,10 +38,10 @@ std::span<const foreign> foreign_headers() {
     {"caf/", {"runtime/", "actors/", "launcher/", "examples/", "tests/"}},
     {"flatbuffers/", {"runtime/", "tests/fuzz/", "tests/bench/"}},
     {"troupe_generated.h", {"runtime/protocol/messages.hpp"}},
-    {"xxhash.h", {"runtime/base/", "storage/", "kernels/", "actors/jobs/"}},
-    {"openssl/", {"runtime/", "storage/", "actors/"}},
+    {"xxhash.h", {"runtime/base/ids.cpp", "storage/", "tests/unit/storage/"}},
+    {"openssl/", {"kernels/collective/proof.cpp", "storage/hash.cpp"}},
     {"nlohmann/", {"launcher/", "actors/", "tests/"}},
-    {"zlib.h", {"examples/", "storage/", "actors/"}},
+    {"zlib.h", {"actors/training/idx_dataset.cpp", "tests/unit/"}},
     {"httplib.h", {"runtime/"}},
     {"gtest/", {"tests/", "examples/"}},
     {"gmock/", {"tests/"}},
@@ -61,15 +62,18 @@ std::span<const ban> bans() {
     {"getenv", {"runtime/base/", "launcher/", "examples/", "tests/"}, "take it as an option"},
     {"caf::infinite", {}, "give the request a finite deadline"},
     {"throw", {}, "return a result"},
-    {"using namespace std", {}, "name what is used"},
+    {"using namespace std;", {}, "name what is used"},
   };
   return rows;
 }
 
 std::span<const exception> exceptions() {
-  static constexpr std::array<exception, 1> rows{{
+  static constexpr std::array<exception, 3> rows{{
     {"line_length", "runtime/base/result.hpp",
      "clang-format 14 keeps a requires clause of a constructor on one line"},
+    {"file_length", "runtime/bridge.cpp", "35 lines over since it was written; not split yet"},
+    {"banned_calls", "kernels/collective/shm/join.cpp",
+     "polls for a file that rank 0, another process, makes; bounded by a deadline"},
   }};
   return rows;
 }
