@@ -1,0 +1,189 @@
+// One rank of a gang that trains a small convolutional network on Fashion-MNIST.
+//
+//   fashion_mnist_worker --epochs 3                 trains alone
+//   troupe submit examples/fashion_mnist/job.yaml   trains as two ranks
+//
+// It goes on from the job's newest checkpoint, whichever attempt wrote it.
+#include "actors/training/checkpoints.hpp"
+#include "actors/training/task_environment.hpp"
+#include "examples/fashion_mnist/metrics.hpp"
+#include "kernels/onednn/onednn.hpp"
+#include "runtime/base/clock.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+namespace troupe::examples {
+namespace {
+
+using namespace troupe::training;
+
+constexpr size_t classes = 10;
+constexpr uint64_t steps_per_report = 25;
+
+struct options {
+  std::string data = "/usr/share/datasets/fashion-mnist";
+  training_plan plan{.epochs = 4, .batch = 64, .learning_rate = 0.1F};
+  uint64_t steps_per_checkpoint = 100;
+};
+
+int parse(int argc, char** argv, options& into) {
+  CLI::App app{"One rank of a gang that trains a small network on Fashion-MNIST."};
+  app.add_option("--data", into.data, "directory with the four IDX files")->capture_default_str();
+  app.add_option("--epochs", into.plan.epochs, "passes over the training images")
+    ->check(CLI::Range(1, 1000))
+    ->capture_default_str();
+  app.add_option("--batch", into.plan.batch, "images of one rank in one step")
+    ->check(CLI::Range(1, 60000))
+    ->capture_default_str();
+  app.add_option("--learning-rate", into.plan.learning_rate, "the highest of the schedule")
+    ->check(CLI::PositiveNumber)
+    ->capture_default_str();
+  app.add_option("--seed", into.plan.seed, "of weights and shuffling")->capture_default_str();
+  app.add_option("--checkpoint-every", into.steps_per_checkpoint, "steps between checkpoints")
+    ->check(CLI::Range(1, 1000000))
+    ->capture_default_str();
+  app.footer("Example: fashion_mnist_worker --epochs 2 --seed 7");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return app.exit(wrong) == 0 ? 0 : 1;
+  }
+  return -1;
+}
+
+result<idx_dataset> read(const options& from, const char* part) {
+  auto path = from.data + "/" + part;
+  return read_idx_dataset(path + "-images-idx3-ubyte.gz", path + "-labels-idx1-ubyte.gz", classes);
+}
+
+// Tells people and Troupe how far the training is.
+class progress {
+public:
+  progress(const trainer& of, const task_environment& task, const clock& time)
+    : trainer_(of), time_(time), metrics_(task.metrics_fd), last_step_(of.step()),
+      last_(time.now()) {}
+
+  void step(float loss) {
+    if (trainer_.step() % steps_per_report != 0 && !trainer_.done())
+      return;
+    auto now = time_.now();
+    auto seconds = std::chrono::duration<double>(now - last_).count();
+    auto samples = (trainer_.step() - last_step_) * trainer_.plan().batch * trainer_.world_size();
+    auto rate = static_cast<double>(samples) / std::max(seconds, 1e-9);
+    auto part = static_cast<double>(trainer_.step()) / static_cast<double>(trainer_.steps());
+    auto epoch = part * trainer_.plan().epochs;
+    metrics_.report("epoch", epoch, trainer_.step());
+    metrics_.report("loss", loss, trainer_.step());
+    metrics_.report("samples_per_s", rate, trainer_.step());
+    metrics_.report("progress", part, trainer_.step());
+    last_ = now;
+    last_step_ = trainer_.step();
+    if (trainer_.rank() == 0 && (trainer_.step() / steps_per_report) % 4 == 0) {
+      std::printf("epoch %.2f of %u, step %llu of %llu, loss %.3f, %.0f samples/s\n", epoch,
+                  trainer_.plan().epochs, static_cast<unsigned long long>(trainer_.step()),
+                  static_cast<unsigned long long>(trainer_.steps()), static_cast<double>(loss),
+                  rate);
+      std::fflush(stdout);
+    }
+  }
+
+  void accuracy(double value) { metrics_.report("accuracy", value, trainer_.step()); }
+
+private:
+  const trainer& trainer_;
+  const clock& time_;
+  metrics metrics_;
+  uint64_t last_step_;
+  time_point last_;
+};
+
+result<void> train(trainer& network, const task_environment& task, const options& given,
+                   const idx_dataset& test, progress& shown) {
+  while (!network.done()) {
+    auto loss = network.advance();
+    if (!loss)
+      return loss.error();
+    shown.step(*loss);
+    if (network.step() % network.steps_per_epoch() == 0 && !network.done()) {
+      auto accuracy = network.accuracy(test);
+      if (!accuracy)
+        return accuracy.error();
+      shown.accuracy(*accuracy);
+    }
+    auto due = network.step() % given.steps_per_checkpoint == 0 || network.done();
+    if (due && network.rank() == 0 && !task.checkpoints.empty())
+      TROUPE_TRY(save_checkpoint(task.checkpoints, task.attempt, network));
+  }
+  return {};
+}
+
+result<void> run(const options& given, const clock& time) {
+  auto task = read_environment([](const char* name) { return std::getenv(name); });
+  if (!task)
+    return task.error();
+  auto samples = read(given, "train");
+  if (!samples)
+    return samples.error();
+  auto test = read(given, "t10k");
+  if (!test)
+    return test.error();
+  auto backend = kernels::onednn::make_backend();
+  if (!backend)
+    return backend.error();
+  auto gang = join_gang(*task);
+  if (!gang)
+    return gang.error();
+  auto network = trainer::make(**backend, *samples, given.plan, gang->get());
+  if (!network)
+    return network.error();
+  if (network->rank() == 0 && !task->checkpoints.empty()) {
+    auto step = resume_newest(task->checkpoints, *network);
+    if (!step)
+      return step.error();
+    if (*step)
+      std::printf("goes on from the checkpoint of step %llu\n",
+                  static_cast<unsigned long long>(**step));
+  }
+  TROUPE_TRY(network->synchronise());
+  progress shown(*network, *task, time);
+  TROUPE_TRY(train(*network, *task, given, *test, shown));
+  auto accuracy = network->accuracy(*test);
+  if (!accuracy)
+    return accuracy.error();
+  shown.accuracy(*accuracy);
+  if (network->rank() != 0)
+    return {};
+  if (!task->output.empty())
+    TROUPE_TRY(save_model(task->output + "/model.ckpt", task->attempt, *network, *accuracy));
+  std::printf("test accuracy: %.1f %%\n", *accuracy * 100);
+  return {};
+}
+
+} // namespace
+
+int work(int argc, char** argv) {
+  options given;
+  if (auto code = parse(argc, argv, given); code >= 0)
+    return code;
+  system_clock time;
+  auto done = run(given, time);
+  if (!done) {
+    std::fprintf(stderr, "%s\n", done.error().text.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+} // namespace troupe::examples
+
+int main(int argc, char** argv) {
+  // A reader of metrics that ends must not end the training.
+  std::signal(SIGPIPE, SIG_IGN);
+  return troupe::examples::work(argc, argv);
+}
