@@ -31,7 +31,7 @@ std::span<const foreign> foreign_headers() {
     {"spdlog/", {"runtime/base/log.cpp"}},
     {"fmt/", {"runtime/base/log.cpp"}},
     {"yaml-cpp/", {"actors/jobs/job_file.cpp"}},
-    {"CLI/", {"launcher/"}},
+    {"CLI/", {"launcher/", "examples/"}},
     {"hwloc.h", {"actors/cluster/machine.cpp"}},
     {"caf/io/", {"tests/bench/"}},
     {"caf/openssl/", {"tests/bench/"}},
