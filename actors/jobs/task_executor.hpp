@@ -5,16 +5,18 @@
 //     +---- orders (spec, stop) ----+
 //
 // Guarantees
-// - The task's listening socket is open before the agent hears of its port, and stays open until the
+// - The task's listening socket is open before the agent hears of its port, and stays open until
+// the
 //   command has ended: the command inherits it, so no other process can take the port in between.
 // - The command starts at most once, when the agent has sent the cluster spec.
 // - While the agent is away the command goes on; each new link registers again, with the same ids.
-//   After `orphan_timeout` without an agent the command is stopped: its gang was placed anew by then.
+//   After `orphan_timeout` without an agent the command is stopped: its gang was placed anew by
+//   then.
 // - The exit is reported until it was acknowledged, or for `orphan_timeout`. An agent that refuses
 //   the task knows a later attempt: the command is stopped.
-// - Whatever way this process ends, no process of the command's group survives it (task_process.hpp).
-// Threads: run() blocks its caller, which forks the command and so lives as long; stop() may be called
-// from any thread.
+// - Whatever way this process ends, no process of the command's group survives it
+// (task_process.hpp). Threads: run() blocks its caller, which forks the command and so lives as
+// long; stop() may be called from any thread.
 #pragma once
 
 #include "actors/jobs/task_launch.hpp"
@@ -52,9 +54,9 @@ public:
   task_executor(const task_executor&) = delete;
   task_executor& operator=(const task_executor&) = delete;
 
-  // Runs the task to its end and returns the command's exit code: 128 + the signal that ended it, 127
-  // when it could not be started, 143 when it was stopped before. An error: the executor itself could
-  // not start, and nothing ran.
+  // Runs the task to its end and returns the command's exit code: 128 + the signal that ended it,
+  // 127 when it could not be started, 143 when it was stopped before. An error: the executor itself
+  // could not start, and nothing ran.
   result<int> run();
 
   // Stops the task as an order of the agent would.

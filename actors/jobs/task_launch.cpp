@@ -1,6 +1,7 @@
 #include "actors/jobs/task_launch.hpp"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -39,6 +40,7 @@ struct launch {
   std::vector<std::string> variables;
   std::vector<char*> environment;
   owned_fd null, output_write, metrics_write, failed_write;
+  int metrics_number = 0; // of metrics_write in the child
   cpu_set_t cores;
 };
 
@@ -59,6 +61,22 @@ result<pipe_ends> make_pipe() {
     return {errc::io, "no pipe for the task: " + std::string{std::strerror(errno)}
                         + "; raise the limit of open files"};
   return pipe_ends{owned_fd{ends[0]}, owned_fd{ends[1]}};
+}
+
+// Out of the way of the small numbers that the child's descriptors get.
+void move_up(owned_fd& fd) {
+  constexpr int least = 64;
+  owned_fd moved{::fcntl(fd.get(), F_DUPFD_CLOEXEC, least)};
+  if (moved)
+    fd = std::move(moved);
+}
+
+// The lowest number that is free in the child: a POSIX shell redirects to one digit only.
+int free_number(const std::vector<int>& taken) {
+  int out = 3;
+  while (std::find(taken.begin(), taken.end(), out) != taken.end())
+    ++out;
+  return out;
 }
 
 bool is_program(const std::string& path) {
@@ -124,8 +142,11 @@ result<std::string> find_program(const task_command& what) {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (::dup2(prepared.null.get(), 0) < 0 || ::dup2(prepared.output_write.get(), 1) < 0
-      || ::dup2(prepared.output_write.get(), 2) < 0
-      || ::fcntl(prepared.metrics_write.get(), F_SETFD, 0) != 0)
+      || ::dup2(prepared.output_write.get(), 2) < 0)
+    give_up(prepared, step::set_up);
+  // Whatever this process was given by its own parent stays here.
+  ::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+  if (::dup2(prepared.metrics_write.get(), prepared.metrics_number) < 0)
     give_up(prepared, step::set_up);
   for (int fd : what.inherited)
     if (::fcntl(fd, F_SETFD, 0) != 0)
@@ -178,6 +199,9 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   out.output_write = std::move(output->write);
   out.metrics_write = std::move(metrics->write);
   out.failed_write = std::move(failure->write);
+  move_up(out.metrics_write);
+  move_up(out.failed_write);
+  out.metrics_number = free_number(what.inherited);
   out.null = owned_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   running.log = owned_fd{
     ::open(what.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644)};
@@ -193,7 +217,7 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   out.arguments.push_back(nullptr);
   for (auto& [name, value] : what.environment)
     out.variables.push_back(name + "=" + value);
-  out.variables.push_back("TROUPE_METRICS_FD=" + std::to_string(out.metrics_write.get()));
+  out.variables.push_back("TROUPE_METRICS_FD=" + std::to_string(out.metrics_number));
   for (auto& each : out.variables)
     out.environment.push_back(each.data());
   out.environment.push_back(nullptr);

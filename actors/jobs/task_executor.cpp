@@ -1,0 +1,167 @@
+#include "actors/jobs/task_executor.hpp"
+
+#include "actors/jobs/task_shell.hpp"
+#include "runtime/bridge.hpp"
+#include "runtime/local_transport.hpp"
+
+#include <arpa/inet.h>
+#include <caf/all.hpp>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <filesystem>
+
+namespace troupe {
+
+namespace {
+
+constexpr int exit_not_started = 127;
+
+struct listener {
+  owned_fd socket;
+  uint16_t port = 0;
+};
+
+result<listener> listen_at(const std::string& host) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1)
+    return {errc::invalid, "'" + host + "' is no IPv4 address; give the node's own with --host"};
+  listener out;
+  out.socket = owned_fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  socklen_t size = sizeof address;
+  auto* where = reinterpret_cast<sockaddr*>(&address);
+  if (!out.socket || ::bind(out.socket.get(), where, size) != 0
+      || ::listen(out.socket.get(), SOMAXCONN) != 0
+      || ::getsockname(out.socket.get(), where, &size) != 0)
+    return {errc::io, "the task cannot listen at " + host + ": " + std::strerror(errno)
+                        + "; give an address of this node with --host"};
+  out.port = ntohs(address.sin_port);
+  return out;
+}
+
+// The environment of the command: what the cluster says, and defaults for what the user may set.
+void complete_environment(const task_executor_options& options, const cluster_spec_msg& spec,
+                          int listening, std::map<std::string, std::string>& out) {
+  std::string members;
+  for (auto& each : spec.members)
+    members += (members.empty() ? "" : ",") + each->host + ":" + std::to_string(each->port);
+  out["TROUPE_JOB"] = std::to_string(options.job);
+  out["TROUPE_ATTEMPT"] = std::to_string(options.attempt);
+  out["TROUPE_TASK_TYPE"] = options.type;
+  out["TROUPE_TASK_INDEX"] = std::to_string(options.index);
+  out["TROUPE_RANK"] = std::to_string(spec.rank);
+  out["TROUPE_WORLD_SIZE"] = std::to_string(spec.world_size);
+  out["TROUPE_MEMBERS"] = members;
+  out["TROUPE_LISTEN_FD"] = std::to_string(listening);
+  out["TROUPE_OUTPUT"] = options.output_directory;
+  out.emplace("TROUPE_CHECKPOINTS", options.output_directory + "/checkpoints");
+  out.emplace("OMP_WAIT_POLICY", "passive");
+  out.emplace("OMP_NUM_THREADS", std::to_string(std::max(options.cpus_declared, 1u)));
+}
+
+task_exit exit_of(const result<task_exit>& ran) {
+  if (ran)
+    return *ran;
+  auto stopped = ran.error().code == errc::aborted;
+  return {stopped ? exit_of_stopped : exit_not_started, stopped, ran.error().text};
+}
+
+caf::actor_system_config& small(caf::actor_system_config& config) {
+  config.set("scheduler.policy", caf::atom("sharing"));
+  config.set("scheduler.max-threads", size_t{1});
+  return config;
+}
+
+bridge_options options_of(const task_executor_options& from, const clock& time) {
+  bridge_options out;
+  out.name = "executor/" + std::to_string(from.job) + "." + std::to_string(from.attempt) + "."
+             + from.type + "." + std::to_string(from.index);
+  out.life = incarnation{static_cast<uint64_t>(time.wall_ns())};
+  return out;
+}
+
+} // namespace
+
+struct task_executor::session {
+  session(task_executor_options options_, const clock& time_)
+    : options(std::move(options_)), process(time_), system(small(config)),
+      carrier(make_local_transport()),
+      link(system, options_of(options, time_),
+           {[this](const peer& who) { tell(who, true); },
+            [this](const peer& who, const error&) { tell(who, false); }}) {}
+
+  void tell(const peer& who, bool up) {
+    if (who.name == options.agent_node)
+      caf::anon_send(actor(), link_changed{up});
+  }
+
+  caf::actor actor() const {
+    std::lock_guard hold{mutex};
+    return shell_handle;
+  }
+
+  task_executor_options options;
+  task_process process;
+  orders runner;
+  caf::actor_system_config config;
+  caf::actor_system system;
+  std::unique_ptr<transport> carrier;
+  bridge link;
+  mutable std::mutex mutex; // guards what follows
+  caf::actor shell_handle;
+  bool stop_asked = false;
+};
+
+task_executor::task_executor(task_executor_options options, const clock& time)
+  : session_(std::make_unique<session>(std::move(options), time)) {}
+
+task_executor::~task_executor() = default;
+
+void task_executor::stop() {
+  std::lock_guard hold{session_->mutex};
+  session_->stop_asked = true;
+  if (session_->shell_handle)
+    caf::anon_send(session_->shell_handle, stop_wanted{});
+}
+
+result<int> task_executor::run() {
+  auto& s = *session_;
+  auto listening = listen_at(s.options.host);
+  if (!listening)
+    return listening.error();
+  std::error_code made;
+  std::filesystem::create_directories(s.options.output_directory, made);
+  if (made)
+    return {errc::io, "the output directory '" + s.options.output_directory
+                        + "' cannot be made: " + made.message() + "; check the node's directory"};
+  auto around = std::make_shared<surroundings>(
+    surroundings{s.options, s.process, s.runner,
+                 [&s](duration deadline) {
+                   return s.link.proxy<agent_executor_api>(node_named(s.options.agent_node),
+                                                           "agent/executors", {deadline});
+                 },
+                 listening->port});
+  {
+    std::lock_guard hold{s.mutex};
+    s.shell_handle = spawn_task_shell(s.system, std::move(around));
+    if (s.stop_asked)
+      caf::anon_send(s.shell_handle, stop_wanted{});
+  }
+  TROUPE_TRY(s.link.attach(*s.carrier));
+  s.link.keep_connected(*s.carrier, s.options.agent_endpoint);
+  if (auto spec = s.runner.wait_for_start()) {
+    auto task = s.options.task;
+    complete_environment(s.options, *spec, listening->socket.get(), task.environment);
+    task.inherited.push_back(listening->socket.get());
+    auto ran = s.process.run(task, [&](int) { caf::anon_send(s.actor(), command_started{}); });
+    listening->socket.close();
+    caf::anon_send(s.actor(), command_ended{exit_of(ran)});
+  }
+  auto code = s.runner.wait_for_finish();
+  s.link.stop();
+  return code;
+}
+
+} // namespace troupe

@@ -1,0 +1,225 @@
+#include "actors/jobs/task_shell.hpp"
+
+#include "runtime/actor_error.hpp"
+#include "runtime/base/log.hpp"
+
+#include <caf/all.hpp>
+#include <unistd.h>
+
+namespace troupe {
+
+namespace {
+
+struct shell_state {
+  static inline const char* name = "task_executor";
+
+  std::shared_ptr<surroundings> around;
+  agent_executor_api agent; // for registering: its answer may take minutes
+  agent_executor_api reports;
+  bool connected = false;
+  bool start_ordered = false;
+  bool report_open = false; // a report waits for its answer
+  bool changed = false;     // the state changed behind the open report
+  bool done = false;
+  task_state state = task_state::registered;
+  std::optional<task_exit> ended;
+  time_point alone_since{}; // no agent, or none that acknowledged the exit
+
+  bool over() const { return ended.has_value(); }
+
+  std::unique_ptr<task_id_msg> id() const {
+    auto out = std::make_unique<task_id_msg>();
+    out->job = around->options.job;
+    out->attempt = around->options.attempt;
+    out->type = around->options.type;
+    out->index = around->options.index;
+    return out;
+  }
+
+  executor_register_msg registration() const {
+    executor_register_msg out;
+    out.task = id();
+    out.pid = static_cast<uint32_t>(::getpid());
+    out.host = around->options.host;
+    out.port = around->port;
+    return out;
+  }
+
+  executor_report_msg report() const {
+    executor_report_msg out;
+    out.report = std::make_unique<task_report_msg>();
+    auto& in = *out.report;
+    in.task = id();
+    in.state = state;
+    in.host = around->options.host;
+    in.port = around->port;
+    if (ended) {
+      in.exit_code = ended->code;
+      in.reason = ended->reason;
+    }
+    for (auto& [what, latest] : around->process.metrics()) {
+      auto metric = std::make_unique<metric_msg>();
+      metric->name = what;
+      metric->value = latest.value;
+      metric->step = latest.step;
+      in.progress.push_back(std::move(metric));
+    }
+    return out;
+  }
+};
+
+using shell = caf::stateful_actor<shell_state>;
+
+void finish(shell* self) {
+  if (std::exchange(self->state.done, true))
+    return;
+  self->state.around->runner.finish(self->state.ended->code);
+  self->quit();
+}
+
+void on_orders(shell* self, const executor_orders_msg& in);
+void on_ended(shell* self, task_exit how);
+
+void stop_task(shell* self, duration grace, const std::string& why) {
+  auto& st = self->state;
+  if (st.over())
+    return;
+  log::info("stopping the task", {{"reason", why}});
+  if (st.start_ordered)
+    return st.around->process.stop(grace);
+  on_ended(self, {exit_of_stopped, true, "the task was stopped before it started: " + why});
+}
+
+// An agent that refuses knows a later attempt, which must not meet this one.
+void on_refused(shell* self, const error& why) {
+  stop_task(self, duration{}, why.text);
+  if (self->state.over())
+    finish(self);
+}
+
+void send_report(shell* self) {
+  auto& st = self->state;
+  if (!st.connected || st.done)
+    return;
+  if (st.report_open) {
+    st.changed = true;
+    return;
+  }
+  st.report_open = true;
+  st.changed = false;
+  auto last_word = st.over();
+  auto settle = [self] {
+    self->state.report_open = false;
+    if (self->state.changed)
+      send_report(self);
+  };
+  self->request(st.reports, std::chrono::seconds(30), st.report())
+    .then(
+      [=](const executor_orders_msg& in) {
+        self->state.alone_since = self->clock().now();
+        if (last_word)
+          return finish(self);
+        on_orders(self, in);
+        settle();
+      },
+      [=](const caf::error& e) {
+        auto why = reason_of(e);
+        if (why.code == errc::refused)
+          on_refused(self, why);
+        settle(); // any other: the next tick, or the next link, repeats it
+      });
+}
+
+void send_registration(shell* self) {
+  auto& st = self->state;
+  if (!st.connected || st.done || st.over())
+    return;
+  auto link = st.agent.address();
+  self->request(st.agent, st.around->options.register_deadline * 2, st.registration())
+    .then([=](const executor_orders_msg& in) { on_orders(self, in); },
+          [=](const caf::error& e) {
+            auto why = reason_of(e);
+            if (why.code == errc::refused)
+              return on_refused(self, why);
+            auto& now = self->state;
+            if (!now.connected || now.agent.address() != link || now.start_ordered)
+              return; // the next link registers
+            // The agent is there but does not serve yet, or the gang is still incomplete.
+            self->delayed_send(self, now.around->options.report_every, link_changed{true});
+          });
+}
+
+void on_orders(shell* self, const executor_orders_msg& in) {
+  auto& st = self->state;
+  if (in.stop)
+    return stop_task(self, duration{static_cast<int64_t>(in.grace_ns)}, "ordered by the agent");
+  if (!in.spec || st.start_ordered || st.over())
+    return;
+  st.start_ordered = true;
+  st.around->runner.start(*in.spec);
+}
+
+void on_link(shell* self, bool up) {
+  auto& st = self->state;
+  st.connected = up;
+  if (!up)
+    return;
+  st.agent = st.around->agent(st.around->options.register_deadline);
+  st.reports = st.around->agent(std::chrono::seconds(5));
+  send_registration(self);
+  send_report(self);
+}
+
+void on_started(shell* self) {
+  self->state.state = task_state::running;
+  send_report(self);
+}
+
+void on_ended(shell* self, task_exit how) {
+  auto& st = self->state;
+  if (st.over())
+    return;
+  st.state = how.stopped     ? task_state::killed
+             : how.code == 0 ? task_state::succeeded
+                             : task_state::failed;
+  st.alone_since = self->clock().now();
+  st.ended = std::move(how);
+  send_report(self);
+}
+
+void on_tick(shell* self) {
+  auto& st = self->state;
+  auto& options = st.around->options;
+  auto orphan = self->clock().now() - st.alone_since > options.orphan_timeout;
+  if (orphan && st.over())
+    return finish(self);
+  if (orphan)
+    stop_task(self, options.stop_grace, "no agent answered for the orphan timeout");
+  if (!st.report_open)
+    send_report(self);
+  self->delayed_send(self, options.report_every, caf::tick_atom::value);
+}
+
+caf::behavior task_shell(shell* self, std::shared_ptr<surroundings> around) {
+  auto& st = self->state;
+  st.around = std::move(around);
+  st.alone_since = self->clock().now();
+  self->delayed_send(self, st.around->options.report_every, caf::tick_atom::value);
+  return {
+    [self](const link_changed& in) { on_link(self, in.up); },
+    [self](const command_started&) { on_started(self); },
+    [self](const command_ended& in) { on_ended(self, in.how); },
+    [self](const stop_wanted&) {
+      stop_task(self, self->state.around->options.stop_grace, "the executor was asked to end");
+    },
+    [self](caf::tick_atom) { on_tick(self); },
+  };
+}
+
+} // namespace
+
+caf::actor spawn_task_shell(caf::actor_system& system, std::shared_ptr<surroundings> around) {
+  return system.spawn(task_shell, std::move(around));
+}
+
+} // namespace troupe

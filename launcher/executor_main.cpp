@@ -1,0 +1,174 @@
+// troupe-executor: runs one task of a gang for its node's agent; task_executor.hpp is its contract.
+//
+// It is started by the agent, not by people, and must start in milliseconds: nothing heavy is
+// linked.
+#include "actors/jobs/task_executor.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string_view>
+#include <thread>
+
+namespace troupe {
+namespace {
+
+constexpr auto usage
+  = "troupe-executor --agent local:/path/agent.sock --agent-name NAME --job N --attempt N --type "
+    "T\n"
+    "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--cpu-list 0,1] [--memory "
+    "BYTES]\n"
+    "  [--host ADDRESS] [--env-file FILE] [--orphan-timeout SECONDS] [--grace SECONDS] -- command "
+    "args...\n"
+    "The agent starts it; it runs one task. The file of --env-file holds NAME=VALUE, each ended "
+    "by\n"
+    "a zero byte; it is removed once read.\n";
+
+template <class T>
+result<void> read_number(const std::string& name, std::string_view text, T& out) {
+  auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (code == std::errc{} && end == text.data() + text.size() && !text.empty())
+    return {};
+  return {errc::invalid, name + " " + std::string{text} + " is no number in range; give a count"};
+}
+
+result<void> read_cores(std::string_view text, std::vector<uint32_t>& out) {
+  for (size_t begin = 0; begin <= text.size();) {
+    auto end = std::min(text.find(',', begin), text.size());
+    TROUPE_TRY(read_number("--cpu-list", text.substr(begin, end - begin), out.emplace_back()));
+    begin = end + 1;
+  }
+  return {};
+}
+
+// NAME=VALUE, each ended by a zero byte. The file may hold secrets, so it goes.
+result<void> read_environment(const std::string& path, std::map<std::string, std::string>& out) {
+  std::ifstream in{path, std::ios::binary};
+  if (!in)
+    return {errc::io, "--env-file " + path + " cannot be read; check that it exists"};
+  for (std::string each; std::getline(in, each, '\0');) {
+    auto equals = each.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      return {errc::invalid,
+              "--env-file " + path + " has an entry without a name; write NAME=VALUE"};
+    out[each.substr(0, equals)] = each.substr(equals + 1);
+  }
+  in.close();
+  ::unlink(path.c_str());
+  return {};
+}
+
+result<void> read_seconds(const std::string& name, std::string_view text, duration& out) {
+  uint32_t seconds = 0;
+  TROUPE_TRY(read_number(name, text, seconds));
+  out = std::chrono::seconds(seconds);
+  return {};
+}
+
+result<void> read_option(const std::string& name, const std::string& value,
+                         task_executor_options& out) {
+  std::map<std::string, std::string*, std::less<>> texts{{"--agent", &out.agent_endpoint},
+                                                         {"--agent-name", &out.agent_node},
+                                                         {"--type", &out.type},
+                                                         {"--directory", &out.task.directory},
+                                                         {"--output", &out.output_directory},
+                                                         {"--log", &out.task.log_file},
+                                                         {"--host", &out.host}};
+  if (auto found = texts.find(name); found != texts.end()) {
+    *found->second = value;
+    return {};
+  }
+  if (name == "--job")
+    return read_number(name, value, out.job);
+  if (name == "--attempt")
+    return read_number(name, value, out.attempt);
+  if (name == "--index")
+    return read_number(name, value, out.index);
+  if (name == "--cpus")
+    return read_number(name, value, out.cpus_declared);
+  if (name == "--memory")
+    return read_number(name, value, out.task.memory);
+  if (name == "--cpu-list")
+    return read_cores(value, out.task.cpus);
+  if (name == "--env-file")
+    return read_environment(value, out.task.environment);
+  if (name == "--orphan-timeout")
+    return read_seconds(name, value, out.orphan_timeout);
+  if (name == "--grace")
+    return read_seconds(name, value, out.stop_grace);
+  return {errc::invalid, "unknown option " + name + "; see --help"};
+}
+
+result<task_executor_options> read_arguments(std::vector<std::string> given) {
+  task_executor_options out;
+  for (char** each = ::environ; *each; ++each) {
+    std::string_view variable{*each};
+    if (auto equals = variable.find('='); equals != 0 && equals != std::string_view::npos)
+      out.task.environment[std::string{variable.substr(0, equals)}] = variable.substr(equals + 1);
+  }
+  size_t i = 0;
+  for (; i < given.size() && given[i] != "--"; i += 2) {
+    if (i + 1 == given.size())
+      return {errc::invalid, given[i] + " needs a value; see --help"};
+    TROUPE_TRY(read_option(given[i], given[i + 1], out));
+  }
+  for (++i; i < given.size(); ++i)
+    out.task.command.push_back(std::move(given[i]));
+  for (auto* needed : {&out.agent_endpoint, &out.agent_node, &out.type, &out.task.directory,
+                       &out.output_directory, &out.task.log_file})
+    if (needed->empty())
+      return {errc::invalid, "--agent, --agent-name, --type, --directory, --output and --log are "
+                             "needed; see --help"};
+  if (out.task.command.empty())
+    return {errc::invalid, "no command was given; write it after --"};
+  return out;
+}
+
+int fail_with(const error& why, int code) {
+  std::fprintf(stderr, "troupe-executor: %s\n", why.text.c_str());
+  return code;
+}
+
+int run(std::vector<std::string> given) {
+  if (!given.empty() && given.front() == "--help") {
+    std::fputs(usage, stdout);
+    return 0;
+  }
+  auto options = read_arguments(std::move(given));
+  if (!options)
+    return fail_with(options.error(), 2);
+  // Blocked before the first thread starts, so that only the waiting thread takes them.
+  sigset_t ends;
+  ::sigemptyset(&ends);
+  ::sigaddset(&ends, SIGTERM);
+  ::sigaddset(&ends, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  system_clock time;
+  task_executor executor{std::move(*options), time};
+  std::atomic<bool> over = false;
+  std::thread waiter{[&] {
+    for (int number = 0; !over && ::sigwait(&ends, &number) == 0;)
+      if (!over)
+        executor.stop();
+  }};
+  auto code = executor.run();
+  over = true;
+  ::pthread_kill(waiter.native_handle(), SIGTERM);
+  waiter.join();
+  return code ? *code : fail_with(code.error(), 3);
+}
+
+} // namespace
+} // namespace troupe
+
+int main(int argc, char** argv) {
+  return troupe::run({argv + 1, argv + argc});
+}
