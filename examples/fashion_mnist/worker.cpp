@@ -7,10 +7,9 @@
 #include "actors/training/checkpoints.hpp"
 #include "actors/training/task_environment.hpp"
 #include "examples/fashion_mnist/metrics.hpp"
+#include "examples/fashion_mnist/options.hpp"
 #include "kernels/onednn/onednn.hpp"
 #include "runtime/base/clock.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -26,38 +25,7 @@ using namespace troupe::training;
 constexpr size_t classes = 10;
 constexpr uint64_t steps_per_report = 25;
 
-struct options {
-  std::string data = "/usr/share/datasets/fashion-mnist";
-  training_plan plan{.epochs = 4, .batch = 64, .learning_rate = 0.1F};
-  uint64_t steps_per_checkpoint = 100;
-};
-
-int parse(int argc, char** argv, options& into) {
-  CLI::App app{"One rank of a gang that trains a small network on Fashion-MNIST."};
-  app.add_option("--data", into.data, "directory with the four IDX files")->capture_default_str();
-  app.add_option("--epochs", into.plan.epochs, "passes over the training images")
-    ->check(CLI::Range(1, 1000))
-    ->capture_default_str();
-  app.add_option("--batch", into.plan.batch, "images of one rank in one step")
-    ->check(CLI::Range(1, 60000))
-    ->capture_default_str();
-  app.add_option("--learning-rate", into.plan.learning_rate, "the highest of the schedule")
-    ->check(CLI::PositiveNumber)
-    ->capture_default_str();
-  app.add_option("--seed", into.plan.seed, "of weights and shuffling")->capture_default_str();
-  app.add_option("--checkpoint-every", into.steps_per_checkpoint, "steps between checkpoints")
-    ->check(CLI::Range(1, 1000000))
-    ->capture_default_str();
-  app.footer("Example: fashion_mnist_worker --epochs 2 --seed 7");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong) == 0 ? 0 : 1;
-  }
-  return -1;
-}
-
-result<idx_dataset> read(const options& from, const char* part) {
+result<idx_dataset> read(const worker_options& from, const char* part) {
   auto path = from.data + "/" + part;
   return read_idx_dataset(path + "-images-idx3-ubyte.gz", path + "-labels-idx1-ubyte.gz", classes);
 }
@@ -103,7 +71,7 @@ private:
   time_point last_;
 };
 
-result<void> train(trainer& network, const task_environment& task, const options& given,
+result<void> train(trainer& network, const task_environment& task, const worker_options& given,
                    const idx_dataset& test, progress& shown) {
   while (!network.done()) {
     auto loss = network.advance();
@@ -123,7 +91,7 @@ result<void> train(trainer& network, const task_environment& task, const options
   return {};
 }
 
-result<void> run(const options& given, const clock& time) {
+result<void> run(const worker_options& given, const clock& time) {
   auto task = read_environment([](const char* name) { return std::getenv(name); });
   if (!task)
     return task.error();
@@ -167,12 +135,14 @@ result<void> run(const options& given, const clock& time) {
 
 } // namespace
 
-int work(int argc, char** argv) {
-  options given;
-  if (auto code = parse(argc, argv, given); code >= 0)
-    return code;
+int work(std::span<char* const> arguments) {
+  auto given = parse_options(arguments);
+  if (given && !*given) {
+    std::fputs(usage, stdout);
+    return 0;
+  }
   system_clock time;
-  auto done = run(given, time);
+  auto done = given ? run(**given, time) : result<void>(given.error());
   if (!done) {
     std::fprintf(stderr, "%s\n", done.error().text.c_str());
     return 1;
@@ -185,5 +155,5 @@ int work(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader of metrics that ends must not end the training.
   std::signal(SIGPIPE, SIG_IGN);
-  return troupe::examples::work(argc, argv);
+  return troupe::examples::work({argv + (argc > 0 ? 1 : 0), argv + argc});
 }
