@@ -1,0 +1,73 @@
+"""Frames, envelopes and keys of the client; needs no cluster."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import zmq  # noqa: E402
+
+import troupe  # noqa: E402
+from troupe import wire  # noqa: E402
+
+
+class Frames(unittest.TestCase):
+    def test_come_back_as_they_went(self):
+        contents = [b"x", b"12345678", bytes(1001)]
+        batch = b"".join(wire.pack_frame(c) for c in contents)
+        self.assertEqual(len(batch) % 8, 0)
+        self.assertEqual(wire.unpack_frames(batch), contents)
+
+    def test_that_are_none_are_refused(self):
+        good = wire.pack_frame(b"12345678")
+        for bad in (good[:-1], good[:4], b"\xff" * 16, good + b"\0" * 8):
+            with self.assertRaises(troupe.TroupeError):
+                wire.unpack_frames(bad)
+        with self.assertRaises(troupe.TroupeError):
+            wire.pack_frame(bytes(wire.FRAME_SIZE_MAX + 1))
+
+
+class Envelopes(unittest.TestCase):
+    def test_carry_a_job(self):
+        task = troupe.make_message("task_type", name="worker", instances=2, command=["sleep", "1"],
+                                   env=[troupe.make_message("variable", name="A", value="1")])
+        spec = troupe.make_message("job_spec", name="demo", tasks=[task], directory="/tmp")
+        request = troupe.make_message("submit_job", spec=spec, token=7)
+        frame = wire.pack_envelope("submit_job", request, sequence=3, request=9, actor="master")
+        head, kind, body = wire.unpack_envelope(frame)
+        self.assertEqual((head.Sequence(), head.Request(), head.Actor(), kind),
+                         (3, 9, b"master", "submit_job"))
+        self.assertEqual((body.token, body.spec.name, body.spec.tasks[0].instances),
+                         (7, b"demo", 2))
+        self.assertEqual(body.spec.tasks[0].command, [b"sleep", b"1"])
+
+    def test_that_are_none_are_refused(self):
+        for bad in (b"", b"\0" * 8, b"\xff" * 64):
+            with self.assertRaises(troupe.TroupeError):
+                wire.unpack_envelope(bad)
+
+
+class Keys(unittest.TestCase):
+    def test_are_read_and_kept_private(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.makedirs(f"{directory}/keys/authorized")
+            public, secret = zmq.curve_keypair()
+            path = f"{directory}/keys/ada.secret"
+            with open(path, "wb") as file:
+                file.write(b"public " + public + b"\nsecret " + secret + b"\n")
+            os.chmod(path, 0o600)
+            with open(f"{directory}/keys/authorized/ada.public", "wb") as file:
+                file.write(public + b"\n")
+            self.assertEqual(wire.load_keys(directory, "ada"), (public, secret))
+            self.assertEqual(wire.load_public_key(directory, "ada"), public)
+            os.chmod(path, 0o644)
+            with self.assertRaisesRegex(troupe.TroupeError, "chmod 600"):
+                wire.load_keys(directory, "ada")
+            with self.assertRaises(troupe.TroupeError):
+                wire.load_keys(directory, "nobody")
+
+
+if __name__ == "__main__":
+    unittest.main()
