@@ -252,8 +252,7 @@ TEST_F(ZmqTransport, WhatIsNoBatchEndsThatLinkOnly) {
   auto good = numbered(0, 16);
   bytes batch;
   framing::append(batch, good);
-  auto torn = batch;
-  torn.resize(torn.size() - 8);
+  bytes torn(batch.begin(), batch.end() - 8);
   framing::header big{limits::frame_size_max + 1, framing::magic};
   bytes oversize(64);
   std::memcpy(oversize.data(), &big, sizeof big);
