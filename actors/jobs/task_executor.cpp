@@ -41,6 +41,11 @@ result<listener> listen_at(const std::string& host) {
   return out;
 }
 
+// One directory for all attempts, beside that of each.
+std::string checkpoints_beside(const std::string& output_directory) {
+  return (std::filesystem::path{output_directory}.parent_path() / "checkpoints").string();
+}
+
 // The environment of the command: what the cluster says, and defaults for what the user may set.
 void complete_environment(const task_executor_options& options, const cluster_spec_msg& spec,
                           int listening, std::map<std::string, std::string>& out) {
@@ -56,7 +61,7 @@ void complete_environment(const task_executor_options& options, const cluster_sp
   out["TROUPE_MEMBERS"] = members;
   out["TROUPE_LISTEN_FD"] = std::to_string(listening);
   out["TROUPE_OUTPUT"] = options.output_directory;
-  out.emplace("TROUPE_CHECKPOINTS", options.output_directory + "/checkpoints");
+  out.emplace("TROUPE_CHECKPOINTS", checkpoints_beside(options.output_directory));
   out.emplace("OMP_WAIT_POLICY", "passive");
   out.emplace("OMP_NUM_THREADS", std::to_string(std::max(options.cpus_declared, 1u)));
 }

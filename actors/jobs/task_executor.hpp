@@ -12,7 +12,8 @@
 // - While the agent is away the command goes on; each new link registers again, with the same ids.
 //   After `orphan_timeout` without an agent the command is stopped: its gang was placed anew by
 //   then.
-// - The exit is reported until it was acknowledged, or for `orphan_timeout`. An agent that refuses
+// - The exit is reported until it was acknowledged, or for `orphan_timeout`, after stop() for
+//   `stop_grace`. An agent that refuses
 //   the task knows a later attempt: the command is stopped.
 // - Whatever way this process ends, no process of the command's group survives it
 // (task_process.hpp). Threads: run() blocks its caller, which forks the command and so lives as

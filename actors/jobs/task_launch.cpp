@@ -113,6 +113,7 @@ result<std::string> find_program(const task_command& what) {
 }
 
 [[noreturn]] void guard(int lifeline) {
+  ::prctl(PR_SET_NAME, "troupe-guard");
   // Every descriptor but the lifeline: the guard must not keep a socket or a pipe open.
   if (lifeline > 0)
     ::close_range(0, static_cast<unsigned>(lifeline) - 1, 0);

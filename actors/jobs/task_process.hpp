@@ -6,7 +6,8 @@
 // - When run() returns, every process of the group has been sent SIGKILL. The same happens when
 //   this process dies, however it dies: the guard holds one end of a pipe and kills its group,
 //   itself included, when the other end is gone. A process that leaves the group is not followed.
-// - stop() sends SIGTERM to the group, and SIGKILL when the grace is over.
+// - stop() sends SIGTERM to the group, and SIGKILL when the grace is over. The group ends with its
+//   command: a shell that does not wait for its children takes their grace from them.
 // - Standard output and error are appended to the log file up to `log_bytes_max`; then one line
 // says
 //   that the log was cut and the rest is read and dropped, so the command never blocks on it.

@@ -21,6 +21,7 @@ struct shell_state {
   bool report_open = false; // a report waits for its answer
   bool changed = false;     // the state changed behind the open report
   bool done = false;
+  bool asked_to_end = false; // by stop(): then nobody may be left to acknowledge the exit
   task_state state = task_state::registered;
   std::optional<task_exit> ended;
   time_point alone_since{}; // no agent, or none that acknowledged the exit
@@ -190,7 +191,10 @@ void on_ended(shell* self, task_exit how) {
 void on_tick(shell* self) {
   auto& st = self->state;
   auto& options = st.around->options;
-  auto orphan = self->clock().now() - st.alone_since > options.orphan_timeout;
+  auto patience = st.over() && st.asked_to_end
+                    ? std::min(options.stop_grace, options.orphan_timeout)
+                    : options.orphan_timeout;
+  auto orphan = self->clock().now() - st.alone_since > patience;
   if (orphan && st.over())
     return finish(self);
   if (orphan)
@@ -210,6 +214,7 @@ caf::behavior task_shell(shell* self, std::shared_ptr<surroundings> around) {
     [self](const command_started&) { on_started(self); },
     [self](const command_ended& in) { on_ended(self, in.how); },
     [self](const stop_wanted&) {
+      self->state.asked_to_end = true;
       stop_task(self, self->state.around->options.stop_grace, "the executor was asked to end");
     },
     [self](caf::tick_atom) { on_tick(self); },

@@ -161,7 +161,8 @@ TEST_F(TaskExecutor, RegistersRunsReportsAndEndsWithTheCommandsCode) {
         std::string{"TROUPE_TASK_TYPE=worker\n"}, std::string{"TROUPE_TASK_INDEX=1\n"},
         std::string{"TROUPE_RANK=1\n"}, std::string{"TROUPE_WORLD_SIZE=2\n"},
         "TROUPE_MEMBERS=10.0.0.1:7000,10.0.0.1:" + port + "\n", std::string{"TROUPE_SECRET=hush\n"},
-        "TROUPE_OUTPUT=" + options.output_directory + "\n", std::string{"TROUPE_CHECKPOINTS="},
+        "TROUPE_OUTPUT=" + options.output_directory + "\n",
+        "TROUPE_CHECKPOINTS=" + (scratch.path / "checkpoints").string() + "\n",
         std::string{"OMP_WAIT_POLICY=passive\n"}, std::string{"OMP_NUM_THREADS=4\n"},
         std::string{"TROUPE_METRICS_FD="}})
     EXPECT_NE(seen.find(each), std::string::npos) << each << " is not in\n" << seen;
@@ -204,7 +205,7 @@ TEST_F(TaskExecutor, AnOrderToStopEndsTheCommandAsKilled) {
 }
 
 TEST_F(TaskExecutor, StopBeforeTheAgentIsThereEndsWithoutARun) {
-  options.orphan_timeout = 100ms;
+  options.stop_grace = 50ms; // a node that goes down does not wait for the orphan timeout
   start();
   executor->stop();
   EXPECT_EQ(end_code(), 143);
