@@ -170,6 +170,9 @@ void master_core::on(const node_reported& x, moment at, master_outcome& out) {
       = error{errc::refused, "node \"" + x.node + "\" is not registered: register it again"};
     return;
   }
+  // A report names every task of its node: what it leaves out is gone.
+  place_ = place_ || !node->lingering.empty();
+  node->lingering.clear();
   for (auto& report : x.report.tasks)
     if (report && report->task)
       see(x.node, *report, at, out);
