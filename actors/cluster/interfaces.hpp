@@ -27,10 +27,11 @@ using master_agent_api
                      caf::replies_to<node_report_msg>::with<done_msg>>;
 
 // What the master orders an agent, under the name "agent".
-using agent_api = caf::typed_actor<caf::replies_to<start_task_msg>::with<task_started_msg>,
-                                   caf::replies_to<cluster_spec_msg>::with<done_msg>,
-                                   caf::replies_to<stop_task_msg>::with<done_msg>,
-                                   caf::replies_to<read_log_msg>::with<log_chunk_msg>>;
+using agent_api = caf::typed_actor<
+  caf::replies_to<start_task_msg>::with<task_started_msg>,
+  caf::replies_to<cluster_spec_msg>::with<done_msg>, caf::replies_to<stop_task_msg>::with<done_msg>,
+  caf::replies_to<read_log_msg>::with<log_chunk_msg>,
+  caf::replies_to<stop_cluster_msg>::with<done_msg>>; // the agent ends its tasks and itself
 
 // What an executor tells its agent, under the name "agent/executors". Both are answered with what
 // the executor is to do: the registration when the whole gang is there, a report at once.

@@ -29,7 +29,7 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   out.command = type.command;
   for (auto& y : type.env)
     out.env.push_back(std::make_unique<variable_msg>(*y));
-  out.env.push_back(variable_of("TROUPE_JOB_SECRET", hex(secret_)));
+  out.env.push_back(variable_of("TROUPE_SECRET", hex(secret_)));
   out.directory = spec().directory;
   out.output_directory = output_directory();
   out.cpus = type.cpus;

@@ -1,0 +1,49 @@
+// The record of what was made from what: a projection of the master's event log onto the metadata
+// store.
+//
+//   data files -> job -> attempt -> tasks -> outputs (with SHA-256 of each file)
+//
+// Guarantees: every event of the log is applied once, in order, with its sequence number in the
+// same batch; what the process did not apply before its death is applied from the log by
+// catch_up(). Files are hashed on a thread of its own, so that the master never waits for them. A
+// file that cannot be read is recorded without a hash. Threads: record() and show() from any
+// thread; the work is done on one of its own.
+#pragma once
+
+#include "actors/cluster/journal_records.hpp"
+#include "runtime/base/result.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace troupe::storage {
+class event_log;
+class metadata;
+} // namespace troupe::storage
+
+namespace troupe {
+
+class lineage_projection {
+public:
+  // `into` outlives it. `jobs_directory`: where the attempts of jobs have their output directories.
+  lineage_projection(storage::metadata& into, std::string jobs_directory);
+  ~lineage_projection();
+
+  lineage_projection(const lineage_projection&) = delete;
+  lineage_projection& operator=(const lineage_projection&) = delete;
+
+  // Applies what the log holds beyond the projection's mark. Before the first record().
+  result<void> catch_up(const storage::event_log& log);
+
+  // The records that are being appended as first, first + 1 ...
+  void record(uint64_t first, const std::vector<cluster_event_msg>& records);
+
+  // The lineage of a job as text and as JSON. errc::not_found: nothing is recorded of it.
+  result<lineage_msg> show(uint64_t job) const;
+
+private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+} // namespace troupe

@@ -1,0 +1,385 @@
+#include "actors/cluster/master.hpp"
+
+#include "actors/cluster/lineage_projection.hpp"
+#include "runtime/actor_error.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/bridge.hpp"
+#include "storage/event_log.hpp"
+
+#include <caf/all.hpp>
+#include <unistd.h>
+
+#include <cstring>
+#include <deque>
+
+namespace troupe {
+
+// The log has taken everything up to this step, or has failed.
+struct log_written {
+  uint64_t step = 0;
+  error reason;
+};
+
+} // namespace troupe
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::log_written)
+
+namespace troupe {
+
+namespace {
+
+constexpr auto tick = std::chrono::milliseconds(200);
+constexpr auto order_deadline = std::chrono::seconds(10);
+constexpr auto watch_time = std::chrono::seconds(1);
+constexpr uint64_t records_per_snapshot = 2000;
+
+using master_actor = master::extend<caf::reacts_to<log_written>, caf::reacts_to<caf::tick_atom>>;
+
+// What waits for its records to be durable.
+struct held_step {
+  uint64_t step = 0;
+  std::vector<master_effect> effects;
+  std::function<void()> then;
+};
+
+struct watcher {
+  uint64_t job = 0;
+  uint64_t after = 0;
+  time_point due;
+  caf::typed_response_promise<job_events_msg> answer;
+};
+
+struct master_state {
+  static inline const char* name = "master";
+
+  master_state() = default;
+
+  master_ports ports;
+  std::unique_ptr<master_core> core;
+  uint64_t last_step = 0;
+  std::deque<held_step> held;
+  std::map<std::string, agent_api> agents; // by node
+  std::map<uint64_t, std::string> lives;   // incarnation of an agent -> its node
+  std::vector<watcher> watchers;
+  uint64_t records_since_snapshot = 0;
+};
+
+using master_pointer = master_actor::stateful_pointer<master_state>;
+
+void take(master_pointer self, const master_input& input, std::function<void()> then = {},
+          std::function<void(const error&)> refuse = {});
+
+moment moment_of(master_pointer self) {
+  return {self->clock().now(), self->state.ports.time->wall_ns()};
+}
+
+void order(master_pointer self, const send_start& x) {
+  auto agent = self->state.agents.find(x.node);
+  if (agent == self->state.agents.end())
+    return;
+  auto task = *x.order.task;
+  self->request(agent->second, order_deadline, x.order)
+    .then([](const task_started_msg&) {},
+          [self, node = x.node, task](caf::error& e) {
+            auto why = reason_of(e);
+            // Whether it arrived is open then: the agent's next report tells.
+            if (why.code == errc::node_lost || why.code == errc::deadline
+                || why.code == errc::queue_full)
+              return;
+            take(self, start_refused{node, task, why.text});
+          });
+}
+
+template <class Order>
+void order(master_pointer self, const Order& x) {
+  auto agent = self->state.agents.find(x.node);
+  if (agent == self->state.agents.end())
+    return;
+  // An order that is lost is repeated by the core until a report shows its effect.
+  self->request(agent->second, order_deadline, x.order)
+    .then([](const done_msg&) {}, [](caf::error&) {});
+}
+
+void order(master_pointer self, const job_news& x) {
+  auto& st = self->state;
+  std::erase_if(st.watchers, [&](watcher& each) {
+    if (each.job != x.job)
+      return false;
+    auto news = st.core->events_after(each.job, each.after);
+    if (!news || news->events.empty())
+      return false;
+    each.answer.deliver(std::move(*news));
+    return true;
+  });
+}
+
+void run(master_pointer self, held_step& step) {
+  for (auto& effect : step.effects)
+    std::visit([&](auto& x) { order(self, x); }, effect);
+  if (step.then)
+    step.then();
+}
+
+void save_snapshot(master_pointer self) {
+  auto& st = self->state;
+  auto sequence = st.ports.log->last_sequence();
+  std::string bytes;
+  for (auto& record : st.core->snapshot()) {
+    auto one = encode_record(record);
+    auto length = static_cast<uint32_t>(one.size());
+    bytes.append(reinterpret_cast<const char*>(&length), sizeof(length));
+    bytes += one;
+  }
+  auto* log = st.ports.log;
+  log->save_snapshot(sequence, bytes, [log, sequence](result<void> saved) {
+    if (saved)
+      log->trim(sequence, [](const result<void>&) {
+      }); // refused while the projection is behind: the next one trims
+  });
+  st.records_since_snapshot = 0;
+}
+
+// Logs what a step changed; its effects and its answer come when that is durable.
+void hold(master_pointer self, master_outcome outcome, std::function<void()> then) {
+  auto& st = self->state;
+  held_step step{st.last_step, std::move(outcome.effects), std::move(then)};
+  if (outcome.records.empty()) {
+    if (st.held.empty())
+      return run(self, step);
+    st.held.push_back(std::move(step));
+    return;
+  }
+  step.step = ++st.last_step;
+  std::vector<std::string> bytes;
+  for (auto& record : outcome.records)
+    bytes.push_back(encode_record(record));
+  st.records_since_snapshot += bytes.size();
+  st.held.push_back(std::move(step));
+  auto first = st.ports.log->last_sequence() + 1;
+  if (st.ports.lineage)
+    st.ports.lineage->record(first, outcome.records);
+  st.ports.log->append(std::move(bytes),
+                       [to = master_actor{self}, step = st.last_step](result<uint64_t> done) {
+                         caf::anon_send(to, log_written{step, done ? error{} : done.error()});
+                       });
+  if (st.records_since_snapshot >= records_per_snapshot)
+    save_snapshot(self);
+}
+
+void take(master_pointer self, const master_input& input, std::function<void()> then,
+          std::function<void(const error&)> refuse) {
+  auto outcome = self->state.core->step(input, moment_of(self));
+  if (outcome.refusal) {
+    auto reason = *outcome.refusal;
+    then = [refuse = std::move(refuse), reason] {
+      if (refuse)
+        refuse(reason);
+    };
+  }
+  hold(self, std::move(outcome), std::move(then));
+}
+
+// A step whose sender waits for `Answer`, made when the step is durable.
+template <class Answer, class Make>
+caf::result<Answer> take_and_answer(master_pointer self, const master_input& input, Make make) {
+  auto promise = self->make_response_promise<Answer>();
+  take(
+    self, input, [promise, make]() mutable { promise.deliver(make()); },
+    [promise](const error& why) mutable { promise.deliver(fail(why)); });
+  return promise;
+}
+
+void on_written(master_pointer self, const log_written& x) {
+  auto& st = self->state;
+  if (x.reason.code != errc::ok) {
+    log::error("the event log cannot be written; the master ends", {{"reason", x.reason.text}});
+    st.ports.on_fatal(x.reason);
+    return self->quit();
+  }
+  while (!st.held.empty() && st.held.front().step <= x.step) {
+    auto step = std::move(st.held.front());
+    st.held.pop_front();
+    run(self, step);
+  }
+}
+
+void on_tick(master_pointer self) {
+  auto& st = self->state;
+  self->delayed_send(self, tick, caf::tick_atom::value);
+  take(self, timer_tick{});
+  auto now = self->clock().now();
+  std::erase_if(st.watchers, [&](watcher& each) {
+    if (each.due > now)
+      return false;
+    auto news = st.core->events_after(each.job, each.after);
+    if (news)
+      each.answer.deliver(std::move(*news));
+    else
+      each.answer.deliver(fail(news.error()));
+    return true;
+  });
+}
+
+void on_link(master_pointer self, const node_link_changed& x) {
+  auto& st = self->state;
+  if (x.up) {
+    st.agents[x.node] = st.ports.link->proxy<agent_api>(node_named(x.node), "agent",
+                                                        {order_deadline, run_on::pool});
+    return;
+  }
+  st.agents.erase(x.node);
+  if (st.core->nodes().find(x.node))
+    take(self, node_gone{x.node});
+}
+
+caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x) {
+  auto& st = self->state;
+  auto news = st.core->events_after(x.job, x.after);
+  if (!news)
+    return fail(news.error());
+  if (!news->events.empty())
+    return std::move(*news);
+  auto promise = self->make_response_promise<job_events_msg>();
+  st.watchers.push_back({x.job, x.after, self->clock().now() + watch_time, promise});
+  return promise;
+}
+
+caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& x) {
+  auto& st = self->state;
+  auto* job = st.core->find(x.job);
+  if (!job)
+    return fail(errc::not_found,
+                "there is no job " + std::to_string(x.job) + "; list them with: troupe jobs");
+  for (auto& task : job->tasks()) {
+    if (job->type_of(task).name != x.type || task.index != x.index)
+      continue;
+    auto agent = st.agents.find(task.node);
+    if (agent == st.agents.end())
+      return fail(errc::unavailable,
+                  "node '" + task.node + "', which has the log, is not connected");
+    auto forwarded = x;
+    forwarded.attempt = x.attempt != 0 ? x.attempt : job->attempt();
+    return self->delegate(agent->second, std::move(forwarded));
+  }
+  return fail(errc::not_found, "job " + std::to_string(x.job) + " has no task '"
+                                 + task_name(x.type, x.index) + "'; see its tasks with: troupe job "
+                                 + std::to_string(x.job));
+}
+
+cluster_status_msg status_of(const master_state& st) {
+  auto status = st.core->status();
+  status.pid = static_cast<uint32_t>(::getpid());
+  return status;
+}
+
+master_actor::behavior_type behavior_of(master_pointer self) {
+  self->delayed_send(self, tick, caf::tick_atom::value);
+  return {
+    [self](const log_written& x) { on_written(self, x); },
+    [self](caf::tick_atom) { on_tick(self); },
+    [self](const node_link_changed& x) { on_link(self, x); },
+    [self](const submit_job_msg& x) -> caf::result<job_accepted_msg> {
+      auto promise = self->make_response_promise<job_accepted_msg>();
+      auto outcome = self->state.core->step(x, moment_of(self));
+      job_accepted_msg accepted;
+      accepted.job = outcome.job;
+      auto refusal = outcome.refusal;
+      hold(self, std::move(outcome), [promise, accepted, refusal]() mutable {
+        if (refusal)
+          promise.deliver(fail(*refusal));
+        else
+          promise.deliver(accepted);
+      });
+      return promise;
+    },
+    [self](const kill_job_msg& x) {
+      return take_and_answer<done_msg>(self, x, [] { return done_msg{}; });
+    },
+    [self](const get_job_msg& x) -> caf::result<job_status_msg> {
+      auto found = self->state.core->job(x.job);
+      if (!found)
+        return fail(found.error());
+      return std::move(*found);
+    },
+    [self](const list_jobs_msg&) { return self->state.core->jobs(); },
+    [self](const watch_job_msg& x) { return on_watch(self, x); },
+    [self](const get_cluster_msg&) { return status_of(self->state); },
+    [self](const read_log_msg& x) { return on_read_log(self, x); },
+    [self](const get_lineage_msg& x) -> caf::result<lineage_msg> {
+      auto found = self->state.ports.lineage->show(x.job);
+      if (!found)
+        return fail(found.error());
+      return std::move(*found);
+    },
+    [self](const stop_cluster_msg& x) {
+      for (auto& [node, agent] : self->state.agents)
+        self->request(agent, order_deadline, x).then([](const done_msg&) {}, [](caf::error&) {});
+      self->state.ports.on_stop();
+      return done_msg{};
+    },
+    [self](const register_node_msg& x) {
+      self->state.lives[x.incarnation] = x.name;
+      return take_and_answer<node_registered_msg>(
+        self, x, [self, x] { return self->state.core->registered(x.name, x); });
+    },
+    [self](const node_report_msg& x) -> caf::result<done_msg> {
+      auto node = self->state.lives.find(x.incarnation);
+      if (node == self->state.lives.end())
+        return fail(errc::unavailable, "register first: this master does not know the node yet");
+      return take_and_answer<done_msg>(self, node_reported{node->second, x},
+                                       [] { return done_msg{}; });
+    }};
+}
+
+// Brings a core to the state that the log says.
+result<void> replay(const storage::event_log& from, master_core& into) {
+  auto saved = from.load_snapshot();
+  if (!saved)
+    return saved.error();
+  result<void> all;
+  auto apply = [&](std::string_view bytes) {
+    if (!all)
+      return;
+    auto record = decode_record(bytes);
+    if (record)
+      into.apply(*record);
+    else
+      all = record.error();
+  };
+  uint64_t first = 1;
+  if (*saved) {
+    first = (*saved)->sequence + 1;
+    std::string_view rest = (*saved)->bytes;
+    while (rest.size() >= sizeof(uint32_t)) {
+      uint32_t length = 0;
+      std::memcpy(&length, rest.data(), sizeof(length));
+      rest.remove_prefix(sizeof(length));
+      if (length > rest.size())
+        return {errc::corrupt,
+                "the snapshot of the event log is cut short; restore the store from a copy"};
+      apply(rest.substr(0, length));
+      rest.remove_prefix(length);
+    }
+  }
+  TROUPE_TRY(from.replay(first, [&](uint64_t, std::string_view bytes) { apply(bytes); }));
+  return all;
+}
+
+} // namespace
+
+result<master> spawn_master(caf::actor_system& system, master_ports ports) {
+  auto core = std::make_shared<std::unique_ptr<master_core>>(
+    std::make_unique<master_core>(ports.options, ports.seed));
+  TROUPE_TRY(replay(*ports.log, **core));
+  auto made = system.spawn(
+    [core, ports = std::move(ports)](master_pointer self) mutable -> master_actor::behavior_type {
+      self->state.ports = std::move(ports);
+      self->state.core = std::move(*core);
+      auto behavior = behavior_of(self);
+      hold(self, self->state.core->resume(moment_of(self)), {});
+      return behavior;
+    });
+  return caf::actor_cast<master>(made);
+}
+
+} // namespace troupe

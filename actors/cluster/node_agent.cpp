@@ -1,0 +1,295 @@
+#include "actors/cluster/node_agent.hpp"
+
+#include "runtime/actor_error.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/bridge.hpp"
+
+#include <caf/all.hpp>
+
+#include <fstream>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto tick = std::chrono::milliseconds(100);
+constexpr auto report_every = std::chrono::seconds(1);
+constexpr auto master_deadline = std::chrono::seconds(10);
+constexpr size_t chunk_size = 64 << 10;
+
+using agent_actor = node_agent::extend<caf::reacts_to<caf::tick_atom>>;
+
+// A running executor, as the shell knows it.
+struct executor_state {
+  task_id_msg task;
+  int process = 0;
+  std::unique_ptr<cluster_spec_msg> spec; // the gang is complete
+  bool stop = false;
+  uint64_t grace_ns = 0;
+  caf::typed_response_promise<executor_orders_msg> waiting; // its registration
+};
+
+struct agent_state {
+  static inline const char* name = "agent";
+
+  agent_ports ports;
+  std::unique_ptr<agent_core> core;
+  std::map<std::string, executor_state> executors; // by task_key
+  master_agent_api master;
+  bool registered = false;
+  bool report_open = false;
+  bool report_wanted = false;
+  time_point last_report{};
+  bool stopping = false;
+};
+
+using agent_pointer = agent_actor::stateful_pointer<agent_state>;
+
+void run(agent_pointer self, const agent_effects& effects);
+
+executor_orders_msg orders_for(const executor_state& x) {
+  executor_orders_msg orders;
+  if (x.spec)
+    orders.spec = std::make_unique<cluster_spec_msg>(*x.spec);
+  orders.stop = x.stop;
+  orders.grace_ns = x.grace_ns;
+  return orders;
+}
+
+void answer_waiting(executor_state& x) {
+  if (x.waiting.pending() && (x.spec || x.stop))
+    x.waiting.deliver(orders_for(x));
+}
+
+void send_report(agent_pointer self) {
+  auto& st = self->state;
+  if (!st.registered || st.report_open) {
+    st.report_wanted = true;
+    return;
+  }
+  st.report_open = true;
+  st.report_wanted = false;
+  st.last_report = self->clock().now();
+  auto report = st.core->report();
+  self->request(st.master, master_deadline, report)
+    .then(
+      [self, report](const done_msg&) {
+        auto& now = self->state;
+        now.report_open = false;
+        now.core->acknowledge(report);
+        now.core->master_seen(now.core->epoch(), self->clock().now());
+        if (now.report_wanted)
+          send_report(self);
+      },
+      [self](caf::error&) { self->state.report_open = false; });
+}
+
+void apply(agent_pointer self, const launch_executor& x) {
+  auto& st = self->state;
+  auto started = st.ports.executors->start(x.order);
+  if (!started) {
+    run(self, st.core->executor_exited(*x.order.task, 127, started.error().text));
+    return;
+  }
+  auto& made = st.executors[task_key(*x.order.task)];
+  made.task = *x.order.task;
+  made.process = *started;
+}
+
+void apply(agent_pointer self, const deliver_spec& x) {
+  auto found = self->state.executors.find(task_key(*x.spec.task));
+  if (found == self->state.executors.end())
+    return;
+  found->second.spec = std::make_unique<cluster_spec_msg>(x.spec);
+  answer_waiting(found->second);
+}
+
+void apply(agent_pointer self, const terminate_task& x) {
+  auto found = self->state.executors.find(task_key(x.task));
+  if (found == self->state.executors.end())
+    return;
+  found->second.stop = true;
+  found->second.grace_ns = x.grace_ns;
+  answer_waiting(found->second);
+  self->state.ports.executors->end(found->second.process, false);
+}
+
+void apply(agent_pointer self, const kill_task& x) {
+  auto found = self->state.executors.find(task_key(x.task));
+  if (found != self->state.executors.end())
+    self->state.ports.executors->end(found->second.process, true);
+}
+
+void apply(agent_pointer self, const report_due&) {
+  send_report(self);
+}
+
+void run(agent_pointer self, const agent_effects& effects) {
+  for (auto& effect : effects)
+    std::visit([&](auto& x) { apply(self, x); }, effect);
+}
+
+// Runs the effects of an order that the core obeyed, and answers.
+template <class Answer>
+caf::result<Answer> obey(agent_pointer self, const result<agent_effects>& decided, Answer answer) {
+  if (!decided)
+    return fail(decided.error());
+  run(self, *decided);
+  return answer;
+}
+
+void register_with_master(agent_pointer self) {
+  auto& st = self->state;
+  self->request(st.master, master_deadline, st.core->registration())
+    .then(
+      [self](const node_registered_msg& x) {
+        auto& now = self->state;
+        now.registered = true;
+        now.core->master_seen(x.epoch, self->clock().now());
+        for (auto& task : x.stop) {
+          stop_task_msg stop;
+          stop.epoch = x.epoch;
+          stop.task = std::make_unique<task_id_msg>(*task);
+          if (auto effects = now.core->stop(stop, self->clock().now()))
+            run(self, *effects);
+        }
+        send_report(self);
+      },
+      [self](caf::error& why) {
+        log::warning("the master did not register this node", {{"reason", reason_of(why).text}});
+        if (self->state.master)
+          self->state.ports.link->disconnect(node_named("master")); // the bridge dials again
+      });
+}
+
+void on_link(agent_pointer self, const node_link_changed& x) {
+  auto& st = self->state;
+  if (x.node != "master")
+    return;
+  st.registered = false;
+  st.report_open = false;
+  st.master = nullptr;
+  if (!x.up)
+    return;
+  st.master = st.ports.link->proxy<master_agent_api>(node_named("master"), "master/agents",
+                                                     {master_deadline});
+  register_with_master(self);
+}
+
+void collect_ended(agent_pointer self) {
+  auto& st = self->state;
+  for (auto& ended : st.ports.executors->collect()) {
+    auto found = std::find_if(st.executors.begin(), st.executors.end(),
+                              [&](auto& each) { return each.second.process == ended.process; });
+    if (found == st.executors.end())
+      continue;
+    auto task = found->second.task;
+    st.executors.erase(found);
+    st.ports.executors->forget(task);
+    run(self, st.core->executor_exited(task, ended.exit_code,
+                                       "the executor ended with code "
+                                         + std::to_string(ended.exit_code)));
+  }
+}
+
+void on_tick(agent_pointer self) {
+  auto& st = self->state;
+  self->delayed_send(self, tick, caf::tick_atom::value);
+  collect_ended(self);
+  auto now = self->clock().now();
+  run(self, st.core->tick(now));
+  if (st.core->knows_news() || now - st.last_report >= report_every)
+    send_report(self);
+  if (st.stopping && st.executors.empty())
+    st.ports.on_stop();
+}
+
+caf::result<executor_orders_msg> on_register(agent_pointer self, const executor_register_msg& x) {
+  auto& st = self->state;
+  auto decided = st.core->executor_registered(x);
+  if (!decided)
+    return fail(decided.error());
+  auto& known = st.executors[task_key(*x.task)];
+  known.task = *x.task;
+  known.process = static_cast<int>(x.pid);
+  run(self, *decided);
+  if (known.spec || known.stop)
+    return orders_for(known);
+  known.waiting = self->make_response_promise<executor_orders_msg>();
+  return known.waiting;
+}
+
+caf::result<executor_orders_msg> on_report(agent_pointer self, const executor_report_msg& x) {
+  auto decided = self->state.core->executor_reported(*x.report);
+  if (!decided)
+    return fail(decided.error());
+  run(self, *decided);
+  auto found = self->state.executors.find(task_key(*x.report->task));
+  return found != self->state.executors.end() ? orders_for(found->second) : executor_orders_msg{};
+}
+
+caf::result<log_chunk_msg> on_read_log(agent_pointer self, const read_log_msg& x) {
+  if (x.type.empty() || x.type.find('/') != std::string::npos || x.type[0] == '.')
+    return fail(errc::invalid, "'" + x.type + "' is no task type");
+  auto path = self->state.ports.jobs_directory + "/" + std::to_string(x.job) + "/"
+              + std::to_string(x.attempt) + "/" + x.type + "-" + std::to_string(x.index) + ".log";
+  log_chunk_msg chunk;
+  chunk.attempt = x.attempt;
+  chunk.offset = x.offset;
+  std::ifstream in{path, std::ios::binary};
+  if (!in)
+    return chunk; // nothing was printed yet
+  in.seekg(static_cast<std::streamoff>(x.offset));
+  chunk.text.resize(chunk_size);
+  in.read(chunk.text.data(), static_cast<std::streamsize>(chunk_size));
+  chunk.text.resize(static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0)));
+  chunk.end = chunk.text.size() < chunk_size;
+  return chunk;
+}
+
+agent_actor::behavior_type behavior_of(agent_pointer self) {
+  self->delayed_send(self, tick, caf::tick_atom::value);
+  return {[self](caf::tick_atom) { on_tick(self); },
+          [self](const node_link_changed& x) { on_link(self, x); },
+          [self](const start_task_msg& x) {
+            task_started_msg started;
+            started.task = std::make_unique<task_id_msg>(*x.task);
+            return obey(self, self->state.core->start(x, self->clock().now()), std::move(started));
+          },
+          [self](const cluster_spec_msg& x) {
+            return obey(self, self->state.core->spec(x, self->clock().now()), done_msg{});
+          },
+          [self](const stop_task_msg& x) {
+            return obey(self, self->state.core->stop(x, self->clock().now()), done_msg{});
+          },
+          [self](const read_log_msg& x) { return on_read_log(self, x); },
+          [self](const stop_cluster_msg&) {
+            self->state.stopping = true;
+            for (auto& [key, each] : self->state.executors)
+              self->state.ports.executors->end(each.process, false);
+            return done_msg{};
+          },
+          [self](const executor_register_msg& x) { return on_register(self, x); },
+          [self](const executor_report_msg& x) { return on_report(self, x); }};
+}
+
+} // namespace
+
+node_agent spawn_node_agent(caf::actor_system& system, agent_ports given) {
+  auto ports = std::make_shared<agent_ports>(std::move(given));
+  return caf::actor_cast<node_agent>(
+    system.spawn([ports](agent_pointer self) -> agent_actor::behavior_type {
+      auto& st = self->state;
+      st.ports = std::move(*ports);
+      st.core = std::make_unique<agent_core>(st.ports.options, self->clock().now());
+      for (auto& [order, process] : st.ports.executors->left_running()) {
+        auto& known = st.executors[task_key(*order.task)];
+        known.task = *order.task;
+        known.process = process;
+        st.core->adopt(order);
+      }
+      return behavior_of(self);
+    }));
+}
+
+} // namespace troupe

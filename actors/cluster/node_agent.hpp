@@ -1,0 +1,65 @@
+// The agent of a node: the shell around agent_core (the decisions), executor processes, and the
+// link to the master.
+//
+//   master <--register, report--- agent <--register, report--- executor (one process per task)
+//      \------start, spec, stop-----^  \-------orders-----------^
+//
+// Guarantees: tasks outlive the loss of the master (orphan_timeout) and the death of the agent; a
+// new agent of the same node adopts the executors that are left. Supervised by: whoever started the
+// process.
+#pragma once
+
+#include "actors/cluster/agent_core.hpp"
+#include "actors/cluster/interfaces.hpp"
+#include "actors/cluster/master.hpp"
+#include "runtime/base/clock.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <functional>
+
+namespace troupe {
+
+class bridge;
+
+// Starting and ending executor processes: the agent's only way to the operating system.
+class executor_launcher {
+public:
+  virtual ~executor_launcher() = default;
+
+  // Starts the executor of a task; returns its process id.
+  virtual result<int> start(const start_task_msg& order) = 0;
+
+  // Asks an executor to end its task (politely), or ends it.
+  virtual void end(int process, bool by_force) = 0;
+
+  struct ended_executor {
+    int process;
+    int32_t exit_code;
+  };
+
+  // Those that ended since the last call.
+  virtual std::vector<ended_executor> collect() = 0;
+
+  // Executors that an earlier life of this agent left running: their start orders and processes.
+  virtual std::vector<std::pair<start_task_msg, int>> left_running() = 0;
+
+  // Forgets what is kept about a task that has ended.
+  virtual void forget(const task_id_msg& task) = 0;
+};
+
+struct agent_ports {
+  agent_options options;
+  std::string jobs_directory;
+  bridge* link = nullptr;
+  executor_launcher* executors = nullptr;
+  std::function<void()> on_stop
+    = [] {}; // the master asked the node to stop, and every task has ended
+};
+
+using node_agent = caf::typed_actor<caf::reacts_to<node_link_changed>>::extend_with<
+  agent_api>::extend_with<agent_executor_api>;
+
+node_agent spawn_node_agent(caf::actor_system& system, agent_ports ports);
+
+} // namespace troupe

@@ -1,0 +1,66 @@
+// The subcommands: options as the command line gave them, and what runs them. Each returns the exit
+// code: 0 done, 1 the work failed, 2 bad input and nothing changed, 3 no cluster or not allowed.
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace troupe::launcher {
+
+struct shared_options {
+  std::string directory; // of the cluster
+  bool json = false;
+  std::string program; // the absolute path of this binary
+};
+
+struct node_capacity {
+  uint32_t cpus = 0;   // 0: what the machine has
+  uint64_t memory = 0; // bytes; 0: what the machine has
+  uint32_t accelerators = 0;
+};
+
+struct up_options {
+  uint32_t nodes = 1;
+  node_capacity capacity; // of each node
+};
+
+struct node_options {
+  std::string name;
+  node_capacity capacity;
+};
+
+struct submit_options {
+  std::string file;
+  std::vector<std::string> set;
+  bool wait = false;
+  bool dry_run = false;
+};
+
+struct logs_options {
+  uint64_t job = 0;
+  std::string task; // "worker:0"; empty: every task
+  bool follow = false;
+};
+
+int up(const shared_options& shared, const up_options& options);
+int down(const shared_options& shared);
+int status(const shared_options& shared);
+int nodes(const shared_options& shared);
+int submit(const shared_options& shared, const submit_options& options);
+int jobs(const shared_options& shared);
+int job(const shared_options& shared, uint64_t id);
+int logs(const shared_options& shared, const logs_options& options);
+int kill(const shared_options& shared, uint64_t id);
+int lineage(const shared_options& shared, uint64_t job);
+
+// The long-lived processes.
+int run_master(const shared_options& shared);
+int run_node(const shared_options& shared, const node_options& options);
+
+// Prints one sentence to standard error; returns the exit code that belongs to it.
+int complain(const error& reason);
+
+} // namespace troupe::launcher

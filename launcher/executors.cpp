@@ -1,0 +1,209 @@
+#include "launcher/executors.hpp"
+
+#include "runtime/base/log.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+namespace troupe::launcher {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// The command line of a process, words separated by zeros; empty when it is gone or a zombie.
+std::string command_line_of(int process) {
+  std::ifstream in{"/proc/" + std::to_string(process) + "/cmdline"};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+std::string file_name_of(const task_id_msg& task) {
+  return std::to_string(task.job) + "." + std::to_string(task.attempt) + "." + task.type + "."
+         + std::to_string(task.index);
+}
+
+result<void> write_private(const std::string& path, std::string_view bytes) {
+  auto fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  auto written
+    = fd >= 0 && ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+  auto why = errno;
+  if (fd >= 0)
+    ::close(fd);
+  if (!written)
+    return {errc::io, "cannot write " + path + ": " + std::strerror(why)};
+  return {};
+}
+
+class executors final : public executor_launcher {
+public:
+  explicit executors(executors_options options) : options_(std::move(options)) {}
+
+  result<int> start(const start_task_msg& order) override {
+    std::error_code failed;
+    fs::create_directories(order.output_directory, failed);
+    auto checkpoints
+      = options_.jobs_directory + "/" + std::to_string(order.task->job) + "/checkpoints";
+    if (!failed)
+      fs::create_directories(checkpoints, failed);
+    if (!failed)
+      fs::create_directories(options_.state_directory, failed);
+    if (failed)
+      return {errc::io, "cannot make the output directory of the task: " + failed.message()};
+    auto base = options_.state_directory + "/" + file_name_of(*order.task);
+    std::string environment;
+    for (auto& each : order.env)
+      environment += each->name + "=" + each->value + '\0';
+    environment += "TROUPE_CHECKPOINTS=" + checkpoints + '\0';
+    TROUPE_TRY(write_private(base + ".env", environment));
+    auto words = command_of(order, base + ".env");
+    auto process = spawn(words);
+    if (!process)
+      return process;
+    children_.insert(*process);
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(start_task::Pack(builder, &order));
+    std::string bytes(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
+    bytes.insert(0, std::to_string(*process) + "\n");
+    TROUPE_TRY(write_private(base + ".task", bytes));
+    return process;
+  }
+
+  void end(int process, bool by_force) override {
+    if (process > 0 && is_ours(process))
+      ::kill(process, by_force ? SIGKILL : SIGTERM);
+  }
+
+  std::vector<ended_executor> collect() override {
+    std::vector<ended_executor> ended;
+    for (auto i = children_.begin(); i != children_.end();) {
+      int status = 0;
+      if (::waitpid(*i, &status, WNOHANG) == 0) {
+        ++i;
+        continue;
+      }
+      ended.push_back({*i, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)});
+      i = children_.erase(i);
+    }
+    for (auto i = adopted_.begin(); i != adopted_.end();) {
+      if (is_ours(*i)) {
+        ++i;
+        continue;
+      }
+      ended.push_back({*i, 1}); // its own report said more, if it could
+      i = adopted_.erase(i);
+    }
+    return ended;
+  }
+
+  std::vector<std::pair<start_task_msg, int>> left_running() override {
+    std::vector<std::pair<start_task_msg, int>> found;
+    std::error_code none;
+    for (auto& entry : fs::directory_iterator{options_.state_directory, none}) {
+      if (entry.path().extension() != ".task")
+        continue;
+      std::ifstream in{entry.path(), std::ios::binary};
+      int process = 0;
+      in >> process;
+      in.get();
+      std::string bytes{std::istreambuf_iterator<char>{in}, {}};
+      flatbuffers::Verifier verifier{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+      if (!is_ours(process) || !verifier.VerifyBuffer<start_task>(nullptr)) {
+        fs::remove(entry.path(), none);
+        continue;
+      }
+      start_task_msg order;
+      flatbuffers::GetRoot<start_task>(bytes.data())->UnPackTo(&order);
+      adopted_.insert(process);
+      found.emplace_back(std::move(order), process);
+    }
+    return found;
+  }
+
+  void forget(const task_id_msg& task) override {
+    std::error_code none;
+    auto base = options_.state_directory + "/" + file_name_of(task);
+    fs::remove(base + ".task", none);
+    fs::remove(base + ".env", none);
+  }
+
+private:
+  std::vector<std::string> command_of(const start_task_msg& order,
+                                      const std::string& env_file) const {
+    auto& task = *order.task;
+    std::vector<std::string> words{
+      options_.program,
+      "--agent",
+      options_.agent_endpoint,
+      "--agent-name",
+      options_.node,
+      "--job",
+      std::to_string(task.job),
+      "--attempt",
+      std::to_string(task.attempt),
+      "--type",
+      task.type,
+      "--index",
+      std::to_string(task.index),
+      "--directory",
+      order.directory.empty() ? order.output_directory : order.directory,
+      "--output",
+      order.output_directory,
+      "--log",
+      order.output_directory + "/" + task.type + "-" + std::to_string(task.index) + ".log",
+      "--cpus",
+      std::to_string(order.cpus),
+      "--env-file",
+      env_file};
+    if (order.memory != 0)
+      words.insert(words.end(), {"--memory", std::to_string(order.memory)});
+    words.push_back("--");
+    words.insert(words.end(), order.command.begin(), order.command.end());
+    return words;
+  }
+
+  // A number may belong to another program by now: ours names our endpoint.
+  bool is_ours(int process) const {
+    return process > 0
+           && command_line_of(process).find(options_.agent_endpoint) != std::string::npos;
+  }
+
+  static result<int> spawn(const std::vector<std::string>& command) {
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+    std::vector<char*> words;
+    for (auto& each : command)
+      words.push_back(const_cast<char*>(each.c_str()));
+    words.push_back(nullptr);
+    pid_t process = 0;
+    auto code = ::posix_spawn(&process, words[0], nullptr, &attributes, words.data(), environ);
+    ::posix_spawnattr_destroy(&attributes);
+    if (code != 0)
+      return {errc::io, "cannot start " + command[0] + ": " + std::strerror(code)};
+    return process;
+  }
+
+  const executors_options options_;
+  std::set<int> children_;
+  std::set<int> adopted_; // children of an earlier life
+};
+
+} // namespace
+
+std::unique_ptr<executor_launcher> make_executors(executors_options options) {
+  return std::make_unique<executors>(std::move(options));
+}
+
+} // namespace troupe::launcher

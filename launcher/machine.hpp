@@ -1,0 +1,11 @@
+// What this machine has.
+#pragma once
+
+#include "launcher/commands.hpp"
+
+namespace troupe::launcher {
+
+// Cores that this process may use, and the machine's memory, as hwloc finds them.
+node_capacity machine_capacity();
+
+} // namespace troupe::launcher

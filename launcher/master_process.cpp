@@ -1,0 +1,99 @@
+// The master process: store, event log, lineage, and the master actor; and the small process that
+// restarts it.
+#include "actors/cluster/lineage_projection.hpp"
+#include "actors/cluster/master.hpp"
+#include "launcher/processes.hpp"
+#include "launcher/role_system.hpp"
+#include "storage/commit_queue.hpp"
+#include "storage/event_log.hpp"
+#include "storage/metadata.hpp"
+#include "storage/rocksdb_store.hpp"
+
+#include <caf/all.hpp>
+
+#include <atomic>
+#include <random>
+
+namespace troupe::launcher {
+
+namespace {
+
+class master_role final : public running_role {
+public:
+  ~master_role() override {
+    net.reset(); // no actor appends from here on
+    lineage.reset();
+    metadata.reset();
+    log.reset();
+    writer.reset();
+  }
+
+  result<void> start(const std::string& directory, const end_callback& on_end) {
+    auto opened = storage::rocksdb_store::open(directory + "/store");
+    if (!opened)
+      return opened.error();
+    store = std::move(*opened);
+    writer = std::make_unique<storage::commit_queue>(*store);
+    auto events = storage::event_log::open(*store, *writer);
+    if (!events)
+      return events.error();
+    log = std::move(*events);
+    auto records = storage::metadata::open(*store, *writer);
+    if (!records)
+      return records.error();
+    metadata = std::move(*records);
+    lineage = std::make_unique<lineage_projection>(*metadata, directory + "/jobs");
+    TROUPE_TRY(lineage->catch_up(*log));
+    net = std::make_unique<role_system>("master", [this](const std::string& node, bool up) {
+      // Only agents are nodes to the master; the core ignores names that never registered.
+      if (node.starts_with("client/"))
+        return;
+      std::lock_guard guard{mutex};
+      if (actor)
+        caf::anon_send(actor, node_link_changed{node, up});
+    });
+    TROUPE_TRY(net->link.attach(*net->local));
+    master_ports ports;
+    ports.options.gangs.jobs_directory = directory + "/jobs";
+    ports.seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+    ports.log = log.get();
+    ports.lineage = lineage.get();
+    ports.link = &net->link;
+    ports.time = &net->time;
+    ports.on_stop = [on_end] { on_end(nullptr); };
+    ports.on_fatal = [on_end](const error& reason) { on_end(&reason); };
+    auto spawned = spawn_master(net->system, std::move(ports));
+    if (!spawned)
+      return spawned.error();
+    {
+      std::lock_guard guard{mutex};
+      actor = *spawned;
+    }
+    net->roots.push_back(caf::actor_cast<caf::actor>(*spawned));
+    net->link.publish<master_client_api>("master", *spawned);
+    net->link.publish<master_agent_api>("master/agents", *spawned);
+    auto listening = net->local->listen("local:" + directory + "/master.sock");
+    return listening ? result<void>{} : listening.error();
+  }
+
+private:
+  std::unique_ptr<storage::rocksdb_store> store;
+  std::unique_ptr<storage::commit_queue> writer;
+  std::unique_ptr<storage::event_log> log;
+  std::unique_ptr<storage::metadata> metadata;
+  std::unique_ptr<lineage_projection> lineage;
+  std::mutex mutex;
+  master actor;
+  std::unique_ptr<role_system> net;
+};
+
+} // namespace
+
+result<std::unique_ptr<running_role>> start_master(const std::string& directory,
+                                                   end_callback on_end) {
+  auto role = std::make_unique<master_role>();
+  TROUPE_TRY(role->start(directory, on_end));
+  return std::unique_ptr<running_role>{std::move(role)};
+}
+
+} // namespace troupe::launcher

@@ -1,0 +1,29 @@
+// Master and node, assembled: used by the long-lived processes, and both at once by an embedded
+// run.
+#pragma once
+
+#include "launcher/commands.hpp"
+#include "runtime/base/result.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace troupe::launcher {
+
+// A role that runs until it is destroyed. Destroying it ends its actors, links and threads.
+class running_role {
+public:
+  virtual ~running_role() = default;
+};
+
+// `on_end` is called once, from another thread, when the role wants its process to end; with an
+// error if it must.
+using end_callback = std::function<void(const error*)>;
+
+result<std::unique_ptr<running_role>> start_master(const std::string& directory,
+                                                   end_callback on_end);
+
+result<std::unique_ptr<running_role>> start_node(const shared_options& shared,
+                                                 const node_options& options, end_callback on_end);
+
+} // namespace troupe::launcher

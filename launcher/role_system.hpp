@@ -1,0 +1,32 @@
+// What every role of a process stands on: an actor system, the local transport, and a bridge.
+#pragma once
+
+#include "runtime/base/clock.hpp"
+#include "runtime/bridge.hpp"
+#include "runtime/local_transport.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace troupe::launcher {
+
+struct role_system {
+  // `changed`: a node came (true) or went, on some thread.
+  role_system(const std::string& name,
+              std::function<void(const std::string& node, bool up)> changed);
+  ~role_system();
+
+  system_clock time;
+  caf::actor_system_config config;
+  caf::actor_system system;
+  std::unique_ptr<transport> local;
+  bridge link;
+  std::vector<caf::actor> roots; // killed first
+};
+
+} // namespace troupe::launcher

@@ -1,0 +1,135 @@
+// The long-lived processes: they run until a signal or their role ends them. SIGTERM ends a process
+// in order, the second one at once.
+#include "launcher/commands.hpp"
+#include "launcher/processes.hpp"
+#include "runtime/base/log.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+namespace troupe::launcher {
+
+namespace {
+
+constexpr auto restart_pause_max_ms = 10'000;
+constexpr int restarts_max = 20; // in a row, each within healthy_s of its start
+constexpr int healthy_s = 30;
+
+std::string absolute(const std::string& directory) {
+  return std::filesystem::absolute(directory).lexically_normal().string();
+}
+
+// The signals that end a process, as a file descriptor. Blocked before the first thread starts.
+int end_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return ::signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+// Runs a role until a signal comes or the role ends.
+template <class Start>
+int serve(const std::string& directory, const std::string& name, Start start) {
+  std::error_code ignored;
+  std::filesystem::create_directories(directory + "/logs", ignored);
+  log::open(directory + "/logs/" + name + ".log", log::level::info);
+  auto signals = end_signals();
+  int ended[2];
+  if (::pipe2(ended, O_CLOEXEC) != 0)
+    return complain({errc::io, "cannot make a pipe"});
+  std::atomic<bool> failed = false;
+  auto role = start([&](const error* reason) {
+    failed = reason != nullptr;
+    [[maybe_unused]] auto n = ::write(ended[1], "x", 1);
+  });
+  if (!role) {
+    log::error("cannot start", {{"role", name}, {"reason", role.error().text}});
+    return complain(role.error());
+  }
+  log::info("started", {{"role", name}, {"process", ::getpid()}});
+  pollfd wait[2] = {{signals, POLLIN, 0}, {ended[0], POLLIN, 0}};
+  while (::poll(wait, 2, -1) < 0) {
+  }
+  log::info("ends", {{"role", name}});
+  ::signal(SIGTERM, SIG_DFL);
+  sigset_t set;
+  ::sigfillset(&set);
+  ::sigprocmask(SIG_UNBLOCK, &set, nullptr); // the second signal ends it at once
+  role->reset();
+  return failed ? 1 : 0;
+}
+
+// Keeps one child alive: restarts it with growing pauses, gives up when it never gets healthy.
+int supervise(const std::string& directory, const shared_options& shared,
+              int (*child)(const shared_options&)) {
+  auto signals = end_signals();
+  int quick = 0;
+  for (;;) {
+    auto started = ::time(nullptr);
+    auto pid = ::fork();
+    if (pid < 0)
+      return complain({errc::io, "cannot start the master: no process can be made"});
+    if (pid == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+      ::_exit(child(shared));
+    }
+    int status = 0;
+    bool asked = false;
+    pollfd wait{signals, POLLIN, 0};
+    while (::waitpid(pid, &status, WNOHANG) == 0) {
+      if (::poll(&wait, 1, 50) <= 0)
+        continue;
+      signalfd_siginfo info;
+      [[maybe_unused]] auto n = ::read(signals, &info, sizeof(info));
+      asked = true;
+      ::kill(pid, SIGTERM);
+    }
+    if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+      return 0;
+    // Bad input stays bad: only a death is mended by another start.
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == 2 || WEXITSTATUS(status) == 3))
+      return WEXITSTATUS(status);
+    quick = ::time(nullptr) - started < healthy_s ? quick + 1 : 0;
+    if (quick > restarts_max)
+      return complain({errc::internal, "the master died " + std::to_string(quick)
+                                         + " times in a row; see " + directory
+                                         + "/logs/master.log"});
+    auto pause = quick <= 1 ? 50 : std::min(50 << std::min(quick, 8), restart_pause_max_ms);
+    std::fprintf(stderr, "troupe: the master died (status %d); starting it again\n", status);
+    if (::poll(&wait, 1, pause) > 0)
+      return 0;
+  }
+}
+
+} // namespace
+
+int run_master(const shared_options& given) {
+  auto shared = given;
+  shared.directory = absolute(given.directory);
+  return supervise(shared.directory, shared, [](const shared_options& x) {
+    return serve(x.directory, "master",
+                 [&](end_callback on_end) { return start_master(x.directory, on_end); });
+  });
+}
+
+int run_node(const shared_options& given, const node_options& options) {
+  auto shared = given;
+  shared.directory = absolute(given.directory);
+  return serve(shared.directory, options.name,
+               [&](end_callback on_end) { return start_node(shared, options, on_end); });
+}
+
+} // namespace troupe::launcher

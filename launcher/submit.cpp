@@ -1,0 +1,149 @@
+// submit: on a running cluster, or, where there is none, on one inside this command.
+#include "actors/cluster/client.hpp"
+#include "actors/jobs/job_file.hpp"
+#include "launcher/commands.hpp"
+#include "launcher/console.hpp"
+#include "launcher/processes.hpp"
+#include "runtime/base/log.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+namespace troupe::launcher {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool program_exists(const std::string& program, const std::string& directory) {
+  if (program.find('/') != std::string::npos)
+    return ::access((fs::path{directory} / program).c_str(), X_OK) == 0;
+  auto* path = std::getenv("PATH");
+  std::string_view rest = path ? path : "/usr/local/bin:/usr/bin:/bin";
+  while (!rest.empty()) {
+    auto end = std::min(rest.find(':'), rest.size());
+    if (::access((fs::path{rest.substr(0, end)} / program).c_str(), X_OK) == 0)
+      return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
+
+result<job_spec_msg> read_job_file(const shared_options& shared, const submit_options& options) {
+  std::ifstream in{options.file, std::ios::binary};
+  if (!in || fs::is_directory(options.file))
+    return {errc::invalid, "the job file '" + options.file + "' cannot be read; check its path"};
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
+  job_file_options with;
+  with.path = fs::absolute(options.file).string();
+  with.parameters["TROUPE_BIN"] = fs::path{shared.program}.parent_path().string();
+  with.overrides = options.set;
+  with.program_exists = program_exists;
+  return parse_job_file(text, with);
+}
+
+bool has_ended(job_state x) {
+  return x == job_state::succeeded || x == job_state::failed || x == job_state::killed;
+}
+
+// Shows a job until its end; the exit code says how it ended.
+int follow(client& cluster, const shared_options& shared, uint64_t job) {
+  progress_bar bar;
+  uint64_t after = 0;
+  for (;;) {
+    auto news = cluster.watch(job, after);
+    if (!news) {
+      // A master that was restarted is back in a moment; the job went on meanwhile.
+      if (news.error().code != errc::node_lost)
+        return complain(news.error());
+      ::poll(nullptr, 0, 100);
+      continue;
+    }
+    for (auto& event : news->events) {
+      after = std::max(after, event->sequence);
+      if (!shared.json)
+        bar.say(event->text);
+    }
+    if (!shared.json)
+      bar.show(*news->status);
+    if (!has_ended(news->status->state))
+      continue;
+    bar.finish();
+    if (shared.json)
+      std::puts(json_of(*news->status).c_str());
+    else
+      print(*news->status);
+    if (news->status->state == job_state::succeeded)
+      return 0;
+    std::fprintf(stderr, "troupe: job %lu %s: %s; see its output with: troupe logs %lu\n", job,
+                 name_of(news->status->state).c_str(), news->status->reason.c_str(), job);
+    return 1;
+  }
+}
+
+int submit_to(client& cluster, const shared_options& shared, const submit_options& options,
+              job_spec_msg spec) {
+  std::random_device random;
+  uint64_t token = (uint64_t{random()} << 32) | random() | 1;
+  auto job = cluster.submit(std::move(spec), token);
+  if (!job)
+    return complain(job.error());
+  if (options.wait)
+    return follow(cluster, shared, *job);
+  std::printf(shared.json ? "{\"job\": %lu}\n" : "job %lu\n", *job);
+  return 0;
+}
+
+// A master and a node inside this process, in a directory that is kept for its logs and outputs.
+int submit_embedded(const shared_options& given, const submit_options& options, job_spec_msg spec) {
+  auto shared = given;
+  auto pattern = (fs::temp_directory_path() / "troupe-embedded-XXXXXX").string();
+  if (!::mkdtemp(pattern.data()))
+    return complain({errc::io, "cannot make a directory in " + fs::temp_directory_path().string()});
+  shared.directory = pattern;
+  log::open(pattern + "/troupe.log", log::level::info);
+  auto ignore = [](const error*) {};
+  auto head = start_master(shared.directory, ignore);
+  if (!head)
+    return complain(head.error());
+  auto node = start_node(shared, {"node-1", {}}, ignore);
+  if (!node)
+    return complain(node.error());
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  if (!shared.json)
+    std::printf("no cluster is up: running inside this command, in %s\n", shared.directory.c_str());
+  auto with = options;
+  with.wait = true;
+  for (int tries = 0; tries < 200; ++tries) { // an empty cluster would admit what it can never run
+    auto now = (*cluster)->cluster();
+    if (now && !now->nodes.empty() && now->nodes.front()->alive)
+      break;
+    ::poll(nullptr, 0, 10);
+  }
+  return submit_to(**cluster, shared, with, std::move(spec));
+}
+
+} // namespace
+
+int submit(const shared_options& shared, const submit_options& options) {
+  auto spec = read_job_file(shared, options);
+  if (!spec)
+    return complain(spec.error());
+  if (options.dry_run) {
+    std::printf("%s\n", text_of(*spec).c_str());
+    return 0;
+  }
+  auto cluster = client::connect(shared.directory);
+  if (cluster)
+    return submit_to(**cluster, shared, options, std::move(*spec));
+  return submit_embedded(shared, options, std::move(*spec));
+}
+
+} // namespace troupe::launcher
