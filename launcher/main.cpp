@@ -1,9 +1,9 @@
 // The command line. Parsing only: what a command does is in its own file.
 #include "launcher/commands.hpp"
-#include "runtime/base/log.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -33,88 +33,92 @@ CLI::App& add_job_command(CLI::App& app, const std::string& name, const std::str
   return made;
 }
 
+// What the command line said, and the exit code of the command that ran.
+struct parsed {
+  shared_options shared;
+  up_options up_with;
+  node_options node_with;
+  submit_options submit_with;
+  logs_options logs_with;
+  uint64_t id = 0;
+  int code = 0;
+};
+
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& what,
+                      const std::string& example) {
+  auto& made = *app.add_subcommand(name, what);
+  made.footer("Example: troupe " + example);
+  return made;
+}
+
+void add_cluster_commands(CLI::App& app, parsed& x) {
+  auto& start = add_command(app, "up", "Start a cluster on this machine", "up --nodes 3 --cpus 4");
+  start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
+  add_capacity(start, x.up_with.capacity);
+  start.callback([&x] { x.code = up(x.shared, x.up_with); });
+  add_command(app, "down", "Take the cluster down", "down").callback([&x] {
+    x.code = down(x.shared);
+  });
+  add_command(app, "status", "Show the cluster", "status --json").callback([&x] {
+    x.code = status(x.shared);
+  });
+  add_command(app, "nodes", "Show the nodes and what is free on them", "nodes").callback([&x] {
+    x.code = nodes(x.shared);
+  });
+  add_command(app, "master", "Run a master, in the foreground", "master --dir /var/lib/troupe")
+    .callback([&x] { x.code = run_master(x.shared); });
+  auto& node
+    = add_command(app, "node", "Run a node, in the foreground", "node --name node-4 --cpus 8");
+  node.add_option("--name", x.node_with.name, "The node's name, unique in the cluster")->required();
+  add_capacity(node, x.node_with.capacity);
+  node.callback([&x] { x.code = run_node(x.shared, x.node_with); });
+}
+
+void add_job_commands(CLI::App& app, parsed& x) {
+  auto& start = add_command(app, "submit", "Run a job; without a cluster, inside this command",
+                            "submit examples/fashion_mnist/job.yaml --wait");
+  start.add_option("FILE", x.submit_with.file, "The job file (YAML)")->required();
+  start
+    .add_option("--set", x.submit_with.set, "Override a value, such as tasks.worker.instances=4")
+    ->allow_extra_args(false);
+  start.add_flag("--wait", x.submit_with.wait, "Show progress and wait for the end");
+  start.add_flag("--dry-run", x.submit_with.dry_run, "Check the file and start nothing");
+  start.callback([&x] { x.code = submit(x.shared, x.submit_with); });
+  add_command(app, "jobs", "List the jobs", "jobs").callback([&x] { x.code = jobs(x.shared); });
+  add_job_command(app, "job", "Show a job and its tasks", x.id).callback([&x] {
+    x.code = job(x.shared, x.id);
+  });
+  add_job_command(app, "kill", "End a job", x.id).callback([&x] {
+    x.code = troupe::launcher::kill(x.shared, x.id);
+  });
+  auto& output = add_job_command(app, "logs", "Print the output of a job's tasks", x.logs_with.job);
+  output.add_option("--task", x.logs_with.task, "One task, such as worker:0");
+  output.add_flag("--follow", x.logs_with.follow, "Go on until the job ends");
+  output.callback([&x] { x.code = logs(x.shared, x.logs_with); });
+  auto& origin = *app.add_subcommand("lineage", "Where things came from");
+  origin.require_subcommand(1);
+  add_job_command(origin, "show", "The lineage of a job's outputs", x.id).callback([&x] {
+    x.code = lineage(x.shared, x.id);
+  });
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-  shared_options shared;
-  shared.directory = default_directory();
-  shared.program = std::filesystem::read_symlink("/proc/self/exe").string();
+  parsed x;
+  x.shared.directory = default_directory();
+  x.shared.program = std::filesystem::read_symlink("/proc/self/exe").string();
 
   CLI::App app{"Troupe: one runtime for operational machine learning"};
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--dir", shared.directory, "Directory of the cluster ($TROUPE_DIR, or ~/.troupe)");
-  app.add_flag("--json", shared.json, "Print JSON");
+  app.add_option("--dir", x.shared.directory,
+                 "Directory of the cluster ($TROUPE_DIR, or ~/.troupe)");
+  app.add_flag("--json", x.shared.json, "Print JSON");
   app.footer("Example: troupe up --nodes 3; troupe submit examples/fashion_mnist/job.yaml --wait; "
              "troupe down");
-
-  int code = 0;
-  up_options up_with;
-  auto& up_command = *app.add_subcommand("up", "Start a cluster on this machine");
-  up_command.add_option("--nodes", up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
-  add_capacity(up_command, up_with.capacity);
-  up_command.footer("Example: troupe up --nodes 3 --cpus 4");
-  up_command.callback([&] { code = up(shared, up_with); });
-
-  auto& down_command = *app.add_subcommand("down", "Take the cluster down");
-  down_command.footer("Example: troupe down");
-  down_command.callback([&] { code = down(shared); });
-
-  auto& status_command = *app.add_subcommand("status", "Show the cluster");
-  status_command.footer("Example: troupe status --json");
-  status_command.callback([&] { code = status(shared); });
-
-  auto& nodes_command = *app.add_subcommand("nodes", "Show the nodes and what is free on them");
-  nodes_command.footer("Example: troupe nodes");
-  nodes_command.callback([&] { code = nodes(shared); });
-
-  submit_options submit_with;
-  auto& submit_command
-    = *app.add_subcommand("submit", "Run a job; without a cluster, inside this command");
-  submit_command.add_option("FILE", submit_with.file, "The job file (YAML)")->required();
-  submit_command
-    .add_option("--set", submit_with.set, "Override a value, such as tasks.worker.instances=4")
-    ->allow_extra_args(false);
-  submit_command.add_flag("--wait", submit_with.wait, "Show progress and wait for the end");
-  submit_command.add_flag("--dry-run", submit_with.dry_run, "Check the file and start nothing");
-  submit_command.footer("Example: troupe submit examples/fashion_mnist/job.yaml --wait");
-  submit_command.callback([&] { code = submit(shared, submit_with); });
-
-  auto& jobs_command = *app.add_subcommand("jobs", "List the jobs");
-  jobs_command.footer("Example: troupe jobs");
-  jobs_command.callback([&] { code = jobs(shared); });
-
-  uint64_t id = 0;
-  add_job_command(app, "job", "Show a job and its tasks", id).callback([&] {
-    code = job(shared, id);
-  });
-  add_job_command(app, "kill", "End a job", id).callback([&] {
-    code = troupe::launcher::kill(shared, id);
-  });
-
-  logs_options logs_with;
-  auto& logs_command
-    = add_job_command(app, "logs", "Print the output of a job's tasks", logs_with.job);
-  logs_command.add_option("--task", logs_with.task, "One task, such as worker:0");
-  logs_command.add_flag("--follow", logs_with.follow, "Go on until the job ends");
-  logs_command.callback([&] { code = logs(shared, logs_with); });
-
-  auto& lineage_command = *app.add_subcommand("lineage", "Where things came from");
-  lineage_command.require_subcommand(1);
-  add_job_command(lineage_command, "show", "The lineage of a job's outputs", id).callback([&] {
-    code = lineage(shared, id);
-  });
-
-  auto& master_command = *app.add_subcommand("master", "Run a master (in the foreground)");
-  master_command.callback([&] { code = run_master(shared); });
-
-  node_options node_with;
-  auto& node_command = *app.add_subcommand("node", "Run a node (in the foreground)");
-  node_command.add_option("--name", node_with.name, "The node's name, unique in the cluster")
-    ->required();
-  add_capacity(node_command, node_with.capacity);
-  node_command.footer("Example: troupe node --name node-4 --cpus 8");
-  node_command.callback([&] { code = run_node(shared, node_with); });
+  add_cluster_commands(app, x);
+  add_job_commands(app, x);
 
   try {
     app.parse(argc, argv);
@@ -124,5 +128,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "troupe: %s; see troupe --help\n", e.what());
     return 2;
   }
-  return code;
+  return x.code;
 }

@@ -60,6 +60,12 @@ bool may_be_called(const std::string& principal, const std::string& name) {
   return name.substr(0, name.find('/')) == std::string_view{principal}.substr(key.size());
 }
 
+// A frame of an earlier life of the peer, or for an earlier life of this node.
+bool stale(const envelope& in, const peer& who, incarnation here) {
+  return in.incarnation() != who.life.value
+         || (in.to_incarnation() != 0 && in.to_incarnation() != here.value);
+}
+
 void fail_all(std::vector<open_request> requests, const error& reason) {
   for (auto& each : requests)
     each.caller->enqueue(nullptr, each.id.response_id(), caf::make_message(fail(reason)), nullptr);
@@ -159,6 +165,9 @@ void bridge::state::on_frame(port& from, link_id id, frame_view frame, bool more
   if (!opened)
     return end(link, opened.error());
   auto& in = **opened;
+  // Not counted: its number belongs to a frame of this life that is still to come.
+  if (auto& known = link->who(); known && stale(in, *known, options.life))
+    return;
   switch (link->count(in)) {
   case peer_link::order::repeated:
     return;
@@ -172,9 +181,7 @@ void bridge::state::on_frame(port& from, link_id id, frame_view frame, bool more
   auto& who = link->who();
   if (!who)
     return end(link, {errc::corrupt, "the peer did not say hello first"});
-  auto stale = in.incarnation() != who->life.value
-               || (in.to_incarnation() != 0 && in.to_incarnation() != options.life.value);
-  if (stale || in.body_type() == payload::heartbeat || in.body_type() == payload::credit)
+  if (in.body_type() == payload::heartbeat || in.body_type() == payload::credit)
     return;
   trace::scope traced{in.trace()};
   auto* unit = more ? nullptr : &from.unit;

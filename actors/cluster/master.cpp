@@ -22,7 +22,8 @@ struct log_written {
 
 } // namespace troupe
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::log_written)
+template <>
+struct caf::allowed_unsafe_message_type<troupe::log_written> : std::true_type {};
 
 namespace troupe {
 

@@ -53,4 +53,5 @@ result<master> spawn_master(caf::actor_system& system, master_ports ports);
 
 } // namespace troupe
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::node_link_changed)
+template <>
+struct caf::allowed_unsafe_message_type<troupe::node_link_changed> : std::true_type {};

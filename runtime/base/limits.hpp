@@ -12,7 +12,7 @@ inline constexpr uint32_t frame_tables_max = 100'000;    // tables of one contro
 inline constexpr uint32_t requests_in_flight_max = 4096; // unanswered requests per link
 inline constexpr uint32_t one_way_window = 4096;    // one-way messages not yet handled, per link
 inline constexpr size_t link_buffer_max = 16 << 20; // bytes that wait to be written, per link
-inline constexpr size_t held_bytes_max = 16 << 20;       // bytes that wait for credit, per link
+inline constexpr size_t held_bytes_max = 16 << 20;  // bytes that wait for credit, per link
 inline constexpr size_t links_max = 4096;           // links of one process
 inline constexpr size_t bulk_chunk_max = 1 << 20;   // bytes of one chunk of the bulk channel
 

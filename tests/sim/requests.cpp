@@ -29,8 +29,10 @@ struct flood {
 
 } // namespace troupe::testing
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::testing::opened)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::testing::flood)
+template <>
+struct caf::allowed_unsafe_message_type<troupe::testing::opened> : std::true_type {};
+template <>
+struct caf::allowed_unsafe_message_type<troupe::testing::flood> : std::true_type {};
 
 namespace troupe::testing {
 

@@ -32,7 +32,7 @@ std::span<const foreign> foreign_headers() {
     {"fmt/", {"runtime/base/log.cpp"}},
     {"yaml-cpp/", {"actors/jobs/job_file.cpp"}},
     {"CLI/", {"launcher/", "examples/"}},
-    {"hwloc.h", {"actors/cluster/machine.cpp"}},
+    {"hwloc.h", {"launcher/machine.cpp"}},
     {"caf/io/", {"tests/bench/"}},
     {"caf/openssl/", {"tests/bench/"}},
     {"caf/", {"runtime/", "actors/", "launcher/", "examples/", "tests/"}},

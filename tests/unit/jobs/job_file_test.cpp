@@ -22,7 +22,7 @@ tasks:
 
 job_file_options at_path() {
   job_file_options out;
-  out.path = "/work/job.yaml";
+  out.path = "/data/job.yaml";
   out.parameters["TROUPE_BIN"] = "/opt/bin";
   return out;
 }
@@ -51,7 +51,7 @@ TEST(JobFile, ReadsEveryKey) {
   EXPECT_EQ(job->name, "fashion-mnist");
   EXPECT_EQ(job->attempts_max, 2u);
   EXPECT_EQ(job->directory, "/work");
-  EXPECT_EQ(job->inputs, (std::vector<std::string>{"/work/data/a.gz", "/abs/b.gz"}));
+  EXPECT_EQ(job->inputs, (std::vector<std::string>{"/data/data/a.gz", "/abs/b.gz"}));
   EXPECT_EQ(job->outputs, std::vector<std::string>{"model.bin"});
   ASSERT_EQ(job->tasks.size(), 2u);
   auto& worker = *job->tasks[0];
