@@ -4,6 +4,9 @@
 #include "actors/cluster/master.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/keys.hpp"
+#include "runtime/zmq_transport.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/event_log.hpp"
 #include "storage/metadata.hpp"
@@ -11,7 +14,8 @@
 
 #include <caf/all.hpp>
 
-#include <atomic>
+#include <fstream>
+#include <mutex>
 #include <random>
 
 namespace troupe::launcher {
@@ -45,8 +49,8 @@ public:
     lineage = std::make_unique<lineage_projection>(*metadata, directory + "/jobs");
     TROUPE_TRY(lineage->catch_up(*log));
     net = std::make_unique<role_system>("master", [this](const std::string& node, bool up) {
-      // Only agents are nodes to the master; the core ignores names that never registered.
-      if (node.starts_with("client/"))
+      // What is below a name (client/17, user/python-1) is no node.
+      if (node.find('/') != std::string::npos)
         return;
       std::lock_guard guard{mutex};
       if (actor)
@@ -72,8 +76,30 @@ public:
     net->roots.push_back(caf::actor_cast<caf::actor>(*spawned));
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
+    TROUPE_TRY(listen_remotely(directory));
     auto listening = net->local->listen("local:" + directory + "/master.sock");
     return listening ? result<void>{} : listening.error();
+  }
+
+  // Lets in whoever holds a listed key, in any language; where, stands in DIR/endpoint. A master
+  // that comes back takes the same port again where it can.
+  result<void> listen_remotely(const std::string& directory) {
+    for (auto* name : {"master", "user"})
+      if (auto made = make_keys(directory, name);
+          !made && made.error().code != errc::already_exists)
+        return made.error();
+    remote = make_zmq_transport({directory, "master", "master"});
+    TROUPE_TRY(net->link.attach(*remote));
+    std::string before;
+    std::getline(std::ifstream{directory + "/endpoint"}, before);
+    auto listening = before.empty() ? remote->listen("tcp://127.0.0.1:0") : remote->listen(before);
+    if (!listening && !before.empty())
+      listening = remote->listen("tcp://127.0.0.1:0");
+    if (!listening)
+      return listening.error();
+    std::ofstream{directory + "/endpoint"} << *listening << '\n';
+    log::info("listening", {{"endpoint", *listening}});
+    return {};
   }
 
 private:
@@ -84,6 +110,7 @@ private:
   std::unique_ptr<lineage_projection> lineage;
   std::mutex mutex;
   master actor;
+  std::unique_ptr<transport> remote; // outlives the bridge that uses it
   std::unique_ptr<role_system> net;
 };
 
