@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,6 +21,16 @@ namespace fs = std::filesystem;
 std::string command_line_of(pid_t pid) {
   std::ifstream in{"/proc/" + std::to_string(pid) + "/cmdline"};
   return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+// A spawn returns while the new program is still being loaded: until then its command line reads
+// empty, and it would be taken for one that has ended.
+void wait_loaded(pid_t pid) {
+  for (int tries = 0; tries < 1000 && command_line_of(pid).empty(); ++tries) {
+    if (::waitpid(pid, nullptr, WNOHANG) != 0)
+      return; // it has ended already
+    ::poll(nullptr, 0, 1);
+  }
 }
 
 } // namespace
@@ -51,6 +62,7 @@ result<pid_t> start_background(const std::string& directory, const std::string& 
   if (code != 0)
     return {errc::io, "cannot start " + command[0] + ": " + std::strerror(code)};
   std::ofstream{directory + "/run/" + name + ".pid"} << pid << '\n';
+  wait_loaded(pid);
   return pid;
 }
 

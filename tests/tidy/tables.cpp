@@ -15,7 +15,8 @@ std::span<const arrow> arrows() {
     {"kernels/", {"kernels/", "runtime/base/"}},
     {"actors/", {"actors/", "kernels/", "runtime/", "storage/"}},
     {"launcher/", {"launcher/", "actors/", "kernels/", "runtime/", "storage/"}},
-    {"examples/", {"examples/", "launcher/", "actors/", "kernels/", "runtime/", "storage/"}},
+    {"examples/",
+     {"examples/", "launcher/", "actors/", "kernels/", "runtime/", "storage/", "tests/support/"}},
     {"tests/", {""}},
   };
   return rows;
@@ -58,7 +59,7 @@ std::span<const ban> bans() {
     {"usleep", {}, "wait for a condition with a deadline"},
     {"nanosleep", {}, "wait for a condition with a deadline"},
     {"rand()", {}, "take a random_source"},
-    {"std::random_device", {"runtime/base/", "launcher/"}, "take a random_source"},
+    {"std::random_device", {"runtime/base/", "launcher/", "examples/"}, "take a random_source"},
     {"getenv", {"runtime/base/", "launcher/", "examples/", "tests/"}, "take it as an option"},
     {"caf::infinite", {}, "give the request a finite deadline"},
     {"throw", {}, "return a result"},

@@ -1,4 +1,4 @@
-"""The Python client against a real cluster: submits a job, follows it, and is refused with a foreign key."""
+"""The Python client against a real cluster: jobs are submitted, followed and killed."""
 
 import os
 import shutil
