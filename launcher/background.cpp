@@ -52,6 +52,7 @@ result<pid_t> start_background(const std::string& directory, const std::string& 
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   std::vector<char*> words;
+  words.reserve(command.size() + 1);
   for (auto& each : command)
     words.push_back(const_cast<char*>(each.c_str()));
   words.push_back(nullptr);

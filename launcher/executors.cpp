@@ -184,6 +184,7 @@ private:
     ::posix_spawnattr_setsigmask(&attributes, &none);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
     std::vector<char*> words;
+    words.reserve(command.size() + 1);
     for (auto& each : command)
       words.push_back(const_cast<char*>(each.c_str()));
     words.push_back(nullptr);
