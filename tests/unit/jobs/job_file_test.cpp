@@ -50,7 +50,7 @@ TEST(JobFile, ReadsEveryKey) {
   ASSERT_TRUE(job) << job.error().text;
   EXPECT_EQ(job->name, "fashion-mnist");
   EXPECT_EQ(job->attempts_max, 2u);
-  EXPECT_EQ(job->directory, "/work");
+  EXPECT_EQ(job->directory, "/data");
   EXPECT_EQ(job->inputs, (std::vector<std::string>{"/data/data/a.gz", "/abs/b.gz"}));
   EXPECT_EQ(job->outputs, std::vector<std::string>{"model.bin"});
   ASSERT_EQ(job->tasks.size(), 2u);
