@@ -1,0 +1,218 @@
+#include "tests/e2e/cluster.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace troupe::e2e {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_file(const std::string& path) {
+  std::ifstream in{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+std::string command_line_of(int process) {
+  return read_file("/proc/" + std::to_string(process) + "/cmdline");
+}
+
+// The processes for which `wanted` holds; this one is none of them.
+std::vector<int> processes(const std::function<bool(int)>& wanted) {
+  std::vector<int> found;
+  std::error_code gone;
+  for (auto& entry : fs::directory_iterator{"/proc", gone}) {
+    auto number = std::atoi(entry.path().filename().c_str());
+    if (number > 0 && number != ::getpid() && wanted(number))
+      found.push_back(number);
+  }
+  return found;
+}
+
+// The environment too: a task's command need not name the directory.
+std::vector<int> processes_of(const std::string& scratch) {
+  return processes([&](int process) {
+    auto environment = read_file("/proc/" + std::to_string(process) + "/environ");
+    return command_line_of(process).find(scratch) != std::string::npos
+           || environment.find(scratch) != std::string::npos;
+  });
+}
+
+} // namespace
+
+bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit) {
+  auto end = std::chrono::steady_clock::now() + limit;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end)
+      return false;
+    ::poll(nullptr, 0, 20);
+  }
+  return true;
+}
+
+std::string value_of(const std::string& json, const std::string& key) {
+  auto name = "\"" + key + "\": ";
+  auto at = json.find(name);
+  if (at == std::string::npos)
+    return {};
+  at += name.size();
+  if (json[at] == '"')
+    return json.substr(at + 1, json.find('"', at + 1) - at - 1);
+  return json.substr(at, json.find_first_of(",\n}", at) - at);
+}
+
+bool lives(int process) {
+  return !command_line_of(process).empty();
+}
+
+void cluster::SetUp() {
+  if (!std::getenv("TROUPE_BINARY"))
+    FAIL() << "TROUPE_BINARY names no troupe; run this with ctest";
+  scratch = (fs::temp_directory_path() / "troupe-e2e-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(scratch.data()), nullptr);
+  directory = scratch + "/c";
+  ASSERT_EQ(::mkfifo((scratch + "/gate").c_str(), 0600), 0);
+}
+
+void cluster::TearDown() {
+  if (scratch.empty())
+    return;
+  for (auto process : processes_of(scratch))
+    ::kill(process, SIGCONT); // one that is stopped ends at no SIGTERM
+  if (fs::exists(directory + "/run")) {
+    EXPECT_EQ(troupe({"down"}).code, 0);
+  }
+  EXPECT_TRUE(eventually([&] {
+    auto left = processes_of(scratch);
+    for (auto process : left)
+      ::kill(process, SIGKILL);
+    return left.empty();
+  }));
+  if (HasFailure())
+    for (auto& entry : fs::recursive_directory_iterator{scratch})
+      if (entry.path().extension() == ".log")
+        std::printf("== %s\n%s\n", entry.path().c_str(), read_file(entry.path()).c_str());
+  fs::remove_all(scratch);
+}
+
+outcome cluster::troupe(const std::vector<std::string>& args, std::chrono::seconds limit) const {
+  std::vector<std::string> words{std::getenv("TROUPE_BINARY"), "--dir", directory};
+  words.insert(words.end(), args.begin(), args.end());
+  std::vector<char*> argv;
+  for (auto& each : words)
+    argv.push_back(each.data());
+  argv.push_back(nullptr);
+  auto temporary = "TMPDIR=" + scratch;
+  std::vector<char*> environment{temporary.data()}; // the first of a name counts
+  for (auto** each = environ; *each; ++each)
+    environment.push_back(*each);
+  environment.push_back(nullptr);
+  auto out = scratch + "/stdout";
+  auto err = scratch + "/stderr";
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  auto mode = O_WRONLY | O_CREAT | O_TRUNC;
+  ::posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), mode, 0600);
+  ::posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), mode, 0600);
+  pid_t process = 0;
+  auto failed
+    = ::posix_spawn(&process, argv[0], &actions, nullptr, argv.data(), environment.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  outcome result;
+  if (failed != 0)
+    return result;
+  int status = 0;
+  if (!eventually([&] { return ::waitpid(process, &status, WNOHANG) == process; }, limit)) {
+    ::kill(process, SIGKILL);
+    ::waitpid(process, &status, 0);
+  } else {
+    result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  result.out = read_file(out);
+  result.err = read_file(err);
+  return result;
+}
+
+void cluster::start_nodes(int nodes, int cpus) {
+  auto up = troupe(
+    {"up", "--nodes", std::to_string(nodes), "--cpus", std::to_string(cpus), "--memory", "1GiB"});
+  ASSERT_EQ(up.code, 0) << up.err;
+}
+
+std::string cluster::write(const std::string& name, const std::string& text) const {
+  auto path = scratch + "/" + name;
+  std::ofstream{path} << text;
+  return path;
+}
+
+std::string cluster::job_of(const std::string& script, int instances, int attempts) const {
+  auto program = write("task.sh", "cd " + scratch + "\n" + script + "\n");
+  return write("job.yaml", "name: probe\nattempts: " + std::to_string(attempts)
+                             + "\ntasks:\n  worker:\n    instances: " + std::to_string(instances)
+                             + "\n    cpus: 1\n    memory: 16 MiB\n    command: [/bin/sh, "
+                             + program + "]\n");
+}
+
+std::string cluster::submit(const std::string& file) const {
+  return value_of(troupe({"submit", file, "--json"}).out, "job");
+}
+
+bool cluster::becomes(const std::string& job, const std::string& state) const {
+  std::string now;
+  auto reached = eventually([&] {
+    now
+      = value_of(job_json(job), "state"); // the keys are sorted: the job's comes before its tasks'
+    return now == state;
+  });
+  if (!reached)
+    std::printf("the job did not become %s:\n%s\n", state.c_str(), job_json(job).c_str());
+  return reached;
+}
+
+std::vector<std::string> cluster::seen() const {
+  std::istringstream text{read_file(scratch + "/seen")};
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+bool cluster::open_gate() const {
+  int gate = -1;
+  auto path = scratch + "/gate";
+  if (!eventually([&] { return (gate = ::open(path.c_str(), O_WRONLY | O_NONBLOCK)) >= 0; }))
+    return false;
+  auto written = ::write(gate, "go\n", 3);
+  ::close(gate);
+  return written == 3;
+}
+
+int cluster::master_process() const {
+  return std::atoi(value_of(troupe({"status", "--json"}).out, "pid").c_str());
+}
+
+int cluster::node_process(const std::string& name) const {
+  return std::atoi(read_file(directory + "/run/" + name + ".pid").c_str());
+}
+
+std::vector<int> cluster::executors_of(const std::string& node) const {
+  auto endpoint = "local:" + directory + "/agent-" + node + ".sock";
+  return processes([&](int process) {
+    auto line = command_line_of(process);
+    return line.find("troupe-executor") != std::string::npos
+           && line.find(endpoint) != std::string::npos;
+  });
+}
+
+} // namespace troupe::e2e
