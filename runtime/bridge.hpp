@@ -41,7 +41,7 @@ struct bridge_options {
   duration heartbeat = std::chrono::milliseconds(250);
   duration silence_max = std::chrono::milliseconds(1500);
   duration tick
-    = std::chrono::milliseconds(50); // the grain of deadlines, heartbeats and reconnecting
+    = std::chrono::milliseconds(100); // the grain of deadlines, heartbeats and reconnecting
   duration redial_max
     = std::chrono::seconds(2); // the longest pause between two tries of keep_connected
 };

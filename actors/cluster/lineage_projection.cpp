@@ -64,8 +64,11 @@ storage::artifact file_artifact(const std::string& path, const std::string& type
 } // namespace
 
 struct lineage_projection::state {
-  state(storage::metadata& into_, std::string jobs)
-    : into(into_), jobs_directory(std::move(jobs)), worker([this] { work(); }) {}
+  state(storage::metadata& into_, std::string jobs, lineage_work where)
+    : into(into_), jobs_directory(std::move(jobs)) {
+    if (where == lineage_work::on_own_thread)
+      worker = std::thread{[this] { work(); }};
+  }
 
   ~state() {
     {
@@ -73,10 +76,13 @@ struct lineage_projection::state {
       stopping = true;
     }
     changed.notify_all();
-    worker.join();
+    if (worker.joinable())
+      worker.join();
   }
 
   void work();
+  void add(std::vector<std::pair<uint64_t, cluster_event_msg>> events);
+  void apply_first(std::unique_lock<std::mutex>& guard);
   void apply(uint64_t sequence, const cluster_event_msg& event);
   metadata_changes changes_of(const cluster_event_msg& event) const;
   void add_outputs(metadata_changes& to, uint64_t job, uint32_t attempt, int64_t time_ns) const;
@@ -96,12 +102,26 @@ void lineage_projection::state::work() {
     changed.wait(guard, [this] { return stopping || !waiting.empty(); });
     if (stopping)
       return; // what waits is applied from the log at the next start
-    auto [sequence, event] = std::move(waiting.front());
-    waiting.pop_front();
-    guard.unlock();
-    apply(sequence, event);
-    guard.lock();
+    apply_first(guard);
   }
+}
+
+void lineage_projection::state::apply_first(std::unique_lock<std::mutex>& guard) {
+  auto [sequence, event] = std::move(waiting.front());
+  waiting.pop_front();
+  guard.unlock();
+  apply(sequence, event);
+  guard.lock();
+}
+
+void lineage_projection::state::add(std::vector<std::pair<uint64_t, cluster_event_msg>> events) {
+  std::unique_lock guard{mutex};
+  for (auto& each : events)
+    waiting.push_back(std::move(each));
+  if (worker.joinable())
+    return changed.notify_all();
+  while (!waiting.empty())
+    apply_first(guard);
 }
 
 void lineage_projection::state::apply(uint64_t sequence, const cluster_event_msg& event) {
@@ -185,8 +205,9 @@ metadata_changes lineage_projection::state::changes_of(const cluster_event_msg& 
   return to;
 }
 
-lineage_projection::lineage_projection(storage::metadata& into, std::string jobs_directory)
-  : state_(std::make_unique<state>(into, std::move(jobs_directory))) {}
+lineage_projection::lineage_projection(storage::metadata& into, std::string jobs_directory,
+                                       lineage_work where)
+  : state_(std::make_unique<state>(into, std::move(jobs_directory), where)) {}
 
 lineage_projection::~lineage_projection() = default;
 
@@ -206,18 +227,16 @@ result<void> lineage_projection::catch_up(const storage::event_log& log) {
     else if (all)
       all = event.error();
   }));
-  std::lock_guard guard{state_->mutex};
-  for (auto& each : found)
-    state_->waiting.push_back(std::move(each));
-  state_->changed.notify_all();
+  state_->add(std::move(found));
   return all;
 }
 
 void lineage_projection::record(uint64_t first, const std::vector<cluster_event_msg>& records) {
-  std::lock_guard guard{state_->mutex};
+  std::vector<std::pair<uint64_t, cluster_event_msg>> events;
+  events.reserve(records.size());
   for (auto& each : records)
-    state_->waiting.emplace_back(first++, each);
-  state_->changed.notify_all();
+    events.emplace_back(first++, each);
+  state_->add(std::move(events));
 }
 
 result<lineage_msg> lineage_projection::show(uint64_t job) const {

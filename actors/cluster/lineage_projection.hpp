@@ -5,9 +5,9 @@
 //
 // Guarantees: every event of the log is applied once, in order, with its sequence number in the
 // same batch; what the process did not apply before its death is applied from the log by
-// catch_up(). Files are hashed on a thread of its own, so that the master never waits for them. A
-// file that cannot be read is recorded without a hash. Threads: record() and show() from any
-// thread; the work is done on one of its own.
+// catch_up(). Files are hashed on a thread of its own, so that the master never waits for them (in
+// the simulation on the caller's). A file that cannot be read is recorded without a hash.
+// Threads: record() and show() from any thread.
 #pragma once
 
 #include "actors/cluster/journal_records.hpp"
@@ -23,10 +23,13 @@ class metadata;
 
 namespace troupe {
 
+enum class lineage_work { on_own_thread, on_callers_thread };
+
 class lineage_projection {
 public:
   // `into` outlives it. `jobs_directory`: where the attempts of jobs have their output directories.
-  lineage_projection(storage::metadata& into, std::string jobs_directory);
+  lineage_projection(storage::metadata& into, std::string jobs_directory,
+                     lineage_work where = lineage_work::on_own_thread);
   ~lineage_projection();
 
   lineage_projection(const lineage_projection&) = delete;

@@ -32,7 +32,6 @@ namespace {
 constexpr auto tick = std::chrono::milliseconds(200);
 constexpr auto order_deadline = std::chrono::seconds(10);
 constexpr auto watch_time = std::chrono::seconds(1);
-constexpr uint64_t records_per_snapshot = 2000;
 
 using master_actor = master::extend<caf::reacts_to<log_written>, caf::reacts_to<caf::tick_atom>>;
 
@@ -163,7 +162,7 @@ void hold(master_pointer self, master_outcome outcome, std::function<void()> the
                        [to = master_actor{self}, step = st.last_step](result<uint64_t> done) {
                          caf::anon_send(to, log_written{step, done ? error{} : done.error()});
                        });
-  if (st.records_since_snapshot >= records_per_snapshot)
+  if (st.records_since_snapshot >= st.ports.options.records_per_snapshot)
     save_snapshot(self);
 }
 

@@ -74,6 +74,7 @@ struct master_options {
   gang_options gangs;
   duration reconnect_time = std::chrono::seconds{15}; // for known nodes, after a restart
   size_t jobs_kept = 1000;
+  uint64_t records_per_snapshot = 2000; // of the event log
 };
 
 class master_core {

@@ -12,7 +12,7 @@ namespace troupe {
 
 namespace {
 
-constexpr auto tick = std::chrono::milliseconds(100);
+constexpr auto tick = std::chrono::milliseconds(200);
 constexpr auto report_every = std::chrono::seconds(1);
 constexpr auto master_deadline = std::chrono::seconds(10);
 constexpr size_t chunk_size = 64 << 10;

@@ -8,7 +8,9 @@
 #include <caf/all.hpp>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <condition_variable>
 #include <cstring>
 #include <filesystem>
 
@@ -66,6 +68,39 @@ void complete_environment(const task_executor_options& options, const cluster_sp
   out.emplace("OMP_NUM_THREADS", std::to_string(std::max(options.cpus_declared, 1u)));
 }
 
+// What the actor orders the thread in run() to do.
+class orders {
+public:
+  void start(cluster_spec_msg spec) {
+    std::lock_guard hold{mutex_};
+    spec_ = std::move(spec);
+    changed_.notify_all();
+  }
+  void finish(int code) {
+    std::lock_guard hold{mutex_};
+    code_ = code;
+    changed_.notify_all();
+  }
+
+  // Empty when the task is over before it began.
+  std::optional<cluster_spec_msg> wait_for_start() {
+    std::unique_lock hold{mutex_};
+    changed_.wait(hold, [this] { return spec_ || code_; });
+    return std::exchange(spec_, std::nullopt);
+  }
+  int wait_for_finish() {
+    std::unique_lock hold{mutex_};
+    changed_.wait(hold, [this] { return code_.has_value(); });
+    return *code_;
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<cluster_spec_msg> spec_;
+  std::optional<int> code_;
+};
+
 task_exit exit_of(const result<task_exit>& ran) {
   if (ran)
     return *ran;
@@ -107,6 +142,20 @@ struct task_executor::session {
     return shell_handle;
   }
 
+  surroundings around(uint16_t port) {
+    return {options,
+            [this](duration deadline) {
+              return link.proxy<agent_executor_api>(node_named(options.agent_node),
+                                                    "agent/executors", {deadline});
+            },
+            [this](cluster_spec_msg spec) { runner.start(std::move(spec)); },
+            [this](duration grace) { process.stop(grace); },
+            [this] { return process.metrics(); },
+            [this](int code) { runner.finish(code); },
+            ::getpid(),
+            port};
+  }
+
   task_executor_options options;
   task_process process;
   orders runner;
@@ -141,13 +190,7 @@ result<int> task_executor::run() {
   if (made)
     return {errc::io, "the output directory '" + s.options.output_directory
                         + "' cannot be made: " + made.message() + "; check the node's directory"};
-  auto around = std::make_shared<surroundings>(
-    surroundings{s.options, s.process, s.runner,
-                 [&s](duration deadline) {
-                   return s.link.proxy<agent_executor_api>(node_named(s.options.agent_node),
-                                                           "agent/executors", {deadline});
-                 },
-                 listening->port});
+  auto around = std::make_shared<surroundings>(s.around(listening->port));
   {
     std::lock_guard hold{s.mutex};
     s.shell_handle = spawn_task_shell(s.system, std::move(around));

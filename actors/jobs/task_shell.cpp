@@ -4,7 +4,6 @@
 #include "runtime/base/log.hpp"
 
 #include <caf/all.hpp>
-#include <unistd.h>
 
 namespace troupe {
 
@@ -40,7 +39,7 @@ struct shell_state {
   executor_register_msg registration() const {
     executor_register_msg out;
     out.task = id();
-    out.pid = static_cast<uint32_t>(::getpid());
+    out.pid = static_cast<uint32_t>(around->process);
     out.host = around->options.host;
     out.port = around->port;
     return out;
@@ -58,7 +57,7 @@ struct shell_state {
       in.exit_code = ended->code;
       in.reason = ended->reason;
     }
-    for (auto& [what, latest] : around->process.metrics()) {
+    for (auto& [what, latest] : around->metrics()) {
       auto metric = std::make_unique<metric_msg>();
       metric->name = what;
       metric->value = latest.value;
@@ -74,7 +73,7 @@ using shell = caf::stateful_actor<shell_state>;
 void finish(shell* self) {
   if (std::exchange(self->state.done, true))
     return;
-  self->state.around->runner.finish(self->state.ended->code);
+  self->state.around->finish(self->state.ended->code);
   self->quit();
 }
 
@@ -87,7 +86,7 @@ void stop_task(shell* self, duration grace, const std::string& why) {
     return;
   log::info("stopping the task", {{"reason", why}});
   if (st.start_ordered)
-    return st.around->process.stop(grace);
+    return st.around->stop(grace);
   on_ended(self, {exit_of_stopped, true, "the task was stopped before it started: " + why});
 }
 
@@ -157,7 +156,7 @@ void on_orders(shell* self, const executor_orders_msg& in) {
   if (!in.spec || st.start_ordered || st.over())
     return;
   st.start_ordered = true;
-  st.around->runner.start(*in.spec);
+  st.around->start(*in.spec);
 }
 
 void on_link(shell* self, bool up) {

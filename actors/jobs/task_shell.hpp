@@ -1,7 +1,7 @@
 // The actor of an executor: what the agent is told, and what is done at its orders.
 //
-// Private to task_executor; its guarantees are those of that header. It never blocks: the command
-// is waited for by the thread in task_executor::run(), which gets its orders through `orders`.
+// Private to task_executor; its guarantees are those of that header. It never blocks: what it does
+// to the command goes through `surroundings`, which the simulation replaces.
 #pragma once
 
 #include "actors/cluster/interfaces.hpp"
@@ -11,8 +11,9 @@
 #include <caf/actor_system.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 
-#include <condition_variable>
 #include <functional>
+#include <map>
+#include <string>
 
 namespace troupe {
 
@@ -28,45 +29,15 @@ struct command_ended {
   task_exit how;
 };
 
-// What the actor orders the thread in run() to do.
-class orders {
-public:
-  void start(cluster_spec_msg spec) {
-    std::lock_guard hold{mutex_};
-    spec_ = std::move(spec);
-    changed_.notify_all();
-  }
-  void finish(int code) {
-    std::lock_guard hold{mutex_};
-    code_ = code;
-    changed_.notify_all();
-  }
-
-  // Empty when the task is over before it began.
-  std::optional<cluster_spec_msg> wait_for_start() {
-    std::unique_lock hold{mutex_};
-    changed_.wait(hold, [this] { return spec_ || code_; });
-    return std::exchange(spec_, std::nullopt);
-  }
-  int wait_for_finish() {
-    std::unique_lock hold{mutex_};
-    changed_.wait(hold, [this] { return code_.has_value(); });
-    return *code_;
-  }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<cluster_spec_msg> spec_;
-  std::optional<int> code_;
-};
-
 // What the actor works with; all of it outlives the actor system.
 struct surroundings {
   const task_executor_options& options;
-  task_process& process;
-  orders& runner;
   std::function<agent_executor_api(duration deadline)> agent; // over the link that is up now
+  std::function<void(cluster_spec_msg)> start;                // the command: once
+  std::function<void(duration grace)> stop;                   // the command, after start
+  std::function<std::map<std::string, metric_value>()> metrics;
+  std::function<void(int code)> finish; // the process of this executor: once, the last call
+  int process;                          // its id
   uint16_t port;
 };
 
