@@ -1,6 +1,7 @@
 #include "runtime/codec.hpp"
 
 #include "runtime/base/limits.hpp"
+#include "runtime/frame_parts.hpp"
 
 namespace troupe {
 
@@ -40,7 +41,7 @@ result<const envelope*> open_frame(frame_view frame) {
   auto bytes = reinterpret_cast<const uint8_t*>(frame.data());
   flatbuffers::Verifier verifier{bytes, frame.size(), limits::frame_depth_max,
                                  limits::frame_tables_max};
-  if (!verifier.VerifyBuffer<envelope>(nullptr))
+  if (!parts_lie_apart(frame, *envelopeTypeTable()) || !verifier.VerifyBuffer<envelope>(nullptr))
     return error{errc::corrupt, "a frame failed its check; the peer is broken or hostile"};
   auto* found = flatbuffers::GetRoot<envelope>(bytes);
   // A tag that this schema does not know passes the verifier, its table unseen.

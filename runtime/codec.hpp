@@ -99,7 +99,8 @@ frame_view seal(flatbuffers::FlatBufferBuilder& builder, const envelope_head& he
 // Writes the two numbers that are known only when the frame leaves. Both were sealed as non-zero.
 void stamp(std::span<std::byte> frame, uint64_t sequence, uint64_t handled);
 
-// The envelope of a frame, after every offset in it was checked; it points into the frame.
+// The envelope of a frame, after every offset in it was checked; it points into the frame. What it
+// unpacks to is in proportion to the frame.
 result<const envelope*> open_frame(frame_view frame);
 
 } // namespace troupe
