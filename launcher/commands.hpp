@@ -25,11 +25,14 @@ struct node_capacity {
 struct up_options {
   uint32_t nodes = 1;
   node_capacity capacity; // of each node
+  std::string address;    // of this machine for other machines, "10.0.0.5" or "10.0.0.5:7700"
 };
 
 struct node_options {
   std::string name;
   node_capacity capacity;
+  std::string join;    // HOST:PORT of a master on another machine; empty: the one in our directory
+  std::string address; // where other nodes reach the tasks; empty: found out
 };
 
 struct submit_options {
@@ -55,9 +58,10 @@ int job(const shared_options& shared, uint64_t id);
 int logs(const shared_options& shared, const logs_options& options);
 int kill(const shared_options& shared, uint64_t id);
 int lineage(const shared_options& shared, uint64_t job);
+int add_key(const shared_options& shared, const std::string& name);
 
 // The long-lived processes.
-int run_master(const shared_options& shared);
+int run_master(const shared_options& shared, const std::string& address);
 int run_node(const shared_options& shared, const node_options& options);
 
 // Prints one sentence to standard error; returns the exit code that belongs to it.

@@ -50,8 +50,8 @@ public:
   result<int> start(const start_task_msg& order) override {
     std::error_code failed;
     fs::create_directories(order.output_directory, failed);
-    auto checkpoints
-      = options_.jobs_directory + "/" + std::to_string(order.task->job) + "/checkpoints";
+    // Beside the attempts of the job, so that the next one finds them.
+    auto checkpoints = (fs::path{order.output_directory}.parent_path() / "checkpoints").string();
     if (!failed)
       fs::create_directories(checkpoints, failed);
     if (!failed)
@@ -159,6 +159,8 @@ private:
       order.output_directory,
       "--log",
       order.output_directory + "/" + task.type + "-" + std::to_string(task.index) + ".log",
+      "--host",
+      options_.address,
       "--cpus",
       std::to_string(order.cpus),
       "--env-file",

@@ -15,7 +15,7 @@ struct executors_options {
   std::string node;           // name of this node
   std::string agent_endpoint; // where executors register
   std::string state_directory;
-  std::string jobs_directory;
+  std::string address; // where other nodes reach the tasks
 };
 
 std::unique_ptr<executor_launcher> make_executors(executors_options options);

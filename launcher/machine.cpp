@@ -1,6 +1,12 @@
 #include "launcher/machine.hpp"
 
+#include <arpa/inet.h>
 #include <hwloc.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
 
 namespace troupe::launcher {
 
@@ -17,6 +23,33 @@ node_capacity machine_capacity() {
   }
   hwloc_topology_destroy(topology);
   return found;
+}
+
+result<std::string> address_towards(const std::string& endpoint) {
+  auto colon = endpoint.rfind(':');
+  addrinfo want{};
+  want.ai_family = AF_INET;
+  want.ai_socktype = SOCK_DGRAM; // connecting one sends nothing, and chooses the route
+  addrinfo* found = nullptr;
+  auto known = colon != std::string::npos
+               && ::getaddrinfo(endpoint.substr(0, colon).c_str(),
+                                endpoint.substr(colon + 1).c_str(), &want, &found)
+                    == 0;
+  if (!known)
+    return {errc::invalid, "'" + endpoint + "' is no address of a master; write HOST:PORT"};
+  auto fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in mine{};
+  socklen_t size = sizeof(mine);
+  std::array<char, INET_ADDRSTRLEN> text{};
+  auto routed = ::connect(fd, found->ai_addr, found->ai_addrlen) == 0
+                && ::getsockname(fd, reinterpret_cast<sockaddr*>(&mine), &size) == 0
+                && ::inet_ntop(AF_INET, &mine.sin_addr, text.data(), text.size());
+  ::close(fd);
+  ::freeaddrinfo(found);
+  if (!routed)
+    return {errc::unavailable, "there is no way from this machine to " + endpoint
+                                 + "; check the network, or give --address"};
+  return std::string{text.data()};
 }
 
 } // namespace troupe::launcher

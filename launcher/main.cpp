@@ -41,6 +41,8 @@ struct parsed {
   submit_options submit_with;
   logs_options logs_with;
   uint64_t id = 0;
+  std::string address;
+  std::string key;
   int code = 0;
 };
 
@@ -55,6 +57,9 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
   auto& start = add_command(app, "up", "Start a cluster on this machine", "up --nodes 3 --cpus 4");
   start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
   add_capacity(start, x.up_with.capacity);
+  start.add_option(
+    "--address", x.up_with.address,
+    "This machine's address, to let nodes of other machines join (default: none may)");
   start.callback([&x] { x.code = up(x.shared, x.up_with); });
   add_command(app, "down", "Take the cluster down", "down").callback([&x] {
     x.code = down(x.shared);
@@ -65,13 +70,27 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
   add_command(app, "nodes", "Show the nodes and what is free on them", "nodes").callback([&x] {
     x.code = nodes(x.shared);
   });
-  add_command(app, "master", "Run a master, in the foreground", "master --dir /var/lib/troupe")
-    .callback([&x] { x.code = run_master(x.shared); });
-  auto& node
-    = add_command(app, "node", "Run a node, in the foreground", "node --name node-4 --cpus 8");
+}
+
+void add_process_commands(CLI::App& app, parsed& x) {
+  auto& master
+    = add_command(app, "master", "Run a master, in the foreground", "master --dir /var/lib/troupe");
+  master.add_option("--address", x.address,
+                    "Listen at this address, HOST or HOST:PORT (default: 127.0.0.1)");
+  master.callback([&x] { x.code = run_master(x.shared, x.address); });
+  auto& node = add_command(app, "node", "Run a node, in the foreground",
+                           "node --name node-4 --join 10.0.0.5:7700 --cpus 8");
   node.add_option("--name", x.node_with.name, "The node's name, unique in the cluster")->required();
+  node.add_option("--join", x.node_with.join, "The master, HOST:PORT, if it is on another machine");
+  node.add_option(
+    "--address", x.node_with.address,
+    "Where other nodes reach this one (default: the address that reaches the master)");
   add_capacity(node, x.node_with.capacity);
   node.callback([&x] { x.code = run_node(x.shared, x.node_with); });
+  auto& key
+    = add_command(app, "key", "Let in one more node, or user, of another machine", "key node-4");
+  key.add_option("NAME", x.key, "The name it will have")->required();
+  key.callback([&x] { x.code = add_key(x.shared, x.key); });
 }
 
 void add_job_commands(CLI::App& app, parsed& x) {
@@ -118,6 +137,7 @@ int main(int argc, char** argv) {
   app.footer("Example: troupe up --nodes 3; troupe submit examples/fashion_mnist/job.yaml --wait; "
              "troupe down");
   add_cluster_commands(app, x);
+  add_process_commands(app, x);
   add_job_commands(app, x);
 
   try {

@@ -32,7 +32,8 @@ public:
     writer.reset();
   }
 
-  result<void> start(const std::string& directory, const end_callback& on_end) {
+  result<void> start(const std::string& directory, const std::string& address,
+                     const end_callback& on_end) {
     auto opened = storage::rocksdb_store::open(directory + "/store");
     if (!opened)
       return opened.error();
@@ -48,13 +49,13 @@ public:
     metadata = std::move(*records);
     lineage = std::make_unique<lineage_projection>(*metadata, directory + "/jobs");
     TROUPE_TRY(lineage->catch_up(*log));
-    net = std::make_unique<role_system>("master", [this](const std::string& node, bool up) {
+    net = std::make_unique<role_system>("master", [this](const node_link_changed& x) {
       // What is below a name (client/17, user/python-1) is no node.
-      if (node.find('/') != std::string::npos)
+      if (x.node.find('/') != std::string::npos)
         return;
       std::lock_guard guard{mutex};
       if (actor)
-        caf::anon_send(actor, node_link_changed{node, up});
+        caf::anon_send(actor, x);
     });
     TROUPE_TRY(net->link.attach(*net->local));
     master_ports ports;
@@ -76,25 +77,29 @@ public:
     net->roots.push_back(caf::actor_cast<caf::actor>(*spawned));
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
-    TROUPE_TRY(listen_remotely(directory));
+    TROUPE_TRY(listen_remotely(directory, address));
     auto listening = net->local->listen("local:" + directory + "/master.sock");
     return listening ? result<void>{} : listening.error();
   }
 
   // Lets in whoever holds a listed key, in any language; where, stands in DIR/endpoint. A master
   // that comes back takes the same port again where it can.
-  result<void> listen_remotely(const std::string& directory) {
+  result<void> listen_remotely(const std::string& directory, const std::string& address) {
     for (auto* name : {"master", "user"})
       if (auto made = make_keys(directory, name);
           !made && made.error().code != errc::already_exists)
         return made.error();
     remote = make_zmq_transport({directory, "master", "master"});
     TROUPE_TRY(net->link.attach(*remote));
+    auto colon = address.find(':');
+    auto host = "tcp://" + (address.empty() ? "127.0.0.1" : address.substr(0, colon));
+    auto port = colon == std::string::npos ? ":0" : address.substr(colon);
     std::string before;
     std::getline(std::ifstream{directory + "/endpoint"}, before);
-    auto listening = before.empty() ? remote->listen("tcp://127.0.0.1:0") : remote->listen(before);
-    if (!listening && !before.empty())
-      listening = remote->listen("tcp://127.0.0.1:0");
+    auto again = colon == std::string::npos && before.starts_with(host + ":");
+    auto listening = remote->listen(again ? before : host + port);
+    if (!listening && again)
+      listening = remote->listen(host + port);
     if (!listening)
       return listening.error();
     std::ofstream{directory + "/endpoint"} << *listening << '\n';
@@ -116,10 +121,10 @@ private:
 
 } // namespace
 
-result<std::unique_ptr<running_role>> start_master(const std::string& directory,
-                                                   end_callback on_end) {
+result<std::unique_ptr<running_role>>
+start_master(const std::string& directory, const std::string& address, end_callback on_end) {
   auto role = std::make_unique<master_role>();
-  TROUPE_TRY(role->start(directory, on_end));
+  TROUPE_TRY(role->start(directory, address, on_end));
   return std::unique_ptr<running_role>{std::move(role)};
 }
 

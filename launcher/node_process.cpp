@@ -4,6 +4,7 @@
 #include "launcher/machine.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
+#include "runtime/zmq_transport.hpp"
 
 #include <caf/all.hpp>
 
@@ -18,14 +19,16 @@ public:
   result<void> start(const shared_options& shared, const node_options& options,
                      const end_callback& on_end) {
     auto endpoint = "local:" + shared.directory + "/agent-" + options.name + ".sock";
-    auto jobs = shared.directory + "/jobs";
+    auto address = address_of(options);
+    if (!address)
+      return address.error();
     executors = make_executors(
       {std::filesystem::path{shared.program}.parent_path() / "troupe-executor", options.name,
-       endpoint, shared.directory + "/executors/" + options.name, jobs});
-    net = std::make_unique<role_system>(options.name, [this](const std::string& node, bool up) {
+       endpoint, shared.directory + "/executors/" + options.name, *address});
+    net = std::make_unique<role_system>(options.name, [this](const node_link_changed& x) {
       std::lock_guard guard{mutex};
       if (actor)
-        caf::anon_send(actor, node_link_changed{node, up});
+        caf::anon_send(actor, x);
     });
     TROUPE_TRY(net->link.attach(*net->local));
     agent_ports ports;
@@ -35,7 +38,6 @@ public:
                               options.capacity.memory != 0 ? options.capacity.memory : found.memory,
                               options.capacity.accelerators};
     ports.options.incarnation = static_cast<uint64_t>(net->time.wall_ns());
-    ports.jobs_directory = jobs;
     ports.link = &net->link;
     ports.executors = executors.get();
     ports.on_stop = [on_end] { on_end(nullptr); };
@@ -50,14 +52,33 @@ public:
     auto listening = net->local->listen(endpoint);
     if (!listening)
       return listening.error();
-    net->link.keep_connected(*net->local, "local:" + shared.directory + "/master.sock");
+    if (options.join.empty()) {
+      net->link.keep_connected(*net->local, "local:" + shared.directory + "/master.sock");
+      return {};
+    }
+    remote = make_zmq_transport({shared.directory, options.name, "master"});
+    TROUPE_TRY(net->link.attach(*remote));
+    net->link.keep_connected(*remote, "tcp://" + options.join);
     return {};
   }
 
+  bool leave() override {
+    std::lock_guard guard{mutex};
+    caf::anon_send(actor, leave_cluster{});
+    return true;
+  }
+
 private:
+  static result<std::string> address_of(const node_options& options) {
+    if (!options.address.empty())
+      return options.address;
+    return options.join.empty() ? std::string{"127.0.0.1"} : address_towards(options.join);
+  }
+
   std::unique_ptr<executor_launcher> executors;
   std::mutex mutex;
   node_agent actor;
+  std::unique_ptr<transport> remote; // outlives the bridge that uses it
   std::unique_ptr<role_system> net;
 };
 

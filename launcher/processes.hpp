@@ -14,14 +14,19 @@ namespace troupe::launcher {
 class running_role {
 public:
   virtual ~running_role() = default;
+
+  // Asks it to end in order: true if it will say so through `on_end`, false if it may be destroyed
+  // now.
+  virtual bool leave() { return false; }
 };
 
 // `on_end` is called once, from another thread, when the role wants its process to end; with an
 // error if it must.
 using end_callback = std::function<void(const error*)>;
 
+// `address`: where it listens for other machines, HOST or HOST:PORT; empty: for this one only.
 result<std::unique_ptr<running_role>> start_master(const std::string& directory,
-                                                   end_callback on_end);
+                                                   const std::string& address, end_callback on_end);
 
 result<std::unique_ptr<running_role>> start_node(const shared_options& shared,
                                                  const node_options& options, end_callback on_end);

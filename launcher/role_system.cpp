@@ -23,11 +23,15 @@ bridge_options options_of(const std::string& name, const clock& time) {
 } // namespace
 
 role_system::role_system(const std::string& name,
-                         std::function<void(const std::string&, bool)> changed)
+                         std::function<void(const node_link_changed&)> changed)
   : system(configured(config)), local(make_local_transport()),
     link(system, options_of(name, time),
-         {[changed](const peer& who) { changed(who.name, true); },
-          [changed](const peer& who, const error&) { changed(who.name, false); }}) {}
+         {[changed](const peer& who) {
+            changed({who.name, true, false});
+          },
+          [changed](const peer& who, const error& why) {
+            changed({who.name, false, why.code == errc::deadline});
+          }}) {}
 
 role_system::~role_system() {
   link.stop();

@@ -1,6 +1,7 @@
 // What every role of a process stands on: an actor system, the local transport, and a bridge.
 #pragma once
 
+#include "actors/cluster/master.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
@@ -16,9 +17,8 @@
 namespace troupe::launcher {
 
 struct role_system {
-  // `changed`: a node came (true) or went, on some thread.
-  role_system(const std::string& name,
-              std::function<void(const std::string& node, bool up)> changed);
+  // `changed`: a node came or went, on some thread.
+  role_system(const std::string& name, std::function<void(const node_link_changed&)> changed);
   ~role_system();
 
   system_clock time;

@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 
 namespace troupe::launcher {
 
@@ -40,7 +41,16 @@ int end_signals() {
   return ::signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-// Runs a role until a signal comes or the role ends.
+// Waits for either; true: a signal came.
+bool signal_or_end(int signals, int ended) {
+  pollfd wait[2] = {{signals, POLLIN, 0}, {ended, POLLIN, 0}};
+  while (::poll(wait, 2, -1) < 0) {
+  }
+  signalfd_siginfo info;
+  return wait[0].revents != 0 && ::read(signals, &info, sizeof(info)) == sizeof(info);
+}
+
+// Runs a role until it ends, in order after the first signal, at once after the second.
 template <class Start>
 int serve(const std::string& directory, const std::string& name, Start start) {
   std::error_code ignored;
@@ -60,8 +70,9 @@ int serve(const std::string& directory, const std::string& name, Start start) {
     return complain(role.error());
   }
   log::info("started", {{"role", name}, {"process", ::getpid()}});
-  pollfd wait[2] = {{signals, POLLIN, 0}, {ended[0], POLLIN, 0}};
-  while (::poll(wait, 2, -1) < 0) {
+  if (signal_or_end(signals, ended[0]) && (*role)->leave()) {
+    log::info("leaves", {{"role", name}});
+    signal_or_end(signals, ended[0]);
   }
   log::info("ends", {{"role", name}});
   ::signal(SIGTERM, SIG_DFL);
@@ -73,18 +84,18 @@ int serve(const std::string& directory, const std::string& name, Start start) {
 }
 
 // Keeps one child alive: restarts it with growing pauses, gives up when it never gets healthy.
-int supervise(const std::string& directory, const shared_options& shared,
-              int (*child)(const shared_options&)) {
+int supervise(const std::string& directory, const std::string& name,
+              const std::function<int()>& child) {
   auto signals = end_signals();
   int quick = 0;
   for (;;) {
     auto started = ::time(nullptr);
     auto pid = ::fork();
     if (pid < 0)
-      return complain({errc::io, "cannot start the master: no process can be made"});
+      return complain({errc::io, "cannot start " + name + ": no process can be made"});
     if (pid == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-      ::_exit(child(shared));
+      ::_exit(child());
     }
     int status = 0;
     bool asked = false;
@@ -104,11 +115,11 @@ int supervise(const std::string& directory, const shared_options& shared,
       return WEXITSTATUS(status);
     quick = ::time(nullptr) - started < healthy_s ? quick + 1 : 0;
     if (quick > restarts_max)
-      return complain({errc::internal, "the master died " + std::to_string(quick)
-                                         + " times in a row; see " + directory
-                                         + "/logs/master.log"});
+      return complain({errc::internal, name + " died " + std::to_string(quick)
+                                         + " times in a row; see " + directory + "/logs/" + name
+                                         + ".log"});
     auto pause = quick <= 1 ? 50 : std::min(50 << std::min(quick, 8), restart_pause_max_ms);
-    std::fprintf(stderr, "troupe: the master died (status %d); starting it again\n", status);
+    std::fprintf(stderr, "troupe: %s died (status %d); starting it again\n", name.c_str(), status);
     if (::poll(&wait, 1, pause) > 0)
       return 0;
   }
@@ -116,20 +127,21 @@ int supervise(const std::string& directory, const shared_options& shared,
 
 } // namespace
 
-int run_master(const shared_options& given) {
-  auto shared = given;
-  shared.directory = absolute(given.directory);
-  return supervise(shared.directory, shared, [](const shared_options& x) {
-    return serve(x.directory, "master",
-                 [&](end_callback on_end) { return start_master(x.directory, on_end); });
+int run_master(const shared_options& given, const std::string& address) {
+  auto directory = absolute(given.directory);
+  return supervise(directory, "master", [&] {
+    return serve(directory, "master",
+                 [&](end_callback on_end) { return start_master(directory, address, on_end); });
   });
 }
 
 int run_node(const shared_options& given, const node_options& options) {
   auto shared = given;
   shared.directory = absolute(given.directory);
-  return serve(shared.directory, options.name,
-               [&](end_callback on_end) { return start_node(shared, options, on_end); });
+  return supervise(shared.directory, options.name, [&] {
+    return serve(shared.directory, options.name,
+                 [&](end_callback on_end) { return start_node(shared, options, on_end); });
+  });
 }
 
 } // namespace troupe::launcher

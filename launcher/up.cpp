@@ -1,7 +1,8 @@
-// up and down: a cluster of processes on this machine.
+// up and down: a cluster of processes on this machine; key: who may join it from another one.
 #include "actors/cluster/client.hpp"
 #include "launcher/background.hpp"
 #include "launcher/commands.hpp"
+#include "runtime/keys.hpp"
 
 #include <poll.h>
 #include <sys/stat.h>
@@ -41,6 +42,9 @@ std::vector<std::string> node_command(const shared_options& shared, const up_opt
   add("--cpus", options.capacity.cpus);
   add("--memory", options.capacity.memory);
   add("--accelerators", options.capacity.accelerators);
+  if (!options.address.empty())
+    command.insert(command.end(),
+                   {"--address", options.address.substr(0, options.address.find(':'))});
   return command;
 }
 
@@ -76,9 +80,10 @@ void end_all(const std::string& directory, int signal) {
 }
 
 int start_all(const shared_options& shared, const up_options& options) {
-  auto master = start_background(shared.directory, "master",
-                                 {shared.program, "--dir", shared.directory, "master"});
-  if (!master)
+  std::vector<std::string> command{shared.program, "--dir", shared.directory, "master"};
+  if (!options.address.empty())
+    command.insert(command.end(), {"--address", options.address});
+  if (auto master = start_background(shared.directory, "master", command); !master)
     return complain(master.error());
   for (uint32_t i = 1; i <= options.nodes; ++i) {
     auto name = "node-" + std::to_string(i);
@@ -135,6 +140,24 @@ int down(const shared_options& given) {
   fs::remove_all(shared.directory + "/run", ignored);
   if (!shared.json)
     std::printf("the cluster in %s is down\n", shared.directory.c_str());
+  return 0;
+}
+
+int add_key(const shared_options& given, const std::string& name) {
+  auto directory = fs::absolute(given.directory).lexically_normal().string();
+  if (!fs::exists(directory + "/keys"))
+    return complain({errc::unavailable, "there is no cluster in " + directory
+                                          + "; start one with: troupe up --dir " + directory});
+  if (auto made = make_keys(directory, name); !made && made.error().code != errc::already_exists)
+    return complain(made.error());
+  auto secret = directory + "/keys/" + name + ".secret";
+  auto master = directory + "/keys/authorized/master.public";
+  if (given.json)
+    std::printf("{\"secret\": \"%s\", \"master\": \"%s\"}\n", secret.c_str(), master.c_str());
+  else
+    std::printf(
+      "copy %s and %s\nto the other machine, below its --dir, and delete the first here\n",
+      secret.c_str(), master.c_str());
   return 0;
 }
 

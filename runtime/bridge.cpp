@@ -295,7 +295,7 @@ void bridge::state::end(const link_ptr& link, const error& reason) {
   link->carrier().close(link->id());
   if (auto& who = link->who()) {
     log::debug("peer down", {{"peer", who->name}, {"reason", reason.text}});
-    events.down(*who, lost);
+    events.down(*who, reason);
   } else if (reason.code != errc::aborted) {
     log::warning("a link ended before its peer was known", {{"reason", reason.text}});
   }
@@ -312,7 +312,7 @@ void bridge::state::tick() {
   for (auto& link : all) {
     fail_all(link->on_tick(now), {errc::deadline, "no answer in time"});
     if (link->silent(now))
-      end(link, {errc::node_lost, "the peer was silent for too long"});
+      end(link, {errc::deadline, "the peer was silent for too long"});
   }
   dial_standing(now);
 }

@@ -31,6 +31,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe {
@@ -57,6 +58,8 @@ struct peer {
 
 struct peer_events {
   std::function<void(const peer&)> up = [](const peer&) {};
+  // errc::deadline: the peer was silent for too long; errc::aborted: this side ended the link;
+  // otherwise the link broke.
   std::function<void(const peer&, const error&)> down = [](const peer&, const error&) {};
 };
 
@@ -71,6 +74,10 @@ struct proxy_options {
   duration deadline = std::chrono::seconds(5);
   run_on replies = run_on::pool;
 };
+
+// Who sent the message that an actor handles now (its current sender); nothing if it came from this
+// process.
+std::optional<peer> sender_of(const caf::strong_actor_ptr& sender);
 
 class bridge {
 public:

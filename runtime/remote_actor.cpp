@@ -76,6 +76,16 @@ void remote_actor::kill_proxy(caf::execution_unit* context, caf::error reason) {
 return_path::return_path(caf::actor_config& config, std::weak_ptr<peer_link> link)
   : actor_proxy(config), link_(std::move(link)) {}
 
+std::optional<peer> return_path::origin() const {
+  auto link = link_.lock();
+  return link ? link->who() : std::nullopt;
+}
+
+std::optional<peer> sender_of(const caf::strong_actor_ptr& sender) {
+  auto* path = sender ? dynamic_cast<const return_path*>(sender->get()) : nullptr;
+  return path ? path->origin() : std::nullopt;
+}
+
 void return_path::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
   auto link = link_.lock();
   if (!link || !what->mid.is_response())

@@ -34,6 +34,9 @@ public:
 
   return_path(caf::actor_config& config, std::weak_ptr<peer_link> link);
 
+  // The peer at the other end, while the link is known.
+  std::optional<peer> origin() const;
+
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* context) override;
   void kill_proxy(caf::execution_unit* context, caf::error reason) override;
 

@@ -1,8 +1,8 @@
 // The nodes of the cluster as the master knows them.
 // Durable (changed by records only): a node's declared resources, its incarnation, whether it lives
-// and whether it drains. Volatile: whether it has registered with this life of the master, and
-// which tasks it still holds that it was ordered to stop; these count until the node says they are
-// gone.
+// and whether it drains. Volatile: whether it has registered with this life of the master, whether
+// it is leaving, and which tasks it still holds that it was ordered to stop; these count until the
+// node says they are gone.
 #pragma once
 
 #include "actors/cluster/placement.hpp"
@@ -18,12 +18,13 @@ namespace troupe {
 struct known_node {
   node_changed_msg durable;
   bool present = false;                       // registered with this life of the master
+  bool leaving = false;                       // its agent ends when its tasks have ended
   std::optional<time_point> expires;          // an absent node is given up then
   std::map<std::string, resources> lingering; // by task_key
 
   resources capacity() const { return {durable.cpus, durable.memory, durable.accelerators}; }
 
-  bool usable() const { return durable.alive && present && !durable.draining; }
+  bool usable() const { return durable.alive && present && !durable.draining && !leaving; }
 };
 
 // A name for one task of one attempt, unique in the cluster.

@@ -59,7 +59,6 @@ struct master_state {
   uint64_t last_step = 0;
   std::deque<held_step> held;
   std::map<std::string, agent_api> agents; // by node
-  std::map<uint64_t, std::string> lives;   // incarnation of an agent -> its node
   std::vector<watcher> watchers;
   uint64_t records_since_snapshot = 0;
 };
@@ -228,8 +227,32 @@ void on_link(master_pointer self, const node_link_changed& x) {
     return;
   }
   st.agents.erase(x.node);
-  if (st.core->nodes().find(x.node))
+  if (!st.core->nodes().find(x.node))
+    return;
+  if (x.silent)
     take(self, node_gone{x.node});
+  else
+    take(self, node_unlinked{x.node});
+}
+
+// A node speaks for itself only: its name is that of its link.
+caf::result<node_registered_msg> on_register(master_pointer self, const register_node_msg& x) {
+  auto who = sender_of(self->current_sender());
+  if (!who || who->name != x.name)
+    return fail(errc::refused, "'" + (who ? who->name : std::string{}) + "' may not register node '"
+                                 + x.name + "'");
+  return take_and_answer<node_registered_msg>(self, x, [self, x] {
+    auto answer = self->state.core->registered(x.name, x);
+    answer.jobs_directory = self->state.ports.options.gangs.jobs_directory;
+    return answer;
+  });
+}
+
+caf::result<done_msg> on_report(master_pointer self, const node_report_msg& x) {
+  auto who = sender_of(self->current_sender());
+  if (!who)
+    return fail(errc::unavailable, "the link that this report came over has ended");
+  return take_and_answer<done_msg>(self, node_reported{who->name, x}, [] { return done_msg{}; });
 }
 
 caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x) {
@@ -317,18 +340,8 @@ master_actor::behavior_type behavior_of(master_pointer self) {
       self->state.ports.on_stop();
       return done_msg{};
     },
-    [self](const register_node_msg& x) {
-      self->state.lives[x.incarnation] = x.name;
-      return take_and_answer<node_registered_msg>(
-        self, x, [self, x] { return self->state.core->registered(x.name, x); });
-    },
-    [self](const node_report_msg& x) -> caf::result<done_msg> {
-      auto node = self->state.lives.find(x.incarnation);
-      if (node == self->state.lives.end())
-        return fail(errc::unavailable, "register first: this master does not know the node yet");
-      return take_and_answer<done_msg>(self, node_reported{node->second, x},
-                                       [] { return done_msg{}; });
-    }};
+    [self](const register_node_msg& x) { return on_register(self, x); },
+    [self](const node_report_msg& x) { return on_report(self, x); }};
 }
 
 // Brings a core to the state that the log says.

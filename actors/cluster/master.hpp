@@ -43,6 +43,7 @@ struct master_ports {
 struct node_link_changed {
   std::string node;
   bool up = false;
+  bool silent = false; // it went because nothing was heard of it; else its link broke
 };
 
 using master = caf::typed_actor<caf::reacts_to<node_link_changed>>::extend_with<

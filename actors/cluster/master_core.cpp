@@ -147,6 +147,7 @@ void master_core::on(const register_node_msg& x, moment at, master_outcome& out)
     commit(change_of(std::move(changed)), at, out);
   auto& node = *nodes_.find(x.name);
   node.present = true;
+  node.leaving = x.leaving;
   node.expires.reset();
   node.lingering.clear();
   for (auto& report : x.tasks)
@@ -156,6 +157,8 @@ void master_core::on(const register_node_msg& x, moment at, master_outcome& out)
     auto& job = *lookup(id);
     for (auto& change : job.missing(x.name, x, same_life))
       commit(std::move(change), at, out);
+    if (auto change = x.leaving ? job.move_from(x.name) : std::nullopt)
+      commit(std::move(*change), at, out);
     job.order_again(x.name);
   }
   dirty_.insert(active_.begin(), active_.end());
@@ -216,6 +219,14 @@ void master_core::stop_stray(const std::string& node, const task_id_msg& task,
   order.task = std::make_unique<task_id_msg>(task);
   order.grace_ns = static_cast<uint64_t>(options_.gangs.stop_grace.count());
   out.effects.emplace_back(send_stop{node, std::move(order)});
+}
+
+void master_core::on(const node_unlinked& x, moment at, master_outcome&) {
+  auto* node = nodes_.find(x.node);
+  if (!node || !node->durable.alive)
+    return;
+  node->present = false;
+  node->expires = at.now + options_.return_time;
 }
 
 void master_core::on(const node_gone& x, moment at, master_outcome& out) {

@@ -32,6 +32,11 @@ struct node_reported {
   node_report_msg report;
 };
 
+// The link to a node broke: its agent may be back at once, with its tasks.
+struct node_unlinked {
+  std::string node;
+};
+
 // The failure detector gave a node up.
 struct node_gone {
   std::string node;
@@ -53,7 +58,7 @@ struct start_refused {
 struct timer_tick {};
 
 using master_input = std::variant<submit_job_msg, kill_job_msg, register_node_msg, node_reported,
-                                  node_gone, node_drain, start_refused, timer_tick>;
+                                  node_unlinked, node_gone, node_drain, start_refused, timer_tick>;
 
 // There are new events of this job: wake those who watch it.
 struct job_news {
@@ -73,6 +78,7 @@ struct master_options {
   std::string name = "troupe";
   gang_options gangs;
   duration reconnect_time = std::chrono::seconds{15}; // for known nodes, after a restart
+  duration return_time = std::chrono::seconds{1};     // for an agent whose link broke
   size_t jobs_kept = 1000;
   uint64_t records_per_snapshot = 2000; // of the event log
 };
@@ -115,6 +121,7 @@ private:
   void on(const kill_job_msg& x, moment at, master_outcome& out);
   void on(const register_node_msg& x, moment at, master_outcome& out);
   void on(const node_reported& x, moment at, master_outcome& out);
+  void on(const node_unlinked& x, moment at, master_outcome& out);
   void on(const node_gone& x, moment at, master_outcome& out);
   void on(const node_drain& x, moment at, master_outcome& out);
   void on(const start_refused& x, moment at, master_outcome& out);

@@ -40,6 +40,8 @@ struct agent_state {
   bool report_open = false;
   bool report_wanted = false;
   time_point last_report{};
+  std::string jobs_directory; // as the master said
+  bool leaving = false;
   bool stopping = false;
 };
 
@@ -140,11 +142,14 @@ caf::result<Answer> obey(agent_pointer self, const result<agent_effects>& decide
 
 void register_with_master(agent_pointer self) {
   auto& st = self->state;
-  self->request(st.master, master_deadline, st.core->registration())
+  auto mine = st.core->registration();
+  mine.leaving = st.leaving;
+  self->request(st.master, master_deadline, std::move(mine))
     .then(
       [self](const node_registered_msg& x) {
         auto& now = self->state;
         now.registered = true;
+        now.jobs_directory = x.jobs_directory;
         now.core->master_seen(x.epoch, self->clock().now());
         for (auto& task : x.stop) {
           stop_task_msg stop;
@@ -162,6 +167,11 @@ void register_with_master(agent_pointer self) {
       });
 }
 
+void end_all_tasks(agent_pointer self) {
+  for (auto& [key, each] : self->state.executors)
+    self->state.ports.executors->end(each.process, false);
+}
+
 void on_link(agent_pointer self, const node_link_changed& x) {
   auto& st = self->state;
   if (x.node != "master")
@@ -169,11 +179,24 @@ void on_link(agent_pointer self, const node_link_changed& x) {
   st.registered = false;
   st.report_open = false;
   st.master = nullptr;
-  if (!x.up)
+  if (!x.up) {
+    if (st.leaving)
+      end_all_tasks(self);
     return;
+  }
   st.master = st.ports.link->proxy<master_agent_api>(node_named("master"), "master/agents",
                                                      {master_deadline});
   register_with_master(self);
+}
+
+// The master moves the gangs away; without one, the tasks are ended here.
+void leave(agent_pointer self) {
+  auto& st = self->state;
+  st.leaving = st.stopping = true;
+  if (st.registered)
+    register_with_master(self);
+  else
+    end_all_tasks(self);
 }
 
 void collect_ended(agent_pointer self) {
@@ -200,7 +223,8 @@ void on_tick(agent_pointer self) {
   run(self, st.core->tick(now));
   if (st.core->knows_news() || now - st.last_report >= report_every)
     send_report(self);
-  if (st.stopping && st.executors.empty())
+  auto told = !st.registered || !st.core->knows_news();
+  if (st.stopping && st.executors.empty() && told)
     st.ports.on_stop();
 }
 
@@ -231,7 +255,7 @@ caf::result<executor_orders_msg> on_report(agent_pointer self, const executor_re
 caf::result<log_chunk_msg> on_read_log(agent_pointer self, const read_log_msg& x) {
   if (x.type.empty() || x.type.find('/') != std::string::npos || x.type[0] == '.')
     return fail(errc::invalid, "'" + x.type + "' is no task type");
-  auto path = self->state.ports.jobs_directory + "/" + std::to_string(x.job) + "/"
+  auto path = self->state.jobs_directory + "/" + std::to_string(x.job) + "/"
               + std::to_string(x.attempt) + "/" + x.type + "-" + std::to_string(x.index) + ".log";
   log_chunk_msg chunk;
   chunk.attempt = x.attempt;
@@ -251,6 +275,7 @@ agent_actor::behavior_type behavior_of(agent_pointer self) {
   self->delayed_send(self, tick, caf::tick_atom::value);
   return {[self](caf::tick_atom) { on_tick(self); },
           [self](const node_link_changed& x) { on_link(self, x); },
+          [self](leave_cluster) { leave(self); },
           [self](const start_task_msg& x) {
             task_started_msg started;
             started.task = std::make_unique<task_id_msg>(*x.task);
@@ -265,8 +290,7 @@ agent_actor::behavior_type behavior_of(agent_pointer self) {
           [self](const read_log_msg& x) { return on_read_log(self, x); },
           [self](const stop_cluster_msg&) {
             self->state.stopping = true;
-            for (auto& [key, each] : self->state.executors)
-              self->state.ports.executors->end(each.process, false);
+            end_all_tasks(self);
             return done_msg{};
           },
           [self](const executor_register_msg& x) { return on_register(self, x); },

@@ -5,8 +5,8 @@
 //      \------start, spec, stop-----^  \-------orders-----------^
 //
 // Guarantees: tasks outlive the loss of the master (orphan_timeout) and the death of the agent; a
-// new agent of the same node adopts the executors that are left. Supervised by: whoever started the
-// process.
+// new agent of the same node adopts the executors that are left. Supervised by: its process
+// supervisor (launcher/serve.cpp).
 #pragma once
 
 #include "actors/cluster/agent_core.hpp"
@@ -50,16 +50,22 @@ public:
 
 struct agent_ports {
   agent_options options;
-  std::string jobs_directory;
   bridge* link = nullptr;
   executor_launcher* executors = nullptr;
   std::function<void()> on_stop
-    = [] {}; // the master asked the node to stop, and every task has ended
+    = [] {}; // the node was asked to stop or to leave, and every task has ended
 };
 
-using node_agent = caf::typed_actor<caf::reacts_to<node_link_changed>>::extend_with<
-  agent_api>::extend_with<agent_executor_api>;
+// The node is to leave the cluster in order: its gangs move to other nodes.
+struct leave_cluster {};
+
+using node_agent
+  = caf::typed_actor<caf::reacts_to<node_link_changed>, caf::reacts_to<leave_cluster>>::extend_with<
+    agent_api>::extend_with<agent_executor_api>;
 
 node_agent spawn_node_agent(caf::actor_system& system, agent_ports ports);
 
 } // namespace troupe
+
+template <>
+struct caf::allowed_unsafe_message_type<troupe::leave_cluster> : std::true_type {};

@@ -109,6 +109,10 @@ public:
   std::optional<cluster_changeUnion> refused(const std::string& node, const task_id_msg& task,
                                              const std::string& reason) const;
 
+  // The change that restarts the gang elsewhere when it has a living task on a node that leaves,
+  // whatever its budget of attempts; none if it stops anyway.
+  std::optional<cluster_changeUnion> move_from(const std::string& node) const;
+
   // The change that ends the job on request; none if it has ended.
   std::optional<cluster_changeUnion> kill(const std::string& reason) const;
 
