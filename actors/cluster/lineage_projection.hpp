@@ -38,7 +38,7 @@ public:
   // Applies what the log holds beyond the projection's mark. Before the first record().
   result<void> catch_up(const storage::event_log& log);
 
-  // The records that are being appended as first, first + 1 ...
+  // The records that the log holds as first, first + 1 ...: after they are durable.
   void record(uint64_t first, const std::vector<cluster_event_msg>& records);
 
   // The lineage of a job as text and as JSON. errc::not_found: nothing is recorded of it.

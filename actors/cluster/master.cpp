@@ -38,6 +38,8 @@ using master_actor = master::extend<caf::reacts_to<log_written>, caf::reacts_to<
 // What waits for its records to be durable.
 struct held_step {
   uint64_t step = 0;
+  uint64_t first = 0; // the number of its first record
+  std::vector<cluster_event_msg> records;
   std::vector<master_effect> effects;
   std::function<void()> then;
 };
@@ -113,6 +115,9 @@ void order(master_pointer self, const job_news& x) {
 }
 
 void run(master_pointer self, held_step& step) {
+  // Not earlier: a lineage that is ahead of the log could not be told from a log that lost its end.
+  if (auto* lineage = self->state.ports.lineage; lineage && !step.records.empty())
+    lineage->record(step.first, step.records);
   for (auto& effect : step.effects)
     std::visit([&](auto& x) { order(self, x); }, effect);
   if (step.then)
@@ -141,7 +146,10 @@ void save_snapshot(master_pointer self) {
 // Logs what a step changed; its effects and its answer come when that is durable.
 void hold(master_pointer self, master_outcome outcome, std::function<void()> then) {
   auto& st = self->state;
-  held_step step{st.last_step, std::move(outcome.effects), std::move(then)};
+  held_step step;
+  step.step = st.last_step;
+  step.effects = std::move(outcome.effects);
+  step.then = std::move(then);
   if (outcome.records.empty()) {
     if (st.held.empty())
       return run(self, step);
@@ -153,10 +161,9 @@ void hold(master_pointer self, master_outcome outcome, std::function<void()> the
   for (auto& record : outcome.records)
     bytes.push_back(encode_record(record));
   st.records_since_snapshot += bytes.size();
+  step.first = st.ports.log->last_sequence() + 1;
+  step.records = std::move(outcome.records);
   st.held.push_back(std::move(step));
-  auto first = st.ports.log->last_sequence() + 1;
-  if (st.ports.lineage)
-    st.ports.lineage->record(first, outcome.records);
   st.ports.log->append(std::move(bytes),
                        [to = master_actor{self}, step = st.last_step](result<uint64_t> done) {
                          caf::anon_send(to, log_written{step, done ? error{} : done.error()});
