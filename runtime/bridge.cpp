@@ -89,12 +89,16 @@ struct bridge::state : std::enable_shared_from_this<state> {
     }
     void on_link_down(link_id link, const error& reason) override {
       if (auto found = owner.find(carrier, link))
-        owner.end(found, reason);
+        return owner.end(found, reason);
+      // A dial that failed; it is repeated, its reason is told once.
+      if (std::exchange(dial_failed, reason.text) != reason.text)
+        log::warning("no connection", {{"reason", reason.text}});
     }
 
     bridge::state& owner;
     transport& carrier;
     inline_unit unit;
+    std::string dial_failed; // why, as it was told last
   };
 
   // An endpoint that is dialled whenever no link to it is up.

@@ -49,7 +49,24 @@ std::vector<int> processes_of(const std::string& scratch) {
   });
 }
 
+int parent_of(int process) {
+  auto stat = read_file("/proc/" + std::to_string(process) + "/stat");
+  auto state = stat.rfind(')'); // "number (name) state parent ..."
+  return state == std::string::npos ? 0
+                                    : std::atoi(stat.c_str() + std::min(state + 4, stat.size()));
+}
+
 } // namespace
+
+const std::string waits_once = "echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen\n"
+                               "[ $TROUPE_ATTEMPT -ge 2 ] && exit 0\n"
+                               "exec sleep 1000";
+const std::string waits_at_gate = "echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen\n"
+                                  "read line < gate";
+
+int process_in(const std::string& line) {
+  return std::atoi(line.substr(line.rfind(' ') + 1).c_str());
+}
 
 bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit) {
   auto end = std::chrono::steady_clock::now() + limit;
@@ -99,6 +116,8 @@ void cluster::TearDown() {
       ::kill(process, SIGKILL);
     return left.empty();
   }));
+  for (auto process : started_)
+    ::waitpid(process, nullptr, 0);
   if (HasFailure())
     for (auto& entry : fs::recursive_directory_iterator{scratch})
       if (entry.path().extension() == ".log")
@@ -106,8 +125,9 @@ void cluster::TearDown() {
   fs::remove_all(scratch);
 }
 
-outcome cluster::troupe(const std::vector<std::string>& args, std::chrono::seconds limit) const {
-  std::vector<std::string> words{std::getenv("TROUPE_BINARY"), "--dir", directory};
+int cluster::spawn(const std::vector<std::string>& args, const std::string& out,
+                   const std::string& err) const {
+  std::vector<std::string> words{std::getenv("TROUPE_BINARY")};
   words.insert(words.end(), args.begin(), args.end());
   std::vector<char*> argv;
   for (auto& each : words)
@@ -118,8 +138,6 @@ outcome cluster::troupe(const std::vector<std::string>& args, std::chrono::secon
   for (auto** each = environ; *each; ++each)
     environment.push_back(*each);
   environment.push_back(nullptr);
-  auto out = scratch + "/stdout";
-  auto err = scratch + "/stderr";
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   auto mode = O_WRONLY | O_CREAT | O_TRUNC;
@@ -129,8 +147,17 @@ outcome cluster::troupe(const std::vector<std::string>& args, std::chrono::secon
   auto failed
     = ::posix_spawn(&process, argv[0], &actions, nullptr, argv.data(), environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
+  return failed == 0 ? process : -1;
+}
+
+outcome cluster::troupe(const std::vector<std::string>& args, std::chrono::seconds limit) const {
+  std::vector<std::string> words{"--dir", directory};
+  words.insert(words.end(), args.begin(), args.end());
+  auto out = scratch + "/stdout";
+  auto err = scratch + "/stderr";
+  auto process = spawn(words, out, err);
   outcome result;
-  if (failed != 0)
+  if (process < 0)
     return result;
   int status = 0;
   if (!eventually([&] { return ::waitpid(process, &status, WNOHANG) == process; }, limit)) {
@@ -206,13 +233,53 @@ int cluster::node_process(const std::string& name) const {
   return std::atoi(read_file(directory + "/run/" + name + ".pid").c_str());
 }
 
+int cluster::agent_process(const std::string& name) const {
+  auto supervisor = std::to_string(node_process(name));
+  return std::atoi(read_file("/proc/" + supervisor + "/task/" + supervisor + "/children").c_str());
+}
+
+void cluster::signal_node(const std::string& name, int signal) const {
+  auto all = std::vector{node_process(name), agent_process(name)};
+  for (auto executor : executors_of(name)) {
+    auto number = std::to_string(executor);
+    all.push_back(executor);
+    std::istringstream tasks{read_file("/proc/" + number + "/task/" + number + "/children")};
+    for (int task = 0; tasks >> task;)
+      all.push_back(task);
+  }
+  for (auto process : all)
+    EXPECT_EQ(process > 1 ? ::kill(process, signal) : -1, 0) << name << " " << process;
+}
+
+std::string cluster::node_state(const std::string& name) const {
+  std::istringstream lines{troupe({"nodes"}).out};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words{line};
+    std::string node;
+    std::string state;
+    words >> node >> state;
+    if (node == name)
+      return state;
+  }
+  return {};
+}
+
+int cluster::start_process(const std::string& name, const std::vector<std::string>& args) {
+  auto log = scratch + "/" + name + ".log";
+  started_.push_back(spawn(args, log, log));
+  return started_.back();
+}
+
 std::vector<int> cluster::executors_of(const std::string& node) const {
   auto endpoint = "local:" + directory + "/agent-" + node + ".sock";
-  return processes([&](int process) {
+  auto is_executor = [&](int process) {
     auto line = command_line_of(process);
     return line.find("troupe-executor") != std::string::npos
            && line.find(endpoint) != std::string::npos;
-  });
+  };
+  // What an executor forked looks like it.
+  return processes(
+    [&](int process) { return is_executor(process) && !is_executor(parent_of(process)); });
 }
 
 } // namespace troupe::e2e

@@ -26,6 +26,13 @@ bool eventually(const std::function<bool()>& holds,
 // The first value of `key` in the JSON text, without quotes; empty when there is none.
 std::string value_of(const std::string& json, const std::string& key);
 
+// Scripts of tasks, for cluster::job_of. Each first adds a line "attempt rank process" to `seen`.
+// The first then waits to be killed on attempt 1 and succeeds on a later one; the other waits for
+// the gate.
+extern const std::string waits_once;
+extern const std::string waits_at_gate;
+int process_in(const std::string& line);
+
 // True while the process exists and is no zombie.
 bool lives(int process);
 
@@ -54,12 +61,27 @@ protected:
   // Lets one task go on that reads the named pipe `gate`; false when none reads it in time.
   bool open_gate() const;
   int master_process() const;
+  // The supervisor of the node; its only child is the agent.
   int node_process(const std::string& name) const;
+  int agent_process(const std::string& name) const;
   // The executors that were started by the node.
   std::vector<int> executors_of(const std::string& node) const;
+  // Sends a signal to all that runs on the node: supervisor, agent, executors and their tasks.
+  void signal_node(const std::string& name, int signal) const;
+  // The state of a node as the cluster sees it: "alive", "lost", or empty.
+  std::string node_state(const std::string& name) const;
+  // Starts a command that goes on; what it prints goes to <name>.log of the scratch directory.
+  int start_process(const std::string& name, const std::vector<std::string>& args);
 
   std::string scratch;   // of this test
   std::string directory; // of its cluster
+
+private:
+  // The process id, or -1.
+  int spawn(const std::vector<std::string>& args, const std::string& out,
+            const std::string& err) const;
+
+  std::vector<int> started_;
 };
 
 } // namespace troupe::e2e

@@ -10,19 +10,6 @@ namespace troupe::e2e {
 
 namespace {
 
-// Says who runs, then waits to be killed on attempt 1 and succeeds on a later one.
-const std::string waits_once = "echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen\n"
-                               "[ $TROUPE_ATTEMPT -ge 2 ] && exit 0\n"
-                               "exec sleep 1000";
-
-// Says who runs, then waits for the gate.
-const std::string waits_at_gate = "echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen\n"
-                                  "read line < gate";
-
-int process_in(const std::string& line) {
-  return std::atoi(line.substr(line.rfind(' ') + 1).c_str());
-}
-
 // True when no rank of any attempt ran twice.
 bool each_ran_once(const std::vector<std::string>& lines) {
   std::set<std::string> ran;

@@ -1,0 +1,179 @@
+// What dies, freezes or leaves while a job runs: the job is done all the same, and nothing runs
+// twice.
+#include "tests/e2e/cluster.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace troupe::e2e {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_of(const std::string& path) {
+  std::ifstream in{path};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+} // namespace
+
+class faults : public cluster {
+protected:
+  // A gang of two that waits in its first attempt, running; its job.
+  std::string waiting_gang() {
+    auto job = submit(job_of(waits_once, 2));
+    EXPECT_TRUE(eventually([&] { return seen().size() == 2; }));
+    EXPECT_TRUE(becomes(job, "running"));
+    return job;
+  }
+
+  // The gang has run again, once, and nothing of its first attempt is left.
+  void expect_second_attempt(const std::string& job) {
+    EXPECT_TRUE(becomes(job, "succeeded"));
+    EXPECT_EQ(value_of(job_json(job), "attempt"), "2");
+    auto lines = seen();
+    ASSERT_EQ(lines.size(), 4u);
+    for (auto& line : lines)
+      EXPECT_TRUE(eventually([&] { return !lives(process_in(line)); })) << line;
+  }
+
+  // A directory of another machine, as far as that can be shown on one: it has its own key only.
+  std::string other_machine(const std::string& name) {
+    EXPECT_EQ(troupe({"key", name}).code, 0);
+    auto there = scratch + "/" + name;
+    fs::create_directories(there + "/keys/authorized");
+    fs::rename(directory + "/keys/" + name + ".secret", there + "/keys/" + name + ".secret");
+    fs::copy(directory + "/keys/authorized/master.public", there + "/keys/authorized");
+    return there;
+  }
+
+  int join(const std::string& name, const std::string& there) {
+    auto endpoint = text_of(directory + "/endpoint");
+    auto address = endpoint.substr(endpoint.find("//") + 2);
+    address.erase(address.find_last_not_of('\n') + 1);
+    return start_process(
+      name, {"--dir", there, "node", "--name", name, "--join", address, "--cpus", "1"});
+  }
+};
+
+TEST_F(faults, a_killed_executor_takes_its_task_along) {
+  start_nodes(1, 2);
+  auto job = waiting_gang();
+  auto executors = executors_of("node-1");
+  ASSERT_EQ(executors.size(), 2u);
+  ASSERT_EQ(::kill(executors[0], SIGKILL), 0);
+  expect_second_attempt(job);
+}
+
+TEST_F(faults, a_killed_agent_is_back_with_its_tasks) {
+  start_nodes(1, 2);
+  auto job = submit(job_of(waits_at_gate));
+  ASSERT_TRUE(eventually([&] { return seen().size() == 1; }));
+  ASSERT_TRUE(becomes(job, "running"));
+  auto killed = agent_process("node-1");
+  ASSERT_GT(killed, 1);
+  ASSERT_EQ(::kill(killed, SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] {
+    auto now = agent_process("node-1");
+    return now > 1 && now != killed && node_state("node-1") == "alive";
+  }));
+  EXPECT_TRUE(lives(process_in(seen()[0])));
+  ASSERT_TRUE(open_gate());
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  EXPECT_EQ(seen().size(), 1u);
+}
+
+TEST_F(faults, the_gang_of_a_dead_machine_runs_elsewhere) {
+  start_nodes(3, 1);
+  auto job = waiting_gang();
+  auto node = value_of(job_json(job), "node");
+  signal_node(node, SIGKILL);
+  expect_second_attempt(job);
+  EXPECT_EQ(node_state(node), "lost");
+}
+
+TEST_F(faults, a_machine_that_thaws_is_told_that_its_gang_has_moved) {
+  start_nodes(3, 1);
+  auto job = waiting_gang();
+  auto node = value_of(job_json(job), "node");
+  signal_node(node, SIGSTOP);
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  EXPECT_EQ(node_state(node), "lost");
+  signal_node(node, SIGCONT);
+  expect_second_attempt(job);
+  EXPECT_TRUE(eventually([&] { return node_state(node) == "alive"; }));
+  EXPECT_EQ(value_of(job_json(job), "state"), "succeeded");
+}
+
+TEST_F(faults, the_gang_of_a_node_that_leaves_moves) {
+  start_nodes(3, 1);
+  auto job = waiting_gang();
+  auto node = value_of(job_json(job), "node");
+  auto process = node_process(node);
+  ASSERT_EQ(::kill(process, SIGTERM), 0);
+  expect_second_attempt(job);
+  EXPECT_TRUE(eventually([&] { return !lives(process); }));
+  EXPECT_EQ(node_state(node), "lost");
+}
+
+TEST_F(faults, a_killed_job_leaves_no_process) {
+  start_nodes(1, 2);
+  auto job = waiting_gang();
+  EXPECT_EQ(troupe({"kill", job}).code, 0);
+  EXPECT_TRUE(becomes(job, "killed"));
+  for (auto& line : seen())
+    EXPECT_TRUE(eventually([&] { return !lives(process_in(line)); }));
+  EXPECT_EQ(troupe({"kill", "99"}).code, 2);
+}
+
+TEST_F(faults, a_node_of_another_machine_joins_with_its_key) {
+  start_nodes(1, 1);
+  auto there = other_machine("far");
+  join("far", there);
+  ASSERT_TRUE(eventually([&] { return node_state("far") == "alive"; }));
+  auto ran = troupe({"submit", job_of("echo $TROUPE_RANK >> seen", 2), "--wait"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("on far"), std::string::npos) << ran.out;
+  EXPECT_EQ(seen().size(), 2u);
+}
+
+TEST_F(faults, a_key_that_is_not_listed_lets_nobody_in) {
+  start_nodes(1, 1);
+  auto there = other_machine("stranger");
+  fs::remove(directory + "/keys/authorized/stranger.public");
+  join("stranger", there);
+  EXPECT_TRUE(eventually([&] {
+    return text_of(there + "/logs/stranger.log").find("did not let key") != std::string::npos;
+  }));
+  EXPECT_EQ(node_state("stranger"), "");
+}
+
+TEST_F(faults, training_goes_on_from_its_checkpoint) {
+  auto worker = fs::path{std::getenv("TROUPE_BINARY")}.parent_path() / "fashion_mnist_worker";
+  if (!fs::exists("/usr/share/datasets/fashion-mnist") || !fs::exists(worker)) {
+    std::printf("SKIPPED: training under faults: no dataset-fashion-mnist\n");
+    GTEST_SKIP();
+  }
+  start_nodes(2, 1);
+  auto job = submit(
+    write("train.yaml", "name: train\nattempts: 3\ntasks:\n  worker:\n    instances: 2\n"
+                        "    cpus: 1\n    command: ["
+                          + worker.string() + ", --epochs, \"1\", --checkpoint-every, \"50\"]\n"));
+  auto checkpoints = directory + "/jobs/" + job + "/checkpoints";
+  ASSERT_TRUE(eventually([&] { return fs::exists(checkpoints) && !fs::is_empty(checkpoints); }));
+  auto executors = executors_of("node-2");
+  ASSERT_EQ(executors.size(), 1u);
+  ASSERT_EQ(::kill(executors[0], SIGKILL), 0);
+  EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
+                         std::chrono::seconds(120)));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "2");
+  auto log = troupe({"logs", job, "--task", "worker:0"}).out;
+  EXPECT_NE(log.find("goes on from the checkpoint"), std::string::npos) << log;
+}
+
+} // namespace troupe::e2e
