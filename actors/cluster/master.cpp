@@ -9,7 +9,6 @@
 #include <caf/all.hpp>
 #include <unistd.h>
 
-#include <cstring>
 #include <deque>
 
 namespace troupe {
@@ -70,6 +69,26 @@ using master_pointer = master_actor::stateful_pointer<master_state>;
 void take(master_pointer self, const master_input& input, std::function<void()> then = {},
           std::function<void(const error&)> refuse = {});
 
+void hold(master_pointer self, master_outcome outcome, std::function<void()> then);
+
+// What the core shows may not be durable yet: it is told when it is.
+template <class T>
+void tell(master_pointer self, caf::typed_response_promise<T> whom, result<T> what) {
+  hold(self, {}, [whom, what = std::move(what)]() mutable {
+    if (what)
+      whom.deliver(std::move(*what));
+    else
+      whom.deliver(fail(what.error()));
+  });
+}
+
+template <class T>
+caf::result<T> tell(master_pointer self, result<T> what) {
+  auto promise = self->make_response_promise<T>();
+  tell(self, promise, std::move(what));
+  return promise;
+}
+
 moment moment_of(master_pointer self) {
   return {self->clock().now(), self->state.ports.time->wall_ns()};
 }
@@ -109,7 +128,7 @@ void order(master_pointer self, const job_news& x) {
     auto news = st.core->events_after(each.job, each.after);
     if (!news || news->events.empty())
       return false;
-    each.answer.deliver(std::move(*news));
+    tell(self, each.answer, std::move(news));
     return true;
   });
 }
@@ -127,13 +146,7 @@ void run(master_pointer self, held_step& step) {
 void save_snapshot(master_pointer self) {
   auto& st = self->state;
   auto sequence = st.ports.log->last_sequence();
-  std::string bytes;
-  for (auto& record : st.core->snapshot()) {
-    auto one = encode_record(record);
-    auto length = static_cast<uint32_t>(one.size());
-    bytes.append(reinterpret_cast<const char*>(&length), sizeof(length));
-    bytes += one;
-  }
+  auto bytes = encode_records(st.core->snapshot());
   auto* log = st.ports.log;
   log->save_snapshot(sequence, bytes, [log, sequence](result<void> saved) {
     if (saved)
@@ -217,11 +230,7 @@ void on_tick(master_pointer self) {
   std::erase_if(st.watchers, [&](watcher& each) {
     if (each.due > now)
       return false;
-    auto news = st.core->events_after(each.job, each.after);
-    if (news)
-      each.answer.deliver(std::move(*news));
-    else
-      each.answer.deliver(fail(news.error()));
+    tell(self, each.answer, st.core->events_after(each.job, each.after));
     return true;
   });
 }
@@ -265,10 +274,8 @@ caf::result<done_msg> on_report(master_pointer self, const node_report_msg& x) {
 caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x) {
   auto& st = self->state;
   auto news = st.core->events_after(x.job, x.after);
-  if (!news)
-    return fail(news.error());
-  if (!news->events.empty())
-    return std::move(*news);
+  if (!news || !news->events.empty())
+    return tell(self, std::move(news));
   auto promise = self->make_response_promise<job_events_msg>();
   st.watchers.push_back({x.job, x.after, self->clock().now() + watch_time, promise});
   return promise;
@@ -325,13 +332,10 @@ master_actor::behavior_type behavior_of(master_pointer self) {
     [self](const kill_job_msg& x) {
       return take_and_answer<done_msg>(self, x, [] { return done_msg{}; });
     },
-    [self](const get_job_msg& x) -> caf::result<job_status_msg> {
-      auto found = self->state.core->job(x.job);
-      if (!found)
-        return fail(found.error());
-      return std::move(*found);
+    [self](const get_job_msg& x) { return tell(self, self->state.core->job(x.job)); },
+    [self](const list_jobs_msg&) {
+      return tell(self, result<job_list_msg>{self->state.core->jobs()});
     },
-    [self](const list_jobs_msg&) { return self->state.core->jobs(); },
     [self](const watch_job_msg& x) { return on_watch(self, x); },
     [self](const get_cluster_msg&) { return status_of(self->state); },
     [self](const read_log_msg& x) { return on_read_log(self, x); },
@@ -356,32 +360,16 @@ result<void> replay(const storage::event_log& from, master_core& into) {
   auto saved = from.load_snapshot();
   if (!saved)
     return saved.error();
+  if (*saved)
+    TROUPE_TRY(decode_records((*saved)->bytes, [&](auto& record) { into.apply(record); }));
   result<void> all;
-  auto apply = [&](std::string_view bytes) {
-    if (!all)
-      return;
+  TROUPE_TRY(from.replay(*saved ? (*saved)->sequence + 1 : 1, [&](uint64_t, auto bytes) {
     auto record = decode_record(bytes);
     if (record)
       into.apply(*record);
-    else
+    else if (all)
       all = record.error();
-  };
-  uint64_t first = 1;
-  if (*saved) {
-    first = (*saved)->sequence + 1;
-    std::string_view rest = (*saved)->bytes;
-    while (rest.size() >= sizeof(uint32_t)) {
-      uint32_t length = 0;
-      std::memcpy(&length, rest.data(), sizeof(length));
-      rest.remove_prefix(sizeof(length));
-      if (length > rest.size())
-        return {errc::corrupt,
-                "the snapshot of the event log is cut short; restore the store from a copy"};
-      apply(rest.substr(0, length));
-      rest.remove_prefix(length);
-    }
-  }
-  TROUPE_TRY(from.replay(first, [&](uint64_t, std::string_view bytes) { apply(bytes); }));
+  }));
   return all;
 }
 
