@@ -10,6 +10,16 @@
 
 namespace troupe {
 
+// Time to look for executors that have ended.
+struct look_for_ends {};
+
+} // namespace troupe
+
+template <>
+struct caf::allowed_unsafe_message_type<troupe::look_for_ends> : std::true_type {};
+
+namespace troupe {
+
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(200);
@@ -17,7 +27,12 @@ constexpr auto report_every = std::chrono::seconds(1);
 constexpr auto master_deadline = std::chrono::seconds(10);
 constexpr size_t chunk_size = 64 << 10;
 
-using agent_actor = node_agent::extend<caf::reacts_to<caf::tick_atom>>;
+// An executor ends right after its link: its end is looked for until then, not at the next tick.
+constexpr auto look_again = std::chrono::milliseconds(2);
+constexpr int looks = 25;
+
+using agent_actor
+  = node_agent::extend<caf::reacts_to<caf::tick_atom>, caf::reacts_to<look_for_ends>>;
 
 // A running executor, as the shell knows it.
 struct executor_state {
@@ -43,6 +58,7 @@ struct agent_state {
   std::string jobs_directory; // as the master said
   bool leaving = false;
   bool stopping = false;
+  int looks_left = 0; // for the ends of executors
 };
 
 using agent_pointer = agent_actor::stateful_pointer<agent_state>;
@@ -172,10 +188,40 @@ void end_all_tasks(agent_pointer self) {
     self->state.ports.executors->end(each.process, false);
 }
 
+void collect_ended(agent_pointer self) {
+  auto& st = self->state;
+  for (auto& ended : st.ports.executors->collect()) {
+    auto found = std::find_if(st.executors.begin(), st.executors.end(),
+                              [&](auto& each) { return each.second.process == ended.process; });
+    if (found == st.executors.end())
+      continue;
+    auto task = found->second.task;
+    st.executors.erase(found);
+    st.ports.executors->forget(task);
+    run(self, st.core->executor_exited(task, ended.exit_code,
+                                       "the executor ended with code "
+                                         + std::to_string(ended.exit_code)));
+  }
+}
+
+void on_look(agent_pointer self) {
+  collect_ended(self);
+  if (--self->state.looks_left > 0)
+    self->delayed_send(self, look_again, look_for_ends{});
+}
+
+void on_executor_gone(agent_pointer self) {
+  if (std::exchange(self->state.looks_left, looks) == 0)
+    self->delayed_send(self, look_again, look_for_ends{});
+}
+
 void on_link(agent_pointer self, const node_link_changed& x) {
   auto& st = self->state;
-  if (x.node != "master")
+  if (x.node != "master") {
+    if (!x.up)
+      on_executor_gone(self);
     return;
+  }
   st.registered = false;
   st.report_open = false;
   st.master = nullptr;
@@ -197,22 +243,6 @@ void leave(agent_pointer self) {
     register_with_master(self);
   else
     end_all_tasks(self);
-}
-
-void collect_ended(agent_pointer self) {
-  auto& st = self->state;
-  for (auto& ended : st.ports.executors->collect()) {
-    auto found = std::find_if(st.executors.begin(), st.executors.end(),
-                              [&](auto& each) { return each.second.process == ended.process; });
-    if (found == st.executors.end())
-      continue;
-    auto task = found->second.task;
-    st.executors.erase(found);
-    st.ports.executors->forget(task);
-    run(self, st.core->executor_exited(task, ended.exit_code,
-                                       "the executor ended with code "
-                                         + std::to_string(ended.exit_code)));
-  }
 }
 
 void on_tick(agent_pointer self) {
@@ -274,6 +304,7 @@ caf::result<log_chunk_msg> on_read_log(agent_pointer self, const read_log_msg& x
 agent_actor::behavior_type behavior_of(agent_pointer self) {
   self->delayed_send(self, tick, caf::tick_atom::value);
   return {[self](caf::tick_atom) { on_tick(self); },
+          [self](look_for_ends) { on_look(self); },
           [self](const node_link_changed& x) { on_link(self, x); },
           [self](leave_cluster) { leave(self); },
           [self](const start_task_msg& x) {
