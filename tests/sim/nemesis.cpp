@@ -33,18 +33,23 @@ void nemesis::run(duration span) {
     strike();
   }
   world_.net.heal();
-  for (auto& name : world_.names())
+  for (auto& name : mortal_) {
+    world_.thaw(name);
     world_.start(name);
+  }
 }
 
 void nemesis::strike() {
-  switch (world_.time.random.below(3)) {
+  auto kind = world_.time.random.below(3 + more_.size());
+  switch (kind) {
   case 0:
     return crash();
   case 1:
     return partition();
-  default:
+  case 2:
     return clog();
+  default:
+    return more_[kind - 3]();
   }
 }
 

@@ -12,6 +12,9 @@ public:
   // `mortal`: the nodes that may crash. They all must be started.
   nemesis(sim_world& world, std::vector<std::string> mortal);
 
+  // One more kind of fault, drawn as often as each of the others.
+  void add(std::function<void()> fault) { more_.push_back(std::move(fault)); }
+
   // Does its work for `span` of time, then ends every fault and starts every node again.
   void run(duration span);
 
@@ -29,6 +32,7 @@ private:
   bool clogs_;
   duration pause_;
   duration outage_; // the longest of a node
+  std::vector<std::function<void()>> more_;
 };
 
 } // namespace troupe::testing

@@ -11,12 +11,12 @@ namespace troupe::testing {
 namespace {
 
 struct range {
-  uint64_t first = 1;
-  uint64_t count = 200;
+  uint64_t first;
+  uint64_t count;
 };
 
-range seeds_wanted() {
-  range result;
+range seeds_wanted(uint64_t seeds) {
+  range result{1, seeds};
   auto* text = std::getenv("TROUPE_SEEDS");
   if (!text)
     return result;
@@ -34,8 +34,8 @@ range seeds_wanted() {
 
 } // namespace
 
-void run_seeds(const char* test, const workload& what) {
-  auto wanted = seeds_wanted();
+void run_seeds(const char* test, const workload& what, uint64_t seeds) {
+  auto wanted = seeds_wanted(seeds);
   for (auto seed = wanted.first; seed < wanted.first + wanted.count; ++seed) {
     std::vector<std::string> violations;
     auto first = what(seed, violations);

@@ -1,4 +1,4 @@
-// Runs a workload over a range of seeds: 1..200, or what TROUPE_SEEDS=FIRST:COUNT says.
+// Runs a workload over a range of seeds: 1..200 by default, or what TROUPE_SEEDS=FIRST:COUNT says.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,6 @@ using workload = std::function<uint64_t(uint64_t seed, std::vector<std::string>&
 
 // Every seed runs twice, and both logs must be the same. Stops at the first seed that fails, and
 // says how to repeat it.
-void run_seeds(const char* test, const workload& what);
+void run_seeds(const char* test, const workload& what, uint64_t seeds = 200);
 
 } // namespace troupe::testing

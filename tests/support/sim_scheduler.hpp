@@ -23,15 +23,23 @@ public:
   // Runs what is ready here, without letting the world choose.
   void drain();
 
+  // What becomes ready between these two waits for the second.
+  void freeze();
+  void thaw();
+
 protected:
   void enqueue(caf::resumable* job) override;
   void stop() override { drain(); }
 
 private:
+  void put(caf::resumable* job);
+
   sim_world& world_;
   const uint64_t number_;
   caf::scoped_execution_unit unit_;
   std::map<caf::actor_id, caf::weak_actor_ptr> seen_;
+  bool frozen_ = false;
+  std::vector<caf::resumable*> held_;
 };
 
 } // namespace troupe::testing

@@ -51,7 +51,9 @@ void network::dial(const address& from, const std::string& to) {
       refuse("the answer is lost");
     else
       answer_dial(from, here, side.not_before);
-    acceptor->receiver_->on_link_up(here.link, true, "key:" + from.node);
+    acceptor->call([link = here.link, who = "key:" + from.node](transport_receiver& to_whom) {
+      to_whom.on_link_up(link, true, who);
+    });
   });
 }
 
@@ -63,7 +65,9 @@ void network::answer_dial(const address& dialer, const address& acceptor, time_p
       return;
     side->peer = acceptor;
     side->up = true;
-    node->receiver_->on_link_up(dialer.link, false, "key:" + acceptor.node);
+    node->call([link = dialer.link, who = "key:" + acceptor.node](transport_receiver& to_whom) {
+      to_whom.on_link_up(link, false, who);
+    });
   });
 }
 
@@ -111,7 +115,12 @@ void network::deliver(const address& from, const address& to, const std::vector<
   side->received += stray ? 0 : 1;
   time_.mix(frame);
   time_.mix(static_cast<uint64_t>(time_.now.time_since_epoch().count()));
-  node->receiver_->on_frame(to.link, frame, false);
+  if (node->frozen_)
+    node->call([link = to.link, frame](transport_receiver& to_whom) {
+      to_whom.on_frame(link, frame, false);
+    });
+  else
+    node->receiver_->on_frame(to.link, frame, false);
 }
 
 void network::hang_up(const address& from, const address& to) {
@@ -142,6 +151,7 @@ void sim_transport::cut(bool told) {
       if (side.up)
         net_.hang_up({node_, life_, link}, side.peer);
   links_.clear();
+  held_.clear();
   net_.nodes_.erase(node_);
 }
 
@@ -197,7 +207,23 @@ sim_transport::link_side* sim_transport::find(link_id link) {
 
 void sim_transport::end(link_id link, const error& reason) {
   if (links_.erase(link) > 0)
-    receiver_->on_link_down(link, reason);
+    call([link, reason](transport_receiver& to_whom) { to_whom.on_link_down(link, reason); });
+}
+
+void sim_transport::call(std::function<void(transport_receiver&)> what) {
+  if (frozen_)
+    held_.push_back(std::move(what));
+  else
+    what(*receiver_);
+}
+
+void sim_transport::thaw() {
+  frozen_ = false;
+  for (auto& each : std::exchange(held_, {}))
+    net_.time_.at(net_.time_.now, [&net = net_, node = node_, life = life_, each] {
+      if (auto* owner = net.find(node); owner && owner->life_ == life)
+        each(*owner->receiver_);
+    });
 }
 
 } // namespace troupe::testing

@@ -86,6 +86,10 @@ public:
   // The node has crashed: nothing leaves or arrives any more. `told`: its kernel ends its links.
   void cut(bool told);
 
+  // What arrives between these two waits for the second.
+  void freeze() { frozen_ = true; }
+  void thaw();
+
   result<void> start(transport_receiver& receiver) override;
   result<std::string> listen(const std::string& endpoint) override;
   result<link_id> connect(const std::string& endpoint) override;
@@ -108,6 +112,7 @@ private:
 
   link_side* find(link_id link);
   void end(link_id link, const error& reason);
+  void call(std::function<void(transport_receiver&)> what);
 
   network& net_;
   const std::string node_;
@@ -116,6 +121,8 @@ private:
   bool listening_ = false;
   uint64_t last_link_ = 0;
   std::map<link_id, link_side> links_;
+  bool frozen_ = false;
+  std::vector<std::function<void(transport_receiver&)>> held_;
 };
 
 } // namespace troupe::testing

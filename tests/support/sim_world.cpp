@@ -25,13 +25,35 @@ seeded_scheduler::seeded_scheduler(caf::actor_system& system, sim_world& world, 
 void seeded_scheduler::enqueue(caf::resumable* job) {
   if (auto* actor = dynamic_cast<caf::scheduled_actor*>(job))
     seen_.try_emplace(actor->id(), actor->ctrl());
-  world_.ready_.push_back({this, job});
+  put(job);
+}
+
+void seeded_scheduler::put(caf::resumable* job) {
+  if (frozen_)
+    held_.push_back(job);
+  else
+    world_.ready_.push_back({this, job});
+}
+
+void seeded_scheduler::freeze() {
+  frozen_ = true;
+  std::erase_if(world_.ready_, [this](const sim_world::job& each) {
+    if (each.owner == this)
+      held_.push_back(each.what);
+    return each.owner == this;
+  });
+}
+
+void seeded_scheduler::thaw() {
+  frozen_ = false;
+  for (auto* each : std::exchange(held_, {}))
+    put(each);
 }
 
 void seeded_scheduler::resume(caf::resumable* job) {
   switch (job->resume(&unit_, 1)) {
   case caf::resumable::resume_later:
-    world_.ready_.push_back({this, job});
+    put(job);
     break;
   case caf::resumable::done:
   case caf::resumable::awaiting_message:
@@ -76,7 +98,16 @@ sim_world::~sim_world() {
 }
 
 void sim_world::add(const std::string& name, boot_function boot) {
-  slots_[name].boot = std::move(boot);
+  auto& slot = slots_[name];
+  slot.boot = std::move(boot);
+  slot.number = ++added_;
+}
+
+void sim_world::remove(const std::string& name, bool told) {
+  if (!slots_.contains(name))
+    return;
+  crash(name, told);
+  slots_.erase(name);
 }
 
 void sim_world::start(const std::string& name) {
@@ -85,7 +116,7 @@ void sim_world::start(const std::string& name) {
     return;
   slot.node = std::make_unique<sim_node>(*this, name, ++slot.lives);
   auto& node = *slot.node;
-  auto number = static_cast<uint64_t>(std::distance(slots_.begin(), slots_.find(name)));
+  auto number = slot.number;
   node.config = std::make_unique<caf::actor_system_config>();
   node.config->module_factories.push_back(
     [this, &node, number](caf::actor_system& system) -> caf::actor_system::module* {
@@ -113,6 +144,7 @@ void sim_world::crash(const std::string& name, bool told) {
   auto& node = *slot.node;
   // Destroying a system waits for its actors, and nobody would run them then: they die before it.
   node.carrier->cut(told);
+  node.scheduler->thaw();
   node.callers.clear();
   node.on_up = node.on_down = [](const peer&) {};
   node.scheduler->kill_all();
@@ -123,8 +155,25 @@ void sim_world::crash(const std::string& name, bool told) {
   slot.node.reset();
 }
 
+void sim_world::freeze(const std::string& name) {
+  if (auto* node = find(name)) {
+    node->frozen = true;
+    node->scheduler->freeze();
+    node->carrier->freeze();
+  }
+}
+
+void sim_world::thaw(const std::string& name) {
+  auto* node = find(name);
+  if (!node || !std::exchange(node->frozen, false))
+    return;
+  node->scheduler->thaw();
+  node->carrier->thaw();
+}
+
 sim_node* sim_world::find(const std::string& name) {
-  return slots_.at(name).node.get();
+  auto slot = slots_.find(name);
+  return slot != slots_.end() ? slot->second.node.get() : nullptr;
 }
 
 std::vector<std::string> sim_world::names() const {

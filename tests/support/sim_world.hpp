@@ -39,6 +39,7 @@ struct sim_node {
   sim_world& world;
   std::string name;
   uint64_t life; // counted by the world, from 1
+  bool frozen = false;
   std::function<void(const peer&)> on_up = [](const peer&) {};
   std::function<void(const peer&)> on_down = [](const peer&) {};
   std::vector<caf::actor> callers; // for the workload to talk to
@@ -70,6 +71,14 @@ public:
   // else nothing, as when the power fails.
   void crash(const std::string& name, bool told);
 
+  // The same, and the world forgets the node if it knows it.
+  void remove(const std::string& name, bool told);
+
+  // Stops a node in its tracks until thaw(): it does nothing, and what reaches it waits. Its timers
+  // go on, as those of a stopped process do.
+  void freeze(const std::string& name);
+  void thaw(const std::string& name);
+
   // The node, or null when it is down.
   sim_node* find(const std::string& name);
   std::vector<std::string> names() const;
@@ -100,6 +109,7 @@ private:
 
   struct known_node {
     boot_function boot;
+    uint64_t number = 0; // in the hash
     uint64_t lives = 0;
     std::unique_ptr<sim_node> node;
   };
@@ -111,6 +121,7 @@ private:
   std::map<std::string, known_node> slots_;
   std::vector<job> ready_;
   uint64_t steps_ = 0;
+  uint64_t added_ = 0;
   std::vector<std::string> violations_;
 };
 

@@ -1,0 +1,360 @@
+#include "tests/sim/job_ledger.hpp"
+
+#include "actors/cluster/admission.hpp"
+#include "storage/record.hpp"
+
+namespace troupe::testing {
+
+namespace {
+
+std::string job_name(uint64_t job) {
+  return "job " + std::to_string(job);
+}
+
+std::string attempt_name(uint64_t job, uint32_t attempt) {
+  return "attempt " + std::to_string(attempt) + " of " + job_name(job);
+}
+
+task_id_msg id_of(uint64_t job, uint32_t attempt, const std::string& type, uint32_t index) {
+  task_id_msg id;
+  id.job = job;
+  id.attempt = attempt;
+  id.type = type;
+  id.index = index;
+  return id;
+}
+
+const task_type_msg* type_of(const job_spec_msg& spec, const std::string& name) {
+  for (auto& each : spec.tasks)
+    if (each->name == name)
+      return each.get();
+  return nullptr;
+}
+
+} // namespace
+
+// ---- the log ----
+
+void job_ledger::wrote(std::string_view key, std::string_view value) {
+  auto payload = storage::unseal(key, value);
+  if (!payload)
+    return;
+  if (key == "s")
+    return check_snapshot(*payload);
+  if (key.size() != 9 || key[0] != 'e')
+    return;
+  auto sequence = storage::from_big_endian(key.substr(1));
+  auto record = decode_record(*payload);
+  if (!record || sequence != records_.size() + 1)
+    return violated("event " + std::to_string(sequence) + " of the log is no record, or follows "
+                    + std::to_string(records_.size()));
+  records_.push_back(*record);
+  apply(*record);
+}
+
+void job_ledger::opened(uint64_t last) {
+  if (last > records_.size())
+    return violated("the log grew by itself");
+  if (last == records_.size())
+    return;
+  records_.resize(last);
+  epoch_ = 0;
+  nodes_.clear();
+  jobs_.clear();
+  tokens_.clear();
+  replaying_ = true;
+  for (auto& each : records_)
+    apply(each);
+  replaying_ = false;
+}
+
+std::string job_ledger::fold(uint64_t up_to) const {
+  master_core core(options_, 0);
+  for (uint64_t i = 0; i < up_to; ++i)
+    core.apply(records_[i]);
+  return encode_records(core.snapshot());
+}
+
+void job_ledger::check_snapshot(std::string_view payload) {
+  storage::field_reader fields(payload);
+  auto sequence = fields.number();
+  if (sequence > records_.size())
+    return violated("a snapshot of event " + std::to_string(sequence) + " is ahead of the log");
+  if (fold(sequence) != fields.rest())
+    violated("the snapshot of event " + std::to_string(sequence)
+             + " differs from the fold of the log");
+}
+
+void job_ledger::apply(const cluster_event_msg& record) {
+  auto& change = record.change;
+  if (auto* epoch = change.Asepoch_started())
+    apply(*epoch);
+  else if (auto* node = change.Asnode_changed())
+    apply(*node);
+  else if (auto* submitted = change.Asjob_submitted())
+    apply(*submitted);
+  else if (auto* placed = change.Asattempt_placed())
+    apply(*placed);
+  else if (auto* ended = change.Astask_ended())
+    apply(*ended);
+  else if (auto* stopping = change.Asgang_stopping())
+    apply(*stopping);
+  else if (auto* changed = change.Asjob_changed())
+    apply(*changed);
+}
+
+void job_ledger::apply(const epoch_started_msg& x) {
+  if (x.epoch <= epoch_)
+    violated("epoch " + std::to_string(x.epoch) + " starts after epoch " + std::to_string(epoch_));
+  epoch_ = x.epoch;
+}
+
+void job_ledger::apply(const node_changed_msg& x) {
+  nodes_[x.name] = x;
+}
+
+void job_ledger::apply(const job_submitted_msg& x) {
+  if (!tokens_.emplace(std::pair{x.user, x.token}, x.job).second)
+    violated("token " + std::to_string(x.token) + " of " + x.user + " became a second job");
+  if (!jobs_.empty() && x.job <= jobs_.rbegin()->first)
+    violated(job_name(x.job) + " has the number of an earlier one");
+  jobs_[x.job].submitted = x;
+}
+
+job_ledger::job_record* job_ledger::current(uint64_t job, uint32_t attempt, const char* what) {
+  auto found = jobs_.find(job);
+  if (found != jobs_.end() && !found->second.final() && found->second.attempt == attempt)
+    return &found->second;
+  violated(std::string{what} + " is logged of " + attempt_name(job, attempt)
+           + ", which is over or never was");
+  return nullptr;
+}
+
+void job_ledger::apply(const attempt_placed_msg& x) {
+  auto* job = current(x.job, x.attempt - 1, "a placement");
+  if (!job)
+    return;
+  for (auto& [name, each] : job->tasks)
+    if (!each.ended)
+      violated(attempt_name(x.job, x.attempt) + " is placed while " + name
+               + " of the one before lives");
+  job->tasks.clear();
+  for (auto& each : x.tasks) {
+    auto node = nodes_.find(each->node);
+    if (node == nodes_.end() || !node->second.alive)
+      violated(attempt_name(x.job, x.attempt) + " is placed on " + each->node + ", which is lost");
+    job->tasks[task_name(each->type, each->index)].node = each->node;
+  }
+  size_t wanted = 0;
+  for (auto& type : job->submitted.spec->tasks)
+    wanted += type->instances;
+  if (job->tasks.size() != wanted || x.tasks.size() != wanted)
+    violated(attempt_name(x.job, x.attempt) + " is not placed whole");
+  job->attempt = x.attempt;
+  job->state = job_state::starting;
+  job->stopping = false;
+  check_room(x.job);
+}
+
+// No node holds more than it has.
+void job_ledger::check_room(uint64_t placed) {
+  std::map<std::string, resources> used;
+  for (auto& [id, job] : jobs_)
+    for (auto& [name, task] : job.tasks)
+      if (!task.ended && !job.final())
+        used[task.node] += demand_of(*type_of(*job.submitted.spec, name.substr(0, name.find(':'))));
+  for (auto& [node, amount] : used) {
+    auto& has = nodes_[node];
+    if (!resources{has.cpus, has.memory, has.accelerators}.holds(amount))
+      violated(node + " is overcommitted by " + job_name(placed) + ": it has "
+               + std::to_string(has.cpus) + " cpus for " + std::to_string(amount.cpus));
+  }
+}
+
+void job_ledger::apply(const task_ended_msg& x) {
+  auto* job = current(x.task->job, x.task->attempt, "the end of a task");
+  if (!job)
+    return;
+  auto found = job->tasks.find(task_name(x.task->type, x.task->index));
+  if (found == job->tasks.end() || found->second.ended || found->second.node != x.node)
+    return violated("task " + task_key(*x.task) + " ends again, or where it was not");
+  found->second.ended = true;
+  found->second.state = x.state;
+  auto& real = truths_[task_key(*x.task)];
+  if (!replaying_ && x.state == task_state::succeeded && real.code != 0)
+    violated("task " + task_key(*x.task) + " has succeeded for the log; its process "
+             + (real.code ? "exited with " + std::to_string(*real.code) : "did not end"));
+}
+
+void job_ledger::apply(const gang_stopping_msg& x) {
+  auto* job = current(x.job, x.attempt, "a stop");
+  if (!job)
+    return;
+  if (x.next == job_state::failed && x.attempt < job->submitted.spec->attempts_max)
+    violated(job_name(x.job) + " fails before its attempts are spent: " + x.reason);
+  if (x.next == job_state::killed && !kills_.contains(x.job))
+    violated(job_name(x.job) + " is killed though nobody asked for it");
+  job->stopping = true;
+  job->next = x.next;
+  if (x.next == job_state::restarting)
+    job->state = x.next;
+}
+
+bool job_ledger::all_of_gang(uint64_t id, const job_record& job,
+                             bool (*holds)(const truth&)) const {
+  for (auto& type : job.submitted.spec->tasks)
+    for (uint32_t i = 0; i < type->instances; ++i) {
+      auto found = truths_.find(task_key(id_of(id, job.attempt, type->name, i)));
+      if (found == truths_.end() || !holds(found->second))
+        return false;
+    }
+  return true;
+}
+
+void job_ledger::apply(const job_changed_msg& x) {
+  auto* job = current(x.job, x.attempt, "a new state");
+  if (!job)
+    return;
+  job->state = x.state;
+  if (x.state == job_state::running && !replaying_
+      && !all_of_gang(x.job, *job, [](const truth& each) { return each.connected; }))
+    violated(attempt_name(x.job, x.attempt) + " runs before its gang was there");
+  for (auto& [name, each] : job->tasks) {
+    if (job->final() && !each.ended)
+      violated(job_name(x.job) + " is over while its task " + name + " lives");
+    if (x.state == job_state::succeeded && each.state != task_state::succeeded)
+      violated(job_name(x.job) + " has succeeded without its task " + name);
+  }
+}
+
+// ---- machines ----
+
+void job_ledger::launched(const std::string& node, const start_task_msg& order,
+                          const resources& room) {
+  auto key = task_key(*order.task);
+  if (std::exchange(truths_[key].launched, true))
+    violated("task " + key + " is started again, on " + node);
+  if (!room.holds({order.cpus, order.memory, order.accelerators}))
+    violated(node + " starts task " + key + " and has no room for it");
+  auto* job = find(order.task->job);
+  if (!job || job->attempt < order.task->attempt)
+    return violated("task " + key + " is started before its placement was logged");
+  auto task = job->tasks.find(task_name(order.task->type, order.task->index));
+  if (job->attempt == order.task->attempt
+      && (task == job->tasks.end() || task->second.node != node))
+    violated("task " + key + " is started on " + node + ", where it was not placed");
+}
+
+void job_ledger::connected(const task_id_msg& task) {
+  truths_[task_key(task)].connected = true;
+}
+
+void job_ledger::started(const task_id_msg& task) {
+  auto key = task_key(task);
+  auto& real = truths_[key];
+  if (std::exchange(real.started, true))
+    violated("the process of task " + key + " starts again");
+  auto* job = find(task.job);
+  if (!job || job->attempt < task.attempt
+      || (job->attempt == task.attempt && job->state == job_state::starting))
+    violated("the process of task " + key + " starts before the log says that its gang runs");
+}
+
+void job_ledger::ended(const task_id_msg& task, int code) {
+  truths_[task_key(task)].code = code;
+}
+
+// ---- clients ----
+
+void job_ledger::accepted(const std::string& user, uint64_t token, uint64_t job) {
+  auto [known, is_new] = accepted_.emplace(std::pair{user, token}, job);
+  if (!is_new && known->second != job)
+    violated("token " + std::to_string(token) + " of " + user + " is " + job_name(known->second)
+             + " and then " + job_name(job));
+  auto* logged = find(job);
+  if (!logged || logged->submitted.token != token || logged->submitted.user != user)
+    violated(job_name(job) + " is accepted and not in the log");
+}
+
+void job_ledger::kill_confirmed(uint64_t job) {
+  kills_confirmed_.insert(job);
+  auto* logged = find(job);
+  if (!logged || (!logged->final() && !(logged->stopping && logged->next == job_state::killed)))
+    violated("the kill of " + job_name(job) + " is confirmed and not in the log");
+}
+
+void job_ledger::told(uint64_t job, uint64_t after, const job_events_msg& news) {
+  auto& known = told_[job];
+  for (auto& each : news.events) {
+    auto [event, is_new] = known.events.emplace(each->sequence, each->text);
+    if (each->sequence <= after)
+      violated("a client that knows " + std::to_string(after) + " is told event "
+               + std::to_string(each->sequence) + " of " + job_name(job));
+    if (!is_new && event->second != each->text)
+      violated("event " + std::to_string(each->sequence) + " of " + job_name(job) + " was '"
+               + event->second + "' and is now '" + each->text + "'");
+  }
+  auto state = news.status->state;
+  if (known.final && known.state != state)
+    violated(job_name(job) + " was " + EnumNamejob_state(known.state) + " and is now "
+             + EnumNamejob_state(state));
+  known.final = state >= job_state::succeeded;
+  known.state = state;
+}
+
+const job_ledger::job_record* job_ledger::find(uint64_t job) const {
+  auto found = jobs_.find(job);
+  return found != jobs_.end() ? &found->second : nullptr;
+}
+
+std::string job_ledger::history(uint64_t job) const {
+  auto known = told_.find(job);
+  if (known == told_.end())
+    return "nothing was told";
+  std::string out = "last told:";
+  auto& events = known->second.events;
+  auto first = events.size() > 5 ? std::prev(events.end(), 5) : events.begin();
+  for (auto each = first; each != events.end(); ++each)
+    out.append(" ").append(each->second).append(";");
+  return out;
+}
+
+void job_ledger::check_end() {
+  for (auto& [token, id] : accepted_) {
+    auto* job = find(id);
+    if (!job || job->submitted.user != token.first || job->submitted.token != token.second)
+      violated(job_name(id) + " was accepted and is lost");
+    else
+      check_end_of(id, *job);
+  }
+  master_core core(options_, 0);
+  for (auto& each : records_)
+    core.apply(each);
+  for (auto& [id, known] : told_) {
+    auto logged = core.events_after(id, 0);
+    if (!logged)
+      continue; // its loss is reported above
+    for (auto& each : logged->events)
+      if (auto told = known.events.find(each->sequence);
+          told != known.events.end() && told->second != each->text)
+        violated("a client was told '" + told->second + "' of " + job_name(id)
+                 + ", and the log says '" + each->text + "'");
+  }
+}
+
+void job_ledger::check_end_of(uint64_t id, const job_record& job) {
+  auto known = told_.find(id);
+  if (known != told_.end() && known->second.final && known->second.state != job.state)
+    violated(job_name(id) + " is " + EnumNamejob_state(job.state) + "; a client was told "
+             + EnumNamejob_state(known->second.state));
+  if (job.state == job_state::succeeded
+      && !all_of_gang(id, job, [](const truth& each) { return each.code == 0; }))
+    violated(job_name(id) + " has succeeded though a process of its gang did not");
+}
+
+void job_ledger::violated(const std::string& what) {
+  if (!replaying_)
+    world_.violated(what);
+}
+
+} // namespace troupe::testing

@@ -1,0 +1,117 @@
+// What is known from outside about the jobs of a simulated cluster: the log as it was written, the
+// processes as they were, and what clients were told. It checks each against the others.
+//
+// Invariants
+// - The log alone is a sound history: epochs grow; one token is one job; a gang is placed whole, on
+//   living nodes that have room, after every task of the attempt before has ended; a task ends
+//   once.
+// - An executor is started only for a task that is placed there, and once; the executors of a
+//   machine never exceed its capacity. A user's process starts once, when the log says that its
+//   gang runs, and that only when every executor of the gang had found its agent.
+// - A task succeeds in the log only if its own process, of this attempt, exited with 0; a job only
+//   if all tasks of its last attempt did.
+// - What a client was told stays so: an accepted job, a confirmed kill, every event.
+// - A snapshot that the master took equals the fold of the log up to it.
+#pragma once
+
+#include "actors/cluster/master_core.hpp"
+#include "tests/support/sim_world.hpp"
+
+namespace troupe::testing {
+
+class job_ledger {
+public:
+  job_ledger(sim_world& world, const master_options& options) : world_(world), options_(options) {}
+
+  // The disk of the master. `opened`: this is the last event that a new life found there.
+  void wrote(std::string_view key, std::string_view value);
+  void opened(uint64_t last);
+
+  // Machines. `room`: what is left of the machine before the start.
+  void launched(const std::string& node, const start_task_msg& order, const resources& room);
+  void connected(const task_id_msg& task);
+  void started(const task_id_msg& task);
+  void ended(const task_id_msg& task, int code);
+
+  // Clients.
+  void accepted(const std::string& user, uint64_t token, uint64_t job);
+  void kill_asked(uint64_t job) { kills_.insert(job); }
+  void kill_confirmed(uint64_t job);
+  void told(uint64_t job, uint64_t after, const job_events_msg& news);
+
+  // After the run: what clients were told is in the log, and it folds to `snapshot`.
+  void check_end();
+
+  struct task_record {
+    std::string node;
+    bool ended = false;
+    task_state state = task_state::pending;
+  };
+
+  struct job_record {
+    job_submitted_msg submitted;
+    job_state state = job_state::queued;
+    uint32_t attempt = 0;
+    bool stopping = false;
+    job_state next = job_state::queued;
+    std::map<std::string, task_record> tasks; // by task_name, of this attempt
+
+    bool final() const { return state >= job_state::succeeded; }
+  };
+
+  // The last events of a job that a client was told, for people.
+  std::string history(uint64_t job) const;
+
+  // Null while the log has no such job.
+  const job_record* find(uint64_t job) const;
+  uint64_t records() const { return records_.size(); }
+
+private:
+  // What happened to one task of one attempt.
+  struct truth {
+    bool launched = false;
+    bool connected = false;
+    bool started = false;
+    std::optional<int> code;
+  };
+
+  struct told_record {
+    std::map<uint64_t, std::string> events; // by sequence
+    bool final = false;
+    job_state state = job_state::queued;
+  };
+
+  void apply(const cluster_event_msg& record);
+  void apply(const epoch_started_msg& x);
+  void apply(const node_changed_msg& x);
+  void apply(const job_submitted_msg& x);
+  void apply(const attempt_placed_msg& x);
+  void apply(const task_ended_msg& x);
+  void apply(const gang_stopping_msg& x);
+  void apply(const job_changed_msg& x);
+  void check_room(uint64_t job);
+  void check_snapshot(std::string_view payload);
+  void check_end_of(uint64_t id, const job_record& job);
+  job_record* current(uint64_t job, uint32_t attempt, const char* what);
+  bool all_of_gang(uint64_t id, const job_record& job, bool (*holds)(const truth&)) const;
+  std::string fold(uint64_t up_to) const;
+  void violated(const std::string& what);
+
+  sim_world& world_;
+  const master_options options_;
+  std::vector<cluster_event_msg> records_;
+  bool replaying_ = false; // what is applied was checked before
+  // what the log says
+  uint64_t epoch_ = 0;
+  std::map<std::string, node_changed_msg> nodes_;
+  std::map<uint64_t, job_record> jobs_;
+  std::map<std::pair<std::string, uint64_t>, uint64_t> tokens_;
+  // what happened
+  std::map<std::string, truth> truths_; // by task_key
+  std::map<std::pair<std::string, uint64_t>, uint64_t> accepted_;
+  std::set<uint64_t> kills_;
+  std::set<uint64_t> kills_confirmed_;
+  std::map<uint64_t, told_record> told_;
+};
+
+} // namespace troupe::testing

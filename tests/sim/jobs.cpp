@@ -1,0 +1,168 @@
+#include "tests/sim/jobs.hpp"
+
+#include "tests/sim/job_cluster.hpp"
+#include "tests/sim/nemesis.hpp"
+
+namespace troupe::testing {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// As in production, and shorter: what takes a minute there takes seconds here.
+master_options fast_master() {
+  master_options out;
+  out.gangs.register_timeout = 3s;
+  out.gangs.backoff_first = 200ms;
+  out.gangs.backoff_max = 1s;
+  out.gangs.stop_grace = 500ms;
+  out.gangs.repeat_after = 500ms;
+  out.gangs.jobs_directory = "jobs";
+  out.reconnect_time = 3s;
+  return out;
+}
+
+cluster_options calm(random_source&) {
+  cluster_options out;
+  out.master = fast_master();
+  out.machine.capacity = {4, 0, 0};
+  return out;
+}
+
+cluster_options wild(random_source& random) {
+  auto out = calm(random);
+  out.machines = 2 + random.below(2);
+  out.machine.capacity.cpus = 2 + random.below(3);
+  if (random.chance(0.3))
+    out.machine.orphan_timeout = 5s;
+  if (random.chance(0.3))
+    out.machine.start_failures = 0.05;
+  if (random.chance(0.5))
+    out.commit_max = 50ms;
+  if (random.chance(0.7))
+    out.master.records_per_snapshot = 3 + random.below(30);
+  return out;
+}
+
+void want_some(job_cluster& c, const std::string& client, duration span) {
+  auto& random = c.world.time.random;
+  constexpr std::array commands{"steady", "steady", "flaky", "once", "hang", "stubborn"};
+  auto room = c.options.machine.capacity.cpus * c.options.machines;
+  for (uint64_t i = 0; i < 1 + random.below(4); ++i) {
+    auto command = std::string{commands[random.below(commands.size())]};
+    auto tasks = static_cast<uint32_t>(1 + random.below(room));
+    auto& job = c.want(client, command, tasks, static_cast<uint32_t>(1 + random.below(4)));
+    job.submit_after = c.world.time.between({}, span);
+    job.twice = random.chance(0.3);
+    if (command == "hang" || random.chance(0.2))
+      job.kill_after = c.world.time.between({}, 3s);
+  }
+}
+
+void add_faults(nemesis& chaos, job_cluster& c) {
+  auto& time = c.world.time;
+  auto any_machine
+    = [&c, &time]() -> sim_machine& { return *c.machines[time.random.below(c.machines.size())]; };
+  if (time.random.chance(0.5))
+    chaos.add([any_machine] { any_machine().kill_any(); });
+  if (time.random.chance(0.3))
+    chaos.add([any_machine, &c, &time] {
+      auto& machine = any_machine();
+      machine.lose_power();
+      time.after(time.between(10ms, 3s), [&c, &machine] { c.world.start(machine.node()); });
+    });
+  if (time.random.chance(0.3))
+    chaos.add([any_machine, &time] {
+      auto& machine = any_machine();
+      machine.freeze();
+      time.after(time.between(100ms, 5s), [&machine] { machine.thaw(); });
+    });
+  if (time.random.chance(0.3))
+    chaos.add([&c, &time] {
+      auto names = c.world.names();
+      auto name = names[time.random.below(names.size())];
+      c.world.freeze(name);
+      time.after(time.between(100ms, 3s), [&c, name] { c.world.thaw(name); });
+    });
+  if (time.random.chance(0.2))
+    chaos.add([&c] { c.disk.fail_next(); });
+  if (time.random.chance(0.3))
+    chaos.add([&c, &time] {
+      c.disk.die_at(c.disk.commits() + 1 + time.random.below(10), time.random.chance(0.5),
+                    [&c] { c.restart_master(300ms, true); });
+    });
+}
+
+} // namespace
+
+uint64_t jobs_through_chaos(uint64_t seed, std::vector<std::string>& violations) {
+  job_cluster c(seed, wild);
+  auto span = c.world.time.between(2s, 6s);
+  want_some(c, "client-0", span);
+  if (c.world.time.random.chance(0.5))
+    want_some(c, "client-1", span);
+  c.start();
+  std::vector<std::string> mortal{"master"};
+  for (auto& each : c.machines)
+    mortal.push_back(each->node());
+  nemesis chaos(c.world, mortal);
+  add_faults(chaos, c);
+  chaos.run(span);
+  for (auto& each : c.machines)
+    each->heal();
+  for (auto& each : c.world.names())
+    c.world.thaw(each);
+  c.demand_end(90s);
+  c.demand_room();
+  return c.finish(violations);
+}
+
+namespace {
+
+// A gang that is well, one that fails once, and one that is killed. Dies at a commit; 0: never.
+uint64_t few_jobs(uint64_t seed, uint64_t commit, bool written, uint64_t& commits,
+                  std::vector<std::string>& violations) {
+  job_cluster c(seed, calm);
+  c.want("client-0", "steady", 3, 1);
+  c.want("client-0", "once", 2, 2).submit_after = 100ms;
+  auto& hanging = c.want("client-0", "hang", 3, 3);
+  hanging.submit_after = 200ms;
+  hanging.kill_after = 1s;
+  c.disk.die_at(commit, written, [&c] {
+    c.restart_master(c.world.time.between(50ms, 1s), c.world.time.random.chance(0.5));
+  });
+  c.start();
+  c.demand_end(60s);
+  auto expect = [&](size_t which, job_state state, uint32_t attempt) {
+    auto& job = *c.clients.at("client-0")[which];
+    if (job.state != state || job.attempt != attempt)
+      c.world.violated("job " + std::to_string(job.id) + " (" + job.spec.name + ") is "
+                       + EnumNamejob_state(job.state) + " in attempt "
+                       + std::to_string(job.attempt));
+  };
+  expect(0, job_state::succeeded, 1);
+  expect(1, job_state::succeeded, 2);
+  expect(2, job_state::killed, 1);
+  c.demand_room();
+  commits = c.disk.commits();
+  return c.finish(violations);
+}
+
+} // namespace
+
+uint64_t master_restarts_at_every_step(uint64_t seed, std::vector<std::string>& violations) {
+  uint64_t commits = 0;
+  uint64_t ignored = 0;
+  auto hash = few_jobs(seed, 0, false, commits, violations);
+  for (uint64_t at = 1; at <= commits && violations.empty(); ++at)
+    for (auto written : {true, false}) {
+      auto before = violations.size();
+      hash = hash * 31 + few_jobs(seed, at, written, ignored, violations);
+      for (auto i = before; i < violations.size(); ++i)
+        violations[i] += std::string{" (the master died right "} + (written ? "after" : "before")
+                         + " commit " + std::to_string(at) + " of " + std::to_string(commits) + ")";
+    }
+  return hash;
+}
+
+} // namespace troupe::testing
