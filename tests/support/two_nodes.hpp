@@ -59,8 +59,9 @@ inline caf::actor_system_config& small_scheduler(caf::actor_system_config& confi
 
 struct test_node {
   test_node(const std::string& name, incarnation life,
-            duration silence_max = std::chrono::seconds(10))
-    : system(small_scheduler(config)), carrier(make_local_transport()),
+            duration silence_max = std::chrono::seconds(10),
+            std::unique_ptr<transport> over = make_local_transport())
+    : system(small_scheduler(config)), carrier(std::move(over)),
       link(system, options(name, life, silence_max),
            {[this](const peer& p) { seen.add("up " + p.name); },
             [this](const peer& p, const error& e) {
