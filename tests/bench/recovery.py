@@ -21,17 +21,9 @@ def lose_node(take_away):
         node = cluster.ask("job", job)["tasks"][0]["node"]
         began = time.monotonic()
         take_away(cluster, node)
-        wait_until(lambda: len(cluster.alive_nodes()) == NODES - 1, "the master knows of the loss")
+        wait_until(lambda: cluster.ask("job", job)["state"] != "running", "the loss is recorded")
         noticed = time.monotonic()
         return noticed - began, cluster.wait_for_attempt(2, GANG) - began
-
-
-def kill_node(cluster, node):
-    cluster.kill_machine(node)
-
-
-def freeze_node(cluster, node):
-    os.kill(cluster.process_of(node), signal.SIGSTOP)
 
 
 def kill_master():
@@ -67,8 +59,8 @@ def full_load():
 
 
 def main():
-    kills = [lose_node(kill_node) for _ in range(ROUNDS)]
-    freezes = [lose_node(freeze_node) for _ in range(ROUNDS)]
+    kills = [lose_node(Cluster.kill_machine) for _ in range(ROUNDS)]
+    freezes = [lose_node(Cluster.freeze) for _ in range(ROUNDS)]
     detect = tell("node killed, noticed", [each[0] for each in kills], "s")
     again = tell("node killed, gang runs again", [each[1] for each in kills], "s")
     frozen = tell("node frozen, noticed", [each[0] for each in freezes], "s")

@@ -42,8 +42,8 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
-        for name in self._run_files():  # one that is stopped ends at no other signal
-            self._signal(self.process_of(name), signal.SIGCONT)
+        for process in self.processes_with(str(self.directory)):
+            self._signal(process, signal.SIGCONT)  # one that is stopped ends at no other signal
         subprocess.run(self.command("down"), capture_output=True, check=False)
         for process in self.processes_with(str(self.directory)):
             self._signal(process, signal.SIGKILL)
@@ -104,16 +104,22 @@ class Cluster:
     def quiet(self):
         return (status := self.ask("status")) and status["jobs_active"] == 0
 
-    def process_of(self, name):
-        return int((self.directory / "run" / f"{name}.pid").read_text())
+    def node_processes(self, node):
+        """The supervisor of a node, then its agent."""
+        supervisor = int((self.directory / "run" / f"{node}.pid").read_text())
+        return [supervisor, _children(supervisor)[0]]
 
     def kill_machine(self, node):
         """kill -9 of everything that runs on a node, as when its machine dies."""
-        doomed = [self.process_of(node)]
+        doomed = _family(self.node_processes(node)[0])
         for executor in self.processes_with(f"{self.directory}/agent-{node}.sock"):
-            doomed += [executor, *_children(executor)]
+            doomed += _family(executor)
         for process in doomed:
             self._signal(process, signal.SIGKILL)
+
+    def freeze(self, node):
+        for process in self.node_processes(node):
+            self._signal(process, signal.SIGSTOP)
 
     @staticmethod
     def processes_with(word):
@@ -127,9 +133,6 @@ class Cluster:
                 except OSError:
                     pass  # it has ended
         return found
-
-    def _run_files(self):
-        return [each.stem for each in (self.directory / "run").glob("*.pid")]
 
     @staticmethod
     def _signal(process, number):
@@ -145,3 +148,7 @@ def _children(process):
         for thread in pathlib.Path(f"/proc/{process}/task").glob("*/children")
         for child in thread.read_text().split()
     ]
+
+
+def _family(process):
+    return [process, *(each for child in _children(process) for each in _family(child))]
