@@ -40,8 +40,7 @@ json tree_of(const job_status_msg& x) {
           {"tasks", tasks}};
 }
 
-// The newest metrics of the gang: of the first task that reports one; rates are summed over the
-// gang.
+// The newest metrics of the gang: of the first task that reports one.
 std::map<std::string, double> gang_metrics(const job_status_msg& x) {
   std::map<std::string, double> found;
   for (auto& task : x.tasks)
@@ -53,6 +52,8 @@ std::map<std::string, double> gang_metrics(const job_status_msg& x) {
 std::string line_of(const job_status_msg& x) {
   auto metrics = gang_metrics(x);
   std::string line = "job " + std::to_string(x.job) + " " + name_of(x.state);
+  if (x.state == job_state::queued && !x.reason.empty())
+    line += ": " + x.reason;
   if (x.attempt > 1)
     line += " (attempt " + std::to_string(x.attempt) + ")";
   if (auto i = metrics.find("progress"); i != metrics.end()) {

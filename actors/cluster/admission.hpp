@@ -8,10 +8,14 @@ namespace troupe {
 
 resources demand_of(const task_type_msg& x);
 
-// errc::invalid with a sentence that names the place and the mend: a name that is empty or has
-// other characters than letters, digits, `_`, `-` and `.`; a task type without instances, cpus or
-// command; two of one name; no attempts; a task that no living node can ever hold (while no node
-// lives, the job is admitted and waits); more than 4096 tasks.
-result<void> admit(const job_spec_msg& spec, const inventory& nodes);
+// The name of a job, a task type or a node: up to 128 letters, digits, `_`, `-` and `.`, and no dot
+// at the beginning.
+bool is_name(const std::string& x);
+
+// errc::invalid with a sentence that names the place and the mend: a name that is none; a task type
+// without instances, cpus or command; two of one name; no attempts; a task that no living node can
+// ever hold (while no node lives, the job is admitted and waits); more than 4096 tasks; paths that
+// are not what they have to be, or that the lineage cannot keep; zero bytes in what a process gets.
+result<void> admit(const submit_job_msg& x, const inventory& nodes);
 
 } // namespace troupe

@@ -80,7 +80,7 @@ result<agent_effects> agent_core::start(const start_task_msg& order, time_point 
                              + std::to_string(newest->second) + ": forget it"};
   if (auto gone = gone_.find(id.job);
       gone != gone_.end() && newest->second == id.attempt && gone->second.contains(task_key(id)))
-    return {errc::refused, "task " + id.type + ":" + std::to_string(id.index)
+    return {errc::refused, "task " + printable(id.type) + ":" + std::to_string(id.index)
                              + " has run in this attempt: start a new attempt"};
   if (!free().holds(demand_of(order)))
     return {errc::unavailable, "node " + options_.name + " has " + text_of(free())
@@ -108,7 +108,7 @@ result<agent_effects> agent_core::spec(const cluster_spec_msg& order, time_point
   auto* x = find(*order.task);
   if (!x)
     return {errc::not_found,
-            "node " + options_.name + " has no task " + task_key(*order.task) + ": start it first"};
+            "node " + options_.name + " has no task " + printable(task_key(*order.task)) + ": start it first"};
   agent_effects out;
   if (x->ended || x->stopping)
     return out;

@@ -287,7 +287,8 @@ result<lineage_msg> lineage_projection::show(uint64_t job) const {
   }
   lineage_msg answer;
   answer.text = std::move(text);
-  answer.json = tree.dump(2);
+  // A path may be no UTF-8; it is in the text as it is.
+  answer.json = tree.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
   return answer;
 }
 

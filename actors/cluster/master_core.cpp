@@ -93,16 +93,12 @@ master_outcome master_core::step(const master_input& input, moment at) {
 }
 
 void master_core::on(const submit_job_msg& x, moment at, master_outcome& out) {
-  if (!x.spec) {
-    out.refusal = error{errc::invalid, "the submission has no job: send one"};
-    return;
-  }
   auto known = tokens_.find({x.user, x.token});
   if (known != tokens_.end()) {
     out.job = known->second;
     return;
   }
-  if (auto admitted = admit(*x.spec, nodes_); !admitted) {
+  if (auto admitted = admit(x, nodes_); !admitted) {
     out.refusal = admitted.error();
     return;
   }
@@ -128,10 +124,16 @@ void master_core::on(const kill_job_msg& x, moment at, master_outcome& out) {
 
 void master_core::on(const register_node_msg& x, moment at, master_outcome& out) {
   auto* known = nodes_.find(x.name);
-  if (x.name.empty() || (known && x.incarnation < known->durable.incarnation)) {
+  if (!is_name(x.name)) {
+    out.refusal = error{errc::invalid, "node \"" + printable(x.name)
+                                         + "\" is not a name: use up to 128 letters, digits, '_', "
+                                           "'-' and '.'"};
+    return;
+  }
+  if (known && x.incarnation < known->durable.incarnation) {
     out.refusal = error{errc::refused, "node \"" + x.name
-                                         + "\" has no name or an older life than the one that is "
-                                           "known: start it again"};
+                                         + "\" has an older life than the one that is known: "
+                                           "start it again"};
     return;
   }
   auto same_life = known && known->durable.incarnation == x.incarnation;
@@ -170,7 +172,7 @@ void master_core::on(const node_reported& x, moment at, master_outcome& out) {
   if (!node || !node->durable.alive || !node->present
       || node->durable.incarnation != x.report.incarnation) {
     out.refusal
-      = error{errc::refused, "node \"" + x.node + "\" is not registered: register it again"};
+      = error{errc::refused, "node \"" + printable(x.node) + "\" is not registered: register it again"};
     return;
   }
   // A report names every task of its node: what it leaves out is gone.
@@ -245,7 +247,7 @@ void master_core::on(const node_drain& x, moment at, master_outcome& out) {
   auto* node = nodes_.find(x.node);
   if (!node) {
     out.refusal = error{errc::not_found,
-                        "there is no node \"" + x.node + "\": list the nodes of the cluster"};
+                        "there is no node \"" + printable(x.node) + "\": list the nodes of the cluster"};
     return;
   }
   if (node->durable.draining == x.draining)
@@ -337,7 +339,7 @@ void master_core::place(moment at, master_outcome& out) {
       continue;
     auto free = node.capacity();
     free -= taken[name];
-    rooms.push_back({name, free});
+    rooms.push_back({name, free, node.capacity()});
   }
   for (auto& chosen : place_fifo(std::move(rooms), queue)) {
     attempt_placed_msg placed;

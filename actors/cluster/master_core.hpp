@@ -136,6 +136,8 @@ private:
   void forget_old_jobs();
   gang* lookup(uint64_t job);
   std::map<std::string, resources> used() const;
+  std::string waits_for(const gang& job) const;
+  job_status_msg status_of(const gang& job) const;
 
   master_options options_;
   random_source random_;

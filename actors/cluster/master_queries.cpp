@@ -21,22 +21,53 @@ std::vector<cluster_event_msg> master_core::snapshot() const {
   return out;
 }
 
+// What a queued gang needs, beside what there is.
+std::string master_core::waits_for(const gang& job) const {
+  resources wanted;
+  for (auto& type : job.spec().tasks)
+    for (uint32_t i = 0; i < type->instances; ++i)
+      wanted += demand_of(*type);
+  resources all;
+  resources free;
+  for (auto& [name, node] : nodes_.nodes()) {
+    if (!node.usable())
+      continue;
+    all += node.capacity();
+    free += free_on(node);
+  }
+  auto needs = "its gang needs " + text_of(wanted) + " at once; ";
+  if (!all.holds(wanted))
+    return needs + "the cluster has " + text_of(all) + " in all: add nodes or ask for less";
+  return needs + text_of(free) + " are free, and jobs are placed in order";
+}
+
+job_status_msg master_core::status_of(const gang& job) const {
+  auto status = job.status();
+  if (status.state == job_state::queued && status.reason.empty())
+    status.reason = waits_for(job);
+  return status;
+}
+
 result<job_status_msg> master_core::job(uint64_t id) const {
   if (auto* found = find(id))
-    return found->status();
+    return status_of(*found);
   return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
 }
 
 job_list_msg master_core::jobs() const {
   job_list_msg out;
   for (auto& [id, job] : jobs_)
-    out.jobs.push_back(std::make_unique<job_status_msg>(job->status()));
+    out.jobs.push_back(std::make_unique<job_status_msg>(status_of(*job)));
   return out;
 }
 
 result<job_events_msg> master_core::events_after(uint64_t id, uint64_t sequence) const {
-  if (auto* found = find(id))
-    return found->events_after(sequence);
+  if (auto* found = find(id)) {
+    job_events_msg news;
+    news.events = found->events_after(sequence);
+    news.status = std::make_unique<job_status_msg>(status_of(*found));
+    return news;
+  }
   return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
 }
 

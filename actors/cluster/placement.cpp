@@ -60,6 +60,19 @@ std::optional<assignment> pack(std::vector<node_room>& nodes, const waiting_gang
   return out;
 }
 
+// Takes what the gang needs from the nodes; nothing where it does not fit.
+std::optional<assignment> fit(std::vector<node_room>& nodes, const waiting_gang& gang) {
+  for (auto* how : {spread, pack}) {
+    auto attempt = nodes;
+    auto found = how(attempt, gang);
+    if (!found)
+      continue;
+    nodes = std::move(attempt);
+    return found;
+  }
+  return {};
+}
+
 } // namespace
 
 std::string text_of(const resources& x) {
@@ -75,16 +88,16 @@ std::vector<assignment> place_fifo(std::vector<node_room> nodes,
                                    const std::vector<waiting_gang>& queue) {
   std::vector<assignment> out;
   for (auto& gang : queue) {
-    auto attempt = nodes;
-    auto found = spread(attempt, gang);
-    if (!found) {
-      attempt = nodes;
-      found = pack(attempt, gang);
+    auto found = fit(nodes, gang);
+    if (found) {
+      out.push_back(std::move(*found));
+      continue;
     }
-    if (!found)
+    auto empty = nodes;
+    for (auto& node : empty)
+      node.free = node.capacity;
+    if (fit(empty, gang))
       break;
-    nodes = std::move(attempt);
-    out.push_back(std::move(*found));
   }
   return out;
 }

@@ -43,6 +43,7 @@ std::string text_of(const resources& x);
 struct node_room {
   std::string name;
   resources free;
+  resources capacity;
 };
 
 struct gang_type {
@@ -68,9 +69,10 @@ struct assignment {
   std::vector<placed> tasks; // every task of the gang
 };
 
-// First in, first out: the first gang that does not fit blocks those behind it. A gang is spread
-// over the nodes with the fewest of its tasks, then the most free cpus, then by the order given; if
-// that does not fit, the largest tasks go first, each to the first node that holds it.
+// First in, first out: the first gang that does not fit blocks those behind it, unless the nodes
+// would not hold it if they were empty: that one waits for new nodes, and blocks nobody. A gang is
+// spread over the nodes with the fewest of its tasks, then the most free cpus, then by the order
+// given; if that does not fit, the largest tasks go first, each to the first node that holds it.
 // Never overcommits; the same input gives the same output.
 std::vector<assignment> place_fifo(std::vector<node_room> nodes,
                                    const std::vector<waiting_gang>& queue);

@@ -134,7 +134,7 @@ public:
   std::string log_path(const task& x) const; // of the task's output, on its node
 
   job_status_msg status() const;
-  job_events_msg events_after(uint64_t sequence) const;
+  std::vector<std::unique_ptr<job_event_msg>> events_after(uint64_t sequence) const;
   uint64_t last_event() const noexcept { return sequence_; }
 
   // The whole durable state.

@@ -85,12 +85,11 @@ job_status_msg gang::status() const {
   return out;
 }
 
-job_events_msg gang::events_after(uint64_t sequence) const {
-  job_events_msg out;
-  out.status = std::make_unique<job_status_msg>(status());
+std::vector<std::unique_ptr<job_event_msg>> gang::events_after(uint64_t sequence) const {
+  std::vector<std::unique_ptr<job_event_msg>> out;
   for (auto& x : events_)
     if (x.sequence > sequence)
-      out.events.push_back(std::make_unique<job_event_msg>(x));
+      out.push_back(std::make_unique<job_event_msg>(x));
   return out;
 }
 

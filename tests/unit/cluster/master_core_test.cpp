@@ -244,6 +244,23 @@ TEST(MasterCore, RefusesWhatNoNodeCanHold) {
   EXPECT_TRUE(out.records.empty());
 }
 
+TEST(MasterCore, AGangThatNeedsMoreNodesWaitsAndBlocksNobody) {
+  small_cluster cluster{1};
+  auto large = cluster.master().step(job_of(1, 4, 4, 1), {});
+  auto small = cluster.master().step(job_of(2, 1, 1, 1), {});
+  auto waits = cluster.master().job(large.job);
+  ASSERT_TRUE(waits);
+  EXPECT_EQ(waits->state, job_state::queued);
+  EXPECT_NE(waits->reason.find("needs 16 cpus at once; the cluster has 12 cpus"), std::string::npos)
+    << waits->reason;
+  EXPECT_EQ(cluster.master().job(small.job)->state, job_state::starting);
+  // One that would fit an empty cluster keeps its place in the queue.
+  auto next = cluster.master().step(job_of(3, 3, 4, 1), {});
+  auto last = cluster.master().step(job_of(4, 1, 1, 1), {});
+  EXPECT_EQ(cluster.master().job(next.job)->state, job_state::queued);
+  EXPECT_EQ(cluster.master().job(last.job)->state, job_state::queued);
+}
+
 TEST(Records, GarbageIsRefused) {
   random_source random{1};
   for (int i = 0; i < 1000; ++i) {
