@@ -74,7 +74,7 @@ public:
       std::lock_guard guard{mutex};
       actor = *spawned;
     }
-    net->roots.push_back(caf::actor_cast<caf::actor>(*spawned));
+    net->hold(caf::actor_cast<caf::actor>(*spawned), on_end);
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
     TROUPE_TRY(listen_remotely(directory, address));

@@ -46,7 +46,7 @@ public:
       std::lock_guard guard{mutex};
       actor = spawned;
     }
-    net->roots.push_back(caf::actor_cast<caf::actor>(spawned));
+    net->hold(caf::actor_cast<caf::actor>(spawned), on_end);
     net->link.publish<agent_api>("agent", spawned);
     net->link.publish<agent_executor_api>("agent/executors", spawned);
     auto listening = net->local->listen(endpoint);

@@ -1,5 +1,7 @@
 #include "launcher/role_system.hpp"
 
+#include "runtime/base/log.hpp"
+
 #include <caf/all.hpp>
 
 namespace troupe::launcher {
@@ -32,6 +34,17 @@ role_system::role_system(const std::string& name,
           [changed](const peer& who, const error& why) {
             changed({who.name, false, why.code == errc::deadline});
           }}) {}
+
+void role_system::hold(const caf::actor& root, const end_callback& on_end) {
+  root->attach_functor([this, on_end](const caf::error& why) {
+    if (!why || why == caf::exit_reason::kill)
+      return;
+    error reason{errc::internal, "the role's actor died: " + system.render(why)};
+    log::error("an actor died", {{"reason", reason.text}});
+    on_end(&reason);
+  });
+  roots.push_back(root);
+}
 
 role_system::~role_system() {
   link.stop();

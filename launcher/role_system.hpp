@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/cluster/master.hpp"
+#include "launcher/processes.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
@@ -21,12 +22,16 @@ struct role_system {
   role_system(const std::string& name, std::function<void(const node_link_changed&)> changed);
   ~role_system();
 
+  // Takes the actor that the role is: if it dies by itself, a bug, the process must end, and its
+  // supervisor starts another.
+  void hold(const caf::actor& root, const end_callback& on_end);
+
   system_clock time;
   caf::actor_system_config config;
   caf::actor_system system;
   std::unique_ptr<transport> local;
   bridge link;
-  std::vector<caf::actor> roots; // killed first
+  std::vector<caf::actor> roots; // killed at the end
 };
 
 } // namespace troupe::launcher

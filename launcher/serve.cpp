@@ -3,6 +3,7 @@
 #include "launcher/commands.hpp"
 #include "launcher/processes.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/restart_policy.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -21,10 +21,6 @@
 namespace troupe::launcher {
 
 namespace {
-
-constexpr auto restart_pause_max_ms = 10'000;
-constexpr int restarts_max = 20; // in a row, each within healthy_s of its start
-constexpr int healthy_s = 30;
 
 std::string absolute(const std::string& directory) {
   return std::filesystem::absolute(directory).lexically_normal().string();
@@ -83,13 +79,14 @@ int serve(const std::string& directory, const std::string& name, Start start) {
   return failed ? 1 : 0;
 }
 
-// Keeps one child alive: restarts it with growing pauses, gives up when it never gets healthy.
+// Keeps one child alive, as restart_policy says.
 int supervise(const std::string& directory, const std::string& name,
               const std::function<int()>& child) {
   auto signals = end_signals();
-  int quick = 0;
+  system_clock time;
+  restart_policy policy;
   for (;;) {
-    auto started = ::time(nullptr);
+    auto started = time.now();
     auto pid = ::fork();
     if (pid < 0)
       return complain({errc::io, "cannot start " + name + ": no process can be made"});
@@ -113,14 +110,14 @@ int supervise(const std::string& directory, const std::string& name,
     // Bad input stays bad: only a death is mended by another start.
     if (WIFEXITED(status) && (WEXITSTATUS(status) == 2 || WEXITSTATUS(status) == 3))
       return WEXITSTATUS(status);
-    quick = ::time(nullptr) - started < healthy_s ? quick + 1 : 0;
-    if (quick > restarts_max)
-      return complain({errc::internal, name + " died " + std::to_string(quick)
+    auto pause = policy.died(started, time.now());
+    if (!pause)
+      return complain({errc::internal, name + " died " + std::to_string(policy.deaths())
                                          + " times in a row; see " + directory + "/logs/" + name
                                          + ".log"});
-    auto pause = quick <= 1 ? 50 : std::min(50 << std::min(quick, 8), restart_pause_max_ms);
     std::fprintf(stderr, "troupe: %s died (status %d); starting it again\n", name.c_str(), status);
-    if (::poll(&wait, 1, pause) > 0)
+    auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(*pause).count();
+    if (::poll(&wait, 1, static_cast<int>(ms)) > 0)
       return 0;
   }
 }

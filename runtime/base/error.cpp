@@ -41,4 +41,12 @@ bool may_repeat(errc code) noexcept {
   return index < rows.size() && rows[index].repeat;
 }
 
+std::string printable(std::string_view foreign) {
+  std::string out{foreign.substr(0, 40)};
+  for (auto& c : out)
+    if (c < ' ' || c > '~')
+      c = '?';
+  return foreign.size() > out.size() ? out.append("...") : out;
+}
+
 } // namespace troupe

@@ -38,4 +38,8 @@ struct error {
   std::string text;
 };
 
+// What somebody else sent, for an error text: 40 bytes of it, with '?' for each that does not
+// print.
+std::string printable(std::string_view foreign);
+
 } // namespace troupe

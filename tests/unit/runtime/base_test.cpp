@@ -1,6 +1,7 @@
 #include "runtime/base/error.hpp"
 #include "runtime/base/ids.hpp"
 #include "runtime/base/random.hpp"
+#include "runtime/base/restart_policy.hpp"
 #include "runtime/base/result.hpp"
 
 #include <gtest/gtest.h>
@@ -48,6 +49,18 @@ TEST(RandomSource, RepeatsForASeed) {
   auto first = a.next();
   EXPECT_EQ(first, b.next());
   EXPECT_NE(first, c.next());
+}
+
+TEST(RestartPolicy, PausesLongerAndGivesUpUnlessTheChildWasHealthy) {
+  using namespace std::chrono_literals;
+  restart_policy policy{{10ms, 35ms, 1s, 4}};
+  time_point now{};
+  for (auto pause : {10ms, 20ms, 35ms})
+    EXPECT_EQ(policy.died(now, now + 5ms), pause);
+  EXPECT_EQ(policy.died(now, now + 1s), 10ms);
+  for (auto pause : {20ms, 35ms, 35ms})
+    EXPECT_EQ(policy.died(now, now + 5ms), pause);
+  EXPECT_EQ(policy.died(now, now + 5ms), std::nullopt);
 }
 
 } // namespace
