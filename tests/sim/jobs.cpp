@@ -19,6 +19,7 @@ master_options fast_master() {
   out.gangs.repeat_after = 500ms;
   out.gangs.jobs_directory = "jobs";
   out.reconnect_time = 3s;
+  out.return_time = 500ms;
   return out;
 }
 
@@ -48,10 +49,10 @@ void want_some(job_cluster& c, const std::string& client, duration span) {
   auto& random = c.world.time.random;
   constexpr std::array commands{"steady", "steady", "flaky", "once", "hang", "stubborn"};
   auto room = c.options.machine.capacity.cpus * c.options.machines;
-  for (uint64_t i = 0; i < 1 + random.below(4); ++i) {
+  for (uint64_t i = 0; i < 2 + random.below(6); ++i) {
     auto command = std::string{commands[random.below(commands.size())]};
     auto tasks = static_cast<uint32_t>(1 + random.below(room));
-    auto& job = c.want(client, command, tasks, static_cast<uint32_t>(1 + random.below(4)));
+    auto& job = c.want(client, command, tasks, static_cast<uint32_t>(1 + random.below(6)));
     job.submit_after = c.world.time.between({}, span);
     job.twice = random.chance(0.3);
     if (command == "hang" || random.chance(0.2))
@@ -84,6 +85,8 @@ void add_faults(nemesis& chaos, job_cluster& c) {
       c.world.freeze(name);
       time.after(time.between(100ms, 3s), [&c, name] { c.world.thaw(name); });
     });
+  if (time.random.chance(0.3))
+    chaos.add([any_machine] { any_machine().leave(); });
   if (time.random.chance(0.2))
     chaos.add([&c] { c.disk.fail_next(); });
   if (time.random.chance(0.3))
@@ -97,7 +100,7 @@ void add_faults(nemesis& chaos, job_cluster& c) {
 
 uint64_t jobs_through_chaos(uint64_t seed, std::vector<std::string>& violations) {
   job_cluster c(seed, wild);
-  auto span = c.world.time.between(2s, 6s);
+  auto span = c.world.time.between(3s, 15s);
   want_some(c, "client-0", span);
   if (c.world.time.random.chance(0.5))
     want_some(c, "client-1", span);

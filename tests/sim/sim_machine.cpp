@@ -72,6 +72,12 @@ void sim_machine::boot_agent(sim_node& node, uint64_t incarnation) {
   ports.options.orphan_grace = 1s;
   ports.link = node.link.get();
   ports.executors = launcher_.get();
+  ports.on_stop = [this, life = node.life] {
+    world_.time.after(0s, [this, life] {
+      if (auto* now = world_.find(node_); now && now->life == life)
+        end_agent();
+    });
+  };
   auto actor = spawn_node_agent(*node.system, std::move(ports));
   node.callers.push_back(caf::actor_cast<caf::actor>(actor));
   node.on_up = [actor](const peer& who) {
@@ -234,6 +240,16 @@ void sim_machine::kill_any() {
     end_command(id, 137, false, "it was killed by signal 9");
   else
     end_executor(id, 137);
+}
+
+void sim_machine::leave() {
+  if (auto* node = world_.find(node_); node && !node->callers.empty())
+    caf::anon_send(caf::actor_cast<node_agent>(node->callers.front()), leave_cluster{});
+}
+
+void sim_machine::end_agent() {
+  world_.crash(node_, true);
+  world_.time.after(world_.time.between(100ms, 2s), [this] { world_.start(node_); });
 }
 
 void sim_machine::lose_power() {

@@ -31,6 +31,9 @@ public:
   // Ends one executor or one user's process, drawn at random, if there is one.
   void kill_any();
 
+  // Its agent is asked to leave the cluster in order; it comes back after a while.
+  void leave();
+
   // Everything on it ends at once, and the agent with it.
   void lose_power();
 
@@ -71,6 +74,7 @@ private:
   void end_executor(int id, int code);
   executor* find(int id);
   resources room() const;
+  void end_agent();
   void after(duration wait, std::function<void()> what);
   static std::string node_of(int id);
 
