@@ -1,13 +1,11 @@
 #include "runtime/local_transport.hpp"
 
 #include "runtime/local_link.hpp"
+#include "runtime/local_socket.hpp"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,39 +29,6 @@ error system_error(const std::string& what) {
   return {errc::io, what + ": " + std::strerror(errno)};
 }
 
-result<sockaddr_un> address_of(const std::string& endpoint) {
-  constexpr std::string_view scheme = "local:";
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (!endpoint.starts_with(scheme) || endpoint.size() == scheme.size())
-    return error{errc::invalid, "'" + endpoint + "' is no local endpoint; write local:/path"};
-  auto path = endpoint.substr(scheme.size());
-  if (path.size() >= sizeof(address.sun_path))
-    return error{errc::invalid, "the socket path '" + path + "' is longer than "
-                                  + std::to_string(sizeof(address.sun_path) - 1)
-                                  + " bytes; choose a shorter directory"};
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-bool connects(const sockaddr_un& address) {
-  auto fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto answered = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  ::close(fd);
-  return answered;
-}
-
-// The user at the other end, if it may talk to us.
-result<std::string> principal_of(int fd) {
-  ucred peer{};
-  socklen_t size = sizeof(peer);
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-    return system_error("cannot read the peer's credentials");
-  if (peer.uid != ::geteuid() && peer.uid != 0 && ::geteuid() != 0)
-    return error{errc::refused, "user " + std::to_string(peer.uid) + " may not use this socket"};
-  return "uid:" + std::to_string(peer.uid);
-}
-
 class local_transport final : public transport {
 public:
   ~local_transport() override { stop(); }
@@ -80,40 +45,21 @@ public:
   }
 
   result<std::string> listen(const std::string& endpoint) override {
-    auto address = address_of(endpoint);
-    if (!address)
-      return address.error();
-    if (connects(*address))
-      return {errc::already_exists,
-              "another process listens at " + endpoint + "; stop it, or choose another directory"};
-    ::unlink(address->sun_path);
-    auto fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    auto ok = ::bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0
-              && ::chmod(address->sun_path, 0600) == 0 && ::listen(fd, 512) == 0;
-    if (!ok) {
-      auto why = system_error("cannot listen at " + endpoint);
-      ::close(fd);
-      return why;
-    }
+    auto fd = listen_local(endpoint);
+    if (!fd)
+      return fd.error();
     std::unique_lock guard{mutex_};
     auto tag = listener_tag_first + listeners_.size();
-    listeners_.push_back({fd, address->sun_path});
-    watch(fd, tag, EPOLLIN);
+    listeners_.push_back({*fd, endpoint});
+    watch(*fd, tag, EPOLLIN);
     return endpoint;
   }
 
   result<link_id> connect(const std::string& endpoint) override {
-    auto address = address_of(endpoint);
-    if (!address)
-      return address.error();
-    auto fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
-      auto why
-        = error{errc::unavailable, "nobody answers at " + endpoint + ": " + std::strerror(errno)};
-      ::close(fd);
-      return why;
-    }
-    return adopt(fd, false);
+    auto fd = connect_local(endpoint);
+    if (!fd)
+      return fd.error();
+    return adopt(*fd, false);
   }
 
   result<void> send(link_id link, frame_view frame, urgency when) override {
@@ -142,9 +88,9 @@ public:
     wake();
     thread_.join();
     links_.clear();
-    for (auto& [fd, path] : listeners_) {
+    for (auto& [fd, endpoint] : listeners_) {
       ::close(fd);
-      ::unlink(path.c_str());
+      unlink_local(endpoint);
     }
     ::close(wake_);
     ::close(epoll_);
@@ -155,7 +101,7 @@ private:
 
   struct listener {
     int fd;
-    std::string path;
+    std::string endpoint;
   };
 
   void watch(int fd, uint64_t tag, uint32_t events, int operation = EPOLL_CTL_ADD) {
