@@ -1,5 +1,6 @@
 // The command line. Parsing only: what a command does is in its own file.
 #include "launcher/commands.hpp"
+#include "launcher/config_file.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -134,6 +135,12 @@ int main(int argc, char** argv) {
   app.add_option("--dir", x.shared.directory,
                  "Directory of the cluster ($TROUPE_DIR, or ~/.troupe)");
   app.add_flag("--json", x.shared.json, "Print JSON");
+  app
+    .set_config("--config", "",
+                "Options in a YAML file; below a command's name, those of the command")
+    ->envname("TROUPE_CONFIG");
+  app.config_formatter(yaml_config());
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.footer("Example: troupe up --nodes 3; troupe submit examples/fashion_mnist/job.yaml --wait; "
              "troupe down");
   add_cluster_commands(app, x);

@@ -91,7 +91,8 @@ struct bridge::state : std::enable_shared_from_this<state> {
       if (auto found = owner.find(carrier, link))
         return owner.end(found, reason);
       // A dial that failed; it is repeated, its reason is told once.
-      if (std::exchange(dial_failed, reason.text) != reason.text)
+      auto closed = reason.code == errc::aborted;
+      if (!closed && std::exchange(dial_failed, reason.text) != reason.text)
         log::warning("no connection", {{"reason", reason.text}});
     }
 

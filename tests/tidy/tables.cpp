@@ -31,7 +31,7 @@ std::span<const foreign> foreign_headers() {
     {"oneapi/dnnl/", {"kernels/onednn/"}},
     {"spdlog/", {"runtime/base/log.cpp"}},
     {"fmt/", {"runtime/base/log.cpp"}},
-    {"yaml-cpp/", {"actors/jobs/job_file.cpp"}},
+    {"yaml-cpp/", {"actors/jobs/job_file.cpp", "launcher/config_file.cpp"}},
     {"CLI/", {"launcher/", "examples/"}},
     {"hwloc.h", {"launcher/machine.cpp"}},
     {"caf/io/", {"tests/bench/"}},
@@ -42,7 +42,7 @@ std::span<const foreign> foreign_headers() {
     {"xxhash.h", {"runtime/base/ids.cpp", "storage/", "tests/unit/storage/"}},
     {"openssl/", {"kernels/collective/proof.cpp", "storage/hash.cpp"}},
     {"nlohmann/", {"launcher/", "actors/", "tests/"}},
-    {"zlib.h", {"actors/training/idx_dataset.cpp", "tests/unit/"}},
+    {"zlib.h", {"actors/training/idx_dataset.cpp", "tests/unit/", "tests/fuzz/"}},
     {"httplib.h", {"runtime/"}},
     {"gtest/", {"tests/", "examples/"}},
     {"gmock/", {"tests/"}},
@@ -69,12 +69,13 @@ std::span<const ban> bans() {
 }
 
 std::span<const exception> exceptions() {
-  static constexpr std::array<exception, 3> rows{{
+  static constexpr std::array<exception, 4> rows{{
     {"line_length", "runtime/base/result.hpp",
      "clang-format 14 keeps a requires clause of a constructor on one line"},
     {"file_length", "runtime/bridge.cpp", "35 lines over since it was written; not split yet"},
     {"banned_calls", "kernels/collective/shm/join.cpp",
      "polls for a file that rank 0, another process, makes; bounded by a deadline"},
+    {"banned_calls", "launcher/config_file.cpp", "CLI11 learns of a bad file by an exception only"},
   }};
   return rows;
 }
