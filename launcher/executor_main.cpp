@@ -1,8 +1,9 @@
 // troupe-executor: runs one task of a gang for its node's agent; task_executor.hpp is its contract.
 //
 // It is started by the agent, not by people, and must start in milliseconds: nothing heavy is
-// linked.
+// linked, and it is a fork of a process that waits, loaded (fork_server.hpp).
 #include "actors/jobs/task_executor.hpp"
+#include "launcher/fork_server.hpp"
 
 #include <unistd.h>
 
@@ -170,5 +171,7 @@ int run(std::vector<std::string> given) {
 } // namespace troupe
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view{argv[1]} == troupe::launcher::fork_server_option)
+    return troupe::launcher::serve_forks(argc, argv, troupe::run);
   return troupe::run({argv + 1, argv + argc});
 }

@@ -1,9 +1,9 @@
 #include "launcher/executors.hpp"
 
+#include "launcher/fork_server.hpp"
 #include "runtime/base/log.hpp"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,7 +45,8 @@ result<void> write_private(const std::string& path, std::string_view bytes) {
 
 class executors final : public executor_launcher {
 public:
-  explicit executors(executors_options options) : options_(std::move(options)) {}
+  explicit executors(executors_options options)
+    : options_(std::move(options)), server_(options_.program) {}
 
   result<int> start(const start_task_msg& order) override {
     std::error_code failed;
@@ -65,7 +66,7 @@ public:
     environment += "TROUPE_CHECKPOINTS=" + checkpoints + '\0';
     TROUPE_TRY(write_private(base + ".env", environment));
     auto words = command_of(order, base + ".env");
-    auto process = spawn(words);
+    auto process = server_.start(words);
     if (!process)
       return process;
     children_.insert(*process);
@@ -84,15 +85,12 @@ public:
 
   std::vector<ended_executor> collect() override {
     std::vector<ended_executor> ended;
-    for (auto i = children_.begin(); i != children_.end();) {
-      int status = 0;
-      if (::waitpid(*i, &status, WNOHANG) == 0) {
-        ++i;
-        continue;
-      }
-      ended.push_back({*i, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)});
-      i = children_.erase(i);
-    }
+    for (auto& [process, status] : server_.ended())
+      if (children_.erase(process) > 0)
+        ended.push_back(
+          {process, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)});
+    if (server_.lost())
+      adopted_.merge(children_);
     for (auto i = adopted_.begin(); i != adopted_.end();) {
       if (is_ours(*i)) {
         ++i;
@@ -178,29 +176,10 @@ private:
            && command_line_of(process).find(options_.agent_endpoint) != std::string::npos;
   }
 
-  static result<int> spawn(const std::vector<std::string>& command) {
-    posix_spawnattr_t attributes;
-    ::posix_spawnattr_init(&attributes);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-    std::vector<char*> words;
-    words.reserve(command.size() + 1);
-    for (auto& each : command)
-      words.push_back(const_cast<char*>(each.c_str()));
-    words.push_back(nullptr);
-    pid_t process = 0;
-    auto code = ::posix_spawn(&process, words[0], nullptr, &attributes, words.data(), environ);
-    ::posix_spawnattr_destroy(&attributes);
-    if (code != 0)
-      return {errc::io, "cannot start " + command[0] + ": " + std::strerror(code)};
-    return process;
-  }
-
   const executors_options options_;
+  fork_client server_;
   std::set<int> children_;
-  std::set<int> adopted_; // children of an earlier life
+  std::set<int> adopted_; // of an earlier life, or of a fork server that was lost
 };
 
 } // namespace

@@ -69,6 +69,27 @@ TEST_F(faults, a_killed_executor_takes_its_task_along) {
   expect_second_attempt(job);
 }
 
+TEST_F(faults, a_killed_fork_server_costs_no_task) {
+  start_nodes(1, 2);
+  auto job = submit(job_of(waits_at_gate));
+  ASSERT_TRUE(eventually([&] { return seen().size() == 1; }));
+  ASSERT_TRUE(becomes(job, "running"));
+  auto agent = std::to_string(agent_process("node-1"));
+  int server = 0;
+  for (auto& thread : fs::directory_iterator{"/proc/" + agent + "/task"})
+    std::ifstream{thread.path() / "children"} >> server;
+  ASSERT_NE(text_of("/proc/" + std::to_string(server) + "/cmdline").find("--fork-server"),
+            std::string::npos);
+  ASSERT_EQ(::kill(server, SIGKILL), 0);
+  auto next = write("next.yaml", "name: next\ntasks:\n  worker:\n    instances: 1\n    memory: 16 "
+                                 "MiB\n    command: [/bin/true]\n");
+  EXPECT_EQ(troupe({"submit", next, "--wait"}).code, 0); // another has been started
+  ASSERT_TRUE(open_gate());
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  EXPECT_EQ(seen().size(), 1u);
+}
+
 TEST_F(faults, a_killed_agent_is_back_with_its_tasks) {
   start_nodes(1, 2);
   auto job = submit(job_of(waits_at_gate));

@@ -1,0 +1,49 @@
+// What client and server of fork_server.hpp say to each other.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace troupe::launcher {
+
+// A request is its size and then the words, each ended by a zero byte.
+using request_size = uint32_t;
+
+struct fork_news {
+  enum : int32_t { forked, ended } what = forked;
+  int32_t process = 0; // negative: -errno of the fork that failed
+  int32_t status = 0;
+};
+
+// All of it, or false when the other side is gone.
+inline bool send_whole(int to, const void* bytes, size_t size) {
+  auto* from = static_cast<const char*>(bytes);
+  while (size > 0) {
+    auto sent = ::send(to, from, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR)
+      continue;
+    if (sent <= 0)
+      return false;
+    from += sent;
+    size -= static_cast<size_t>(sent);
+  }
+  return true;
+}
+
+inline bool receive_whole(int from, void* bytes, size_t size) {
+  auto* to = static_cast<char*>(bytes);
+  while (size > 0) {
+    auto got = ::recv(from, to, size, 0);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return false;
+    to += got;
+    size -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
+} // namespace troupe::launcher

@@ -1,0 +1,109 @@
+#include "launcher/fork_server.hpp"
+
+#include "launcher/fork_message.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <optional>
+
+namespace troupe::launcher {
+
+namespace {
+
+constexpr int channel = 0;
+
+std::optional<std::string> read_request() {
+  request_size size = 0;
+  if (!receive_whole(channel, &size, sizeof size))
+    return {};
+  std::string words(size, '\0');
+  if (!receive_whole(channel, words.data(), words.size()))
+    return {};
+  return words;
+}
+
+// Writes the words over the arguments, where the kernel reads the command line.
+void show(const std::string& words, int count, char** arguments) {
+  auto* first = arguments[0];
+  auto room = static_cast<size_t>(arguments[count - 1] - first) + std::strlen(arguments[count - 1]);
+  std::memset(first, 0, room);
+  words.copy(first, room - 1);
+}
+
+std::vector<std::string> split(const std::string& words) {
+  std::vector<std::string> out;
+  for (size_t from = 0; from < words.size(); from = words.find('\0', from) + 1)
+    out.emplace_back(words.c_str() + from);
+  return out;
+}
+
+// What the server has and an executor must not: its channel, its signals.
+void leave_server(int signals) {
+  ::close(signals);
+  ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), channel);
+  ::setsid();
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+int child_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+bool tell(fork_news news) {
+  return send_whole(channel, &news, sizeof news);
+}
+
+bool tell_ended(int signals) {
+  signalfd_siginfo info;
+  while (::read(signals, &info, sizeof info) > 0) {
+  }
+  int status = 0;
+  for (pid_t process; (process = ::waitpid(-1, &status, WNOHANG)) > 0;)
+    if (!tell({fork_news::ended, process, status}))
+      return false;
+  return true;
+}
+
+} // namespace
+
+int serve_forks(int count, char** arguments,
+                const std::function<int(std::vector<std::string>)>& run) {
+  auto signals = child_signals();
+  for (;;) {
+    pollfd wait[2] = {{channel, POLLIN, 0}, {signals, POLLIN, 0}};
+    if (::poll(wait, 2, -1) < 0)
+      continue;
+    if (wait[1].revents && !tell_ended(signals))
+      return 0;
+    if (!wait[0].revents)
+      continue;
+    auto words = read_request();
+    if (!words)
+      return 0;
+    auto process = ::fork();
+    if (process == 0) {
+      leave_server(signals);
+      show(*words, count, arguments);
+      auto given = split(*words);
+      given.erase(given.begin());
+      ::_exit(run(std::move(given)));
+    }
+    if (!tell({fork_news::forked, process > 0 ? process : -errno, 0}))
+      return 0;
+  }
+}
+
+} // namespace troupe::launcher
