@@ -154,6 +154,18 @@ void job_cluster::demand_room() {
                    + std::string{EnumNamejob_state(last.state)} + ", " + seen.history(last.id));
 }
 
+void job_cluster::demand_lineage() {
+  for (auto& [name, jobs] : clients)
+    for (auto& each : jobs) {
+      auto shown = master_->lineage->show(each->id);
+      auto wanted = "job " + std::to_string(each->id) + " (" + each->spec.name + ") "
+                    + EnumNamejob_state(each->state) + "\n";
+      if (each->final && (!shown || !shown->text.starts_with(wanted)))
+        world.violated("the lineage of job " + std::to_string(each->id) + " is '"
+                       + (shown ? shown->text : shown.error().text) + "' and not '" + wanted + "'");
+    }
+}
+
 uint64_t job_cluster::finish(std::vector<std::string>& violations) {
   seen.check_end();
   if (threads_of_process() != 1)

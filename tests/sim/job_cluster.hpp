@@ -60,6 +60,9 @@ public:
   // A gang that needs all there is runs: nothing was leaked.
   void demand_room();
 
+  // The lineage has every job, as it ended.
+  void demand_lineage();
+
   // What happened, as a hash, with the violations.
   uint64_t finish(std::vector<std::string>& violations);
 

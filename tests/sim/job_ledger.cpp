@@ -184,6 +184,9 @@ void job_ledger::apply(const task_ended_msg& x) {
   if (!replaying_ && x.state == task_state::succeeded && real.code != 0)
     violated("task " + task_key(*x.task) + " has succeeded for the log; its process "
              + (real.code ? "exited with " + std::to_string(*real.code) : "did not end"));
+  real.over = x.state != task_state::lost;
+  if (real.over && real.started && !real.code)
+    violated("task " + task_key(*x.task) + " has ended for the log while its process runs");
 }
 
 void job_ledger::apply(const gang_stopping_msg& x) {
@@ -254,6 +257,8 @@ void job_ledger::started(const task_id_msg& task) {
   auto& real = truths_[key];
   if (std::exchange(real.started, true))
     violated("the process of task " + key + " starts again");
+  if (real.over)
+    violated("the process of task " + key + " starts after its end was logged");
   auto* job = find(task.job);
   if (!job || job->attempt < task.attempt
       || (job->attempt == task.attempt && job->state == job_state::starting))

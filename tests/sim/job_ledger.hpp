@@ -9,7 +9,8 @@
 //   machine never exceed its capacity. A user's process starts once, when the log says that its
 //   gang runs, and that only when every executor of the gang had found its agent.
 // - A task succeeds in the log only if its own process, of this attempt, exited with 0; a job only
-//   if all tasks of its last attempt did.
+//   if all tasks of its last attempt did. A task that the log says has ended, and not that it was
+//   lost, has no process then and gets none: so no two attempts of a job run on living nodes.
 // - What a client was told stays so: an accepted job, a confirmed kill, every event.
 // - A snapshot that the master took equals the fold of the log up to it.
 #pragma once
@@ -73,6 +74,7 @@ private:
     bool connected = false;
     bool started = false;
     std::optional<int> code;
+    bool over = false; // the log says so, and not that it was lost
   };
 
   struct told_record {

@@ -26,6 +26,7 @@ master_options fast_master() {
 cluster_options calm(random_source&) {
   cluster_options out;
   out.master = fast_master();
+  out.master.records_per_snapshot = 10;
   out.machine.capacity = {4, 0, 0};
   return out;
 }
@@ -40,8 +41,7 @@ cluster_options wild(random_source& random) {
     out.machine.start_failures = 0.05;
   if (random.chance(0.5))
     out.commit_max = 50ms;
-  if (random.chance(0.7))
-    out.master.records_per_snapshot = 3 + random.below(30);
+  out.master.records_per_snapshot = 3 + random.below(60);
   return out;
 }
 
@@ -117,13 +117,27 @@ uint64_t jobs_through_chaos(uint64_t seed, std::vector<std::string>& violations)
     c.world.thaw(each);
   c.demand_end(90s);
   c.demand_room();
+  c.demand_lineage();
   return c.finish(violations);
 }
 
 namespace {
 
-// A gang that is well, one that fails once, and one that is killed. Dies at a commit; 0: never.
-uint64_t few_jobs(uint64_t seed, uint64_t commit, bool written, uint64_t& commits,
+// When the master dies: at a commit (0: never), and once more a few commits later.
+struct deaths {
+  uint64_t commit = 0;
+  bool written = false;
+  uint64_t again = 0; // commits later; 0: never
+
+  std::string text() const {
+    return std::string{" (the master died right "} + (written ? "after" : "before") + " commit "
+           + std::to_string(commit)
+           + (again != 0 ? ", and " + std::to_string(again) + " later" : "") + ")";
+  }
+};
+
+// A gang that is well, one that fails once, and one that is killed.
+uint64_t few_jobs(uint64_t seed, const deaths& when, uint64_t& commits,
                   std::vector<std::string>& violations) {
   job_cluster c(seed, calm);
   c.want("client-0", "steady", 3, 1);
@@ -131,8 +145,12 @@ uint64_t few_jobs(uint64_t seed, uint64_t commit, bool written, uint64_t& commit
   auto& hanging = c.want("client-0", "hang", 3, 3);
   hanging.submit_after = 200ms;
   hanging.kill_after = 1s;
-  c.disk.die_at(commit, written, [&c] {
-    c.restart_master(c.world.time.between(50ms, 1s), c.world.time.random.chance(0.5));
+  auto restart
+    = [&c] { c.restart_master(c.world.time.between(50ms, 1s), c.world.time.random.chance(0.5)); };
+  c.disk.die_at(when.commit, when.written, [&] {
+    restart();
+    if (when.again != 0)
+      c.disk.die_at(when.commit + when.again, when.written, restart);
   });
   c.start();
   c.demand_end(60s);
@@ -147,6 +165,7 @@ uint64_t few_jobs(uint64_t seed, uint64_t commit, bool written, uint64_t& commit
   expect(1, job_state::succeeded, 2);
   expect(2, job_state::killed, 1);
   c.demand_room();
+  c.demand_lineage();
   commits = c.disk.commits();
   return c.finish(violations);
 }
@@ -156,14 +175,13 @@ uint64_t few_jobs(uint64_t seed, uint64_t commit, bool written, uint64_t& commit
 uint64_t master_restarts_at_every_step(uint64_t seed, std::vector<std::string>& violations) {
   uint64_t commits = 0;
   uint64_t ignored = 0;
-  auto hash = few_jobs(seed, 0, false, commits, violations);
+  auto hash = few_jobs(seed, {}, commits, violations);
   for (uint64_t at = 1; at <= commits && violations.empty(); ++at)
-    for (auto written : {true, false}) {
+    for (auto& when : {deaths{at, true, 0}, deaths{at, false, 0}, deaths{at, true, 1 + at % 5}}) {
       auto before = violations.size();
-      hash = hash * 31 + few_jobs(seed, at, written, ignored, violations);
+      hash = hash * 31 + few_jobs(seed, when, ignored, violations);
       for (auto i = before; i < violations.size(); ++i)
-        violations[i] += std::string{" (the master died right "} + (written ? "after" : "before")
-                         + " commit " + std::to_string(at) + " of " + std::to_string(commits) + ")";
+        violations[i] += when.text();
     }
   return hash;
 }

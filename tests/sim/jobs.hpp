@@ -13,7 +13,8 @@ namespace troupe::testing {
 // Jobs while the network, the processes, the machines and the master's disk fail.
 uint64_t jobs_through_chaos(uint64_t seed, std::vector<std::string>& violations);
 
-// A few jobs, once for each commit of the master: it dies right after that, and right before it.
+// A few jobs, once for each commit of the master: it dies right after that, right before it, or
+// twice.
 uint64_t master_restarts_at_every_step(uint64_t seed, std::vector<std::string>& violations);
 
 } // namespace troupe::testing
