@@ -107,8 +107,8 @@ result<agent_effects> agent_core::spec(const cluster_spec_msg& order, time_point
   TROUPE_TRY(check_epoch(order.epoch, now));
   auto* x = find(*order.task);
   if (!x)
-    return {errc::not_found,
-            "node " + options_.name + " has no task " + printable(task_key(*order.task)) + ": start it first"};
+    return {errc::not_found, "node " + options_.name + " has no task "
+                               + printable(task_key(*order.task)) + ": start it first"};
   agent_effects out;
   if (x->ended || x->stopping)
     return out;

@@ -118,6 +118,12 @@ void master_core::on(const kill_job_msg& x, moment at, master_outcome& out) {
       = error{errc::not_found, "there is no job " + std::to_string(x.job) + ": list the jobs"};
     return;
   }
+  if (x.reason.size() > 1000) {
+    out.refusal
+      = error{errc::invalid, "the reason to kill job " + std::to_string(x.job) + " has "
+                               + std::to_string(x.reason.size()) + " bytes: give at most 1000"};
+    return;
+  }
   if (auto change = job->kill(x.reason))
     commit(std::move(*change), at, out);
 }
@@ -171,8 +177,8 @@ void master_core::on(const node_reported& x, moment at, master_outcome& out) {
   auto* node = nodes_.find(x.node);
   if (!node || !node->durable.alive || !node->present
       || node->durable.incarnation != x.report.incarnation) {
-    out.refusal
-      = error{errc::refused, "node \"" + printable(x.node) + "\" is not registered: register it again"};
+    out.refusal = error{errc::refused,
+                        "node \"" + printable(x.node) + "\" is not registered: register it again"};
     return;
   }
   // A report names every task of its node: what it leaves out is gone.
@@ -246,8 +252,8 @@ void master_core::on(const node_gone& x, moment at, master_outcome& out) {
 void master_core::on(const node_drain& x, moment at, master_outcome& out) {
   auto* node = nodes_.find(x.node);
   if (!node) {
-    out.refusal = error{errc::not_found,
-                        "there is no node \"" + printable(x.node) + "\": list the nodes of the cluster"};
+    out.refusal = error{errc::not_found, "there is no node \"" + printable(x.node)
+                                           + "\": list the nodes of the cluster"};
     return;
   }
   if (node->durable.draining == x.draining)

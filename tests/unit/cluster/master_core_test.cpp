@@ -261,6 +261,22 @@ TEST(MasterCore, AGangThatNeedsMoreNodesWaitsAndBlocksNobody) {
   EXPECT_EQ(cluster.master().job(last.job)->state, job_state::queued);
 }
 
+TEST(MasterCore, RefusesWhatItWouldHaveToRepeatToEverybody) {
+  small_cluster cluster{1};
+  register_node_msg node;
+  for (const auto& name : {std::string{}, std::string{"two\nlines"}, std::string(1 << 20, 'a')}) {
+    node.name = name;
+    auto outcome = cluster.master().step(node, {});
+    ASSERT_TRUE(outcome.refusal);
+    EXPECT_EQ(outcome.refusal->code, errc::invalid);
+    EXPECT_LT(outcome.refusal->text.size(), 200u);
+  }
+  kill_job_msg kill;
+  kill.job = cluster.master().step(job_of(1, 1, 1, 1), {}).job;
+  kill.reason.assign(1 << 20, 'a');
+  EXPECT_TRUE(cluster.master().step(kill, {}).refusal);
+}
+
 TEST(Records, GarbageIsRefused) {
   random_source random{1};
   for (int i = 0; i < 1000; ++i) {

@@ -1,0 +1,42 @@
+#include "actors/cluster/lineage_projection.hpp"
+#include "storage/commit_inline.hpp"
+#include "storage/memory_store.hpp"
+#include "storage/metadata.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe {
+namespace {
+
+TEST(LineageProjection, ShowsAPathThatIsNoUtf8) {
+  storage::memory_store store;
+  storage::commit_inline commits{store};
+  auto facts = *storage::metadata::open(store, commits);
+  lineage_projection lineage{*facts, "/nowhere", lineage_work::on_callers_thread};
+
+  job_submitted_msg job;
+  job.job = 1;
+  job.spec = std::make_unique<job_spec_msg>();
+  job.spec->name = "job";
+  job.spec->inputs = {"/nowhere/caf\xe9"};
+  attempt_placed_msg placed;
+  placed.job = 1;
+  placed.attempt = 1;
+  job_changed_msg running;
+  running.job = 1;
+  running.attempt = 1;
+  running.state = job_state::running;
+  std::vector<cluster_event_msg> records;
+  records.push_back(record_of(std::move(job), 1));
+  records.push_back(record_of(std::move(placed), 2));
+  records.push_back(record_of(std::move(running), 3));
+  lineage.record(1, records);
+
+  auto shown = lineage.show(1);
+  ASSERT_TRUE(shown);
+  EXPECT_NE(shown->text.find("caf\xe9"), std::string::npos);
+  EXPECT_NE(shown->json.find("caf\xef\xbf\xbd"), std::string::npos);
+}
+
+} // namespace
+} // namespace troupe
