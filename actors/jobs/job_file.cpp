@@ -158,8 +158,9 @@ private:
   std::string substitute(const std::string& x) const {
     std::string out;
     for (size_t at = 0; at < x.size();) {
-      auto end = x.compare(at, 2, "${") == 0 ? x.find('}', at) : std::string::npos;
-      if (end != std::string::npos) {
+      // A name has no '$', so that each byte is looked at only twice.
+      auto end = x.compare(at, 2, "${") == 0 ? x.find_first_of("$}", at + 2) : std::string::npos;
+      if (end != std::string::npos && x[end] == '}') {
         auto found = options_.parameters.find(x.substr(at + 2, end - at - 2));
         if (found != options_.parameters.end()) {
           out += found->second;

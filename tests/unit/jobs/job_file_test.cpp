@@ -134,6 +134,16 @@ TEST(JobFile, SurvivesEveryTruncationAndMutation) {
   }
 }
 
+// Where each `${` looks as far as the last '}', this takes minutes.
+TEST(JobFile, ReadsALongTextOfParametersThatDoNotEnd) {
+  std::string open;
+  while (open.size() < 1'000'000)
+    open += "${";
+  auto job = parse_job_file("name: x\ntasks: {w: {command: ['" + open + "}']}}", at_path());
+  ASSERT_TRUE(job) << job.error().text;
+  EXPECT_EQ(job->tasks[0]->command[0].size(), open.size() + 1);
+}
+
 TEST(ParseSize, KnowsTheUnits) {
   EXPECT_EQ(*parse_size("512"), 512u);
   EXPECT_EQ(*parse_size("64MiB"), 64u << 20);
