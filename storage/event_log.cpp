@@ -86,7 +86,8 @@ result<void> event_log::recover() {
       last_ = sequence;
     else if (payload) // a good record behind a bad or a missing one
       damage = first_bad != 0 ? bad : gap(last_ + 1, sequence);
-    else if (payload.error().code != errc::corrupt) // of a newer version: whole, and not ours
+    else if (payload.error().code != errc::corrupt // of a newer version: whole, and not ours
+             || sequence == 0)                     // no torn write makes such a key
       damage = payload.error();
     else if (first_bad == 0) {
       first_bad = sequence;

@@ -165,6 +165,15 @@ TEST_F(log_of_events, a_record_of_another_key_is_no_event) {
   EXPECT_EQ(log_->last_sequence(), 1u);
 }
 
+TEST_F(log_of_events, does_not_open_over_a_key_that_is_no_events) {
+  ASSERT_TRUE(append({"a", "b"}));
+  batch x;
+  x.put(key(1).append("x"), "garbage"); // behind event 1, and bad: replay would stop at it
+  ASSERT_TRUE(memory_.commit(x, durability::synced));
+  reopen();
+  EXPECT_EQ(opened_, errc::corrupt);
+}
+
 TEST_F(log_of_events, does_not_remove_what_a_newer_version_wrote) {
   ASSERT_TRUE(append({"a"}));
   auto summed = key(2).append("\2payload");
