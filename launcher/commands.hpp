@@ -26,6 +26,12 @@ struct up_options {
   uint32_t nodes = 1;
   node_capacity capacity; // of each node
   std::string address;    // of this machine for other machines, "10.0.0.5" or "10.0.0.5:7700"
+  std::string metrics;    // where the master serves its metrics, HOST:PORT or PORT; empty: nowhere
+};
+
+struct head_options {
+  std::string address; // where it listens for other machines, HOST or HOST:PORT; empty: nowhere
+  std::string metrics; // as in up_options
 };
 
 struct node_options {
@@ -33,6 +39,7 @@ struct node_options {
   node_capacity capacity;
   std::string join;    // HOST:PORT of a master on another machine; empty: the one in our directory
   std::string address; // where other nodes reach the tasks; empty: found out
+  std::string metrics; // as in up_options
 };
 
 struct submit_options {
@@ -61,7 +68,7 @@ int lineage(const shared_options& shared, uint64_t job);
 int add_key(const shared_options& shared, const std::string& name);
 
 // The long-lived processes.
-int run_master(const shared_options& shared, const std::string& address);
+int run_master(const shared_options& shared, const head_options& options);
 int run_node(const shared_options& shared, const node_options& options);
 
 // Prints one sentence to standard error; returns the exit code that belongs to it.

@@ -21,10 +21,10 @@ int submit_embedded(const shared_options& given, const submit_options& options, 
   shared.directory = pattern;
   log::open(pattern + "/troupe.log", log::level::info);
   auto ignore = [](const error*) {};
-  auto head = start_master(shared.directory, "", ignore);
+  auto head = start_master(shared.directory, {}, ignore);
   if (!head)
     return complain(head.error());
-  auto node = start_node(shared, {"node-1", {}, {}, {}}, ignore);
+  auto node = start_node(shared, {"node-1", {}, {}, {}, {}}, ignore);
   if (!node)
     return complain(node.error());
   auto cluster = client::connect(shared.directory);

@@ -42,7 +42,7 @@ struct parsed {
   submit_options submit_with;
   logs_options logs_with;
   uint64_t id = 0;
-  std::string address;
+  head_options master_with;
   std::string key;
   int code = 0;
 };
@@ -54,6 +54,10 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
   return made;
 }
 
+void add_metrics(CLI::App& to, std::string& address) {
+  to.add_option("--metrics", address, "Serve metrics for Prometheus at HOST:PORT, or PORT");
+}
+
 void add_cluster_commands(CLI::App& app, parsed& x) {
   auto& start = add_command(app, "up", "Start a cluster on this machine", "up --nodes 3 --cpus 4");
   start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
@@ -61,6 +65,7 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
   start.add_option(
     "--address", x.up_with.address,
     "This machine's address, to let nodes of other machines join (default: none may)");
+  add_metrics(start, x.up_with.metrics);
   start.callback([&x] { x.code = up(x.shared, x.up_with); });
   add_command(app, "down", "Take the cluster down", "down").callback([&x] {
     x.code = down(x.shared);
@@ -76,9 +81,10 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
 void add_process_commands(CLI::App& app, parsed& x) {
   auto& master
     = add_command(app, "master", "Run a master, in the foreground", "master --dir /var/lib/troupe");
-  master.add_option("--address", x.address,
+  master.add_option("--address", x.master_with.address,
                     "Listen at this address, HOST or HOST:PORT (default: 127.0.0.1)");
-  master.callback([&x] { x.code = run_master(x.shared, x.address); });
+  add_metrics(master, x.master_with.metrics);
+  master.callback([&x] { x.code = run_master(x.shared, x.master_with); });
   auto& node = add_command(app, "node", "Run a node, in the foreground",
                            "node --name node-4 --join 10.0.0.5:7700 --cpus 8");
   node.add_option("--name", x.node_with.name, "The node's name, unique in the cluster")->required();
@@ -87,6 +93,7 @@ void add_process_commands(CLI::App& app, parsed& x) {
     "--address", x.node_with.address,
     "Where other nodes reach this one (default: the address that reaches the master)");
   add_capacity(node, x.node_with.capacity);
+  add_metrics(node, x.node_with.metrics);
   node.callback([&x] { x.code = run_node(x.shared, x.node_with); });
   auto& key
     = add_command(app, "key", "Let in one more node, or user, of another machine", "key node-4");

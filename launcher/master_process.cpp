@@ -2,6 +2,7 @@
 // restarts it.
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master.hpp"
+#include "launcher/master_metrics.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
 #include "runtime/base/log.hpp"
@@ -25,14 +26,15 @@ namespace {
 class master_role final : public running_role {
 public:
   ~master_role() override {
-    net.reset(); // no actor appends from here on
+    metrics.reset(); // asks no more
+    net.reset();     // no actor appends from here on
     lineage.reset();
     metadata.reset();
     log.reset();
     writer.reset();
   }
 
-  result<void> start(const std::string& directory, const std::string& address,
+  result<void> start(const std::string& directory, const head_options& options,
                      const end_callback& on_end) {
     auto opened = storage::rocksdb_store::open(directory + "/store");
     if (!opened)
@@ -77,7 +79,8 @@ public:
     net->hold(caf::actor_cast<caf::actor>(*spawned), on_end);
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
-    TROUPE_TRY(listen_remotely(directory, address));
+    TROUPE_TRY(listen_remotely(directory, options.address));
+    TROUPE_TRY(serve_metrics(options.metrics));
     auto listening = net->local->listen("local:" + directory + "/master.sock");
     return listening ? result<void>{} : listening.error();
   }
@@ -107,7 +110,38 @@ public:
     return {};
   }
 
+  result<void> serve_metrics(const std::string& address) {
+    if (address.empty())
+      return {};
+    auto opened = metrics_endpoint::open(address, [this] { return collect(); });
+    if (!opened)
+      return opened.error();
+    metrics = std::move(*opened);
+    return {};
+  }
+
 private:
+  // Runs on a thread of the endpoint. A master that does not answer is left out.
+  std::vector<metric_family> collect() {
+    auto all = troupe::families_of(net->link.statistics());
+    auto add = [&](const auto& answer) {
+      auto more = families_of(answer);
+      all.insert(all.end(), more.begin(), more.end());
+    };
+    caf::scoped_actor self{net->system};
+    auto head = caf::actor_cast<master_client_api>(net->roots.front());
+    constexpr auto patience = std::chrono::seconds(1);
+    auto nothing = [](caf::error&) {};
+    self->request(head, patience, get_cluster_msg{})
+      .receive([&](const cluster_status_msg& x) { add(x); }, nothing);
+    self->request(head, patience, list_jobs_msg{})
+      .receive([&](const job_list_msg& x) { add(x); }, nothing);
+    metric_family records{"troupe_log_records_total", "Records of the event log", true, {}};
+    records.values.push_back({{}, static_cast<double>(log->last_sequence())});
+    all.push_back(std::move(records));
+    return all;
+  }
+
   std::unique_ptr<storage::rocksdb_store> store;
   std::unique_ptr<storage::commit_queue> writer;
   std::unique_ptr<storage::event_log> log;
@@ -117,14 +151,15 @@ private:
   master actor;
   std::unique_ptr<transport> remote; // outlives the bridge that uses it
   std::unique_ptr<role_system> net;
+  std::unique_ptr<metrics_endpoint> metrics;
 };
 
 } // namespace
 
 result<std::unique_ptr<running_role>>
-start_master(const std::string& directory, const std::string& address, end_callback on_end) {
+start_master(const std::string& directory, const head_options& options, end_callback on_end) {
   auto role = std::make_unique<master_role>();
-  TROUPE_TRY(role->start(directory, address, on_end));
+  TROUPE_TRY(role->start(directory, options, on_end));
   return std::unique_ptr<running_role>{std::move(role)};
 }
 

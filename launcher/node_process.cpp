@@ -4,6 +4,7 @@
 #include "launcher/machine.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
+#include "runtime/metrics.hpp"
 #include "runtime/zmq_transport.hpp"
 
 #include <caf/all.hpp>
@@ -52,6 +53,13 @@ public:
     auto listening = net->local->listen(endpoint);
     if (!listening)
       return listening.error();
+    if (!options.metrics.empty()) {
+      auto opened = metrics_endpoint::open(options.metrics,
+                                           [this] { return families_of(net->link.statistics()); });
+      if (!opened)
+        return opened.error();
+      metrics = std::move(*opened);
+    }
     if (options.join.empty()) {
       net->link.keep_connected(*net->local, "local:" + shared.directory + "/master.sock");
       return {};
@@ -80,6 +88,7 @@ private:
   node_agent actor;
   std::unique_ptr<transport> remote; // outlives the bridge that uses it
   std::unique_ptr<role_system> net;
+  std::unique_ptr<metrics_endpoint> metrics;
 };
 
 } // namespace

@@ -24,9 +24,8 @@ public:
 // error if it must.
 using end_callback = std::function<void(const error*)>;
 
-// `address`: where it listens for other machines, HOST or HOST:PORT; empty: for this one only.
-result<std::unique_ptr<running_role>> start_master(const std::string& directory,
-                                                   const std::string& address, end_callback on_end);
+result<std::unique_ptr<running_role>>
+start_master(const std::string& directory, const head_options& options, end_callback on_end);
 
 result<std::unique_ptr<running_role>> start_node(const shared_options& shared,
                                                  const node_options& options, end_callback on_end);

@@ -124,11 +124,11 @@ int supervise(const std::string& directory, const std::string& name,
 
 } // namespace
 
-int run_master(const shared_options& given, const std::string& address) {
+int run_master(const shared_options& given, const head_options& options) {
   auto directory = absolute(given.directory);
   return supervise(directory, "master", [&] {
     return serve(directory, "master",
-                 [&](end_callback on_end) { return start_master(directory, address, on_end); });
+                 [&](end_callback on_end) { return start_master(directory, options, on_end); });
   });
 }
 

@@ -83,6 +83,8 @@ int start_all(const shared_options& shared, const up_options& options) {
   std::vector<std::string> command{shared.program, "--dir", shared.directory, "master"};
   if (!options.address.empty())
     command.insert(command.end(), {"--address", options.address});
+  if (!options.metrics.empty())
+    command.insert(command.end(), {"--metrics", options.metrics});
   if (auto master = start_background(shared.directory, "master", command); !master)
     return complain(master.error());
   for (uint32_t i = 1; i <= options.nodes; ++i) {

@@ -141,6 +141,7 @@ struct bridge::state : std::enable_shared_from_this<state> {
   std::vector<std::unique_ptr<port>> ports;
   caf::actor timer;
   bool stopped = false;
+  bridge_statistics ended; // of the links that are no more
 };
 
 void bridge::state::on_link_up(transport& carrier, link_id id, bool accepted,
@@ -173,7 +174,7 @@ void bridge::state::on_frame(port& from, link_id id, frame_view frame, bool more
   // Not counted: its number belongs to a frame of this life that is still to come.
   if (auto& known = link->who(); known && stale(in, *known, options.life))
     return;
-  switch (link->count(in)) {
+  switch (link->count(in, frame.size())) {
   case peer_link::order::repeated:
     return;
   case peer_link::order::gap:
@@ -285,7 +286,9 @@ void bridge::state::end(const link_ptr& link, const error& reason) {
     return;
   {
     std::unique_lock guard{mutex};
-    links.erase({&link->carrier(), link->id()});
+    if (links.erase({&link->carrier(), link->id()}) != 0)
+      link->add_to(ended);
+    ended.links_lost += reason.code != errc::aborted ? 1 : 0;
     if (auto& who = link->who())
       if (auto i = peers.find(who->node); i != peers.end() && i->second == link)
         peers.erase(i);
@@ -422,6 +425,15 @@ void bridge::disconnect(node_id node) {
   }
   if (link)
     state_->end(link, {errc::aborted, "disconnected"});
+}
+
+bridge_statistics bridge::statistics() const {
+  std::shared_lock guard{state_->mutex};
+  auto total = state_->ended;
+  total.links = state_->links.size();
+  for (auto& [key, link] : state_->links)
+    link->add_to(total);
+  return total;
 }
 
 void bridge::stop() {

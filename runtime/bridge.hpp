@@ -56,6 +56,18 @@ struct peer {
   bool accepted = false; // it dialled us
 };
 
+// Since the bridge was made, and now.
+struct bridge_statistics {
+  uint64_t links = 0;
+  uint64_t links_lost = 0;
+  uint64_t requests_open = 0;
+  uint64_t held_bytes = 0;
+  uint64_t frames_in = 0;
+  uint64_t frames_out = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+};
+
 struct peer_events {
   std::function<void(const peer&)> up = [](const peer&) {};
   // errc::deadline: the peer was silent for too long; errc::aborted: this side ended the link;
@@ -113,6 +125,8 @@ public:
 
   // Ends the link to a node that misbehaves.
   void disconnect(node_id node);
+
+  bridge_statistics statistics() const;
 
   // Ends all links and every proxy; answers what is open with errc::aborted. The transports are
   // stopped.

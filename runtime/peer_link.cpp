@@ -96,6 +96,7 @@ result<void> peer_link::write_locked(std::span<std::byte> frame, urgency when) {
   stamp(frame, sent_ + 1, handled_told_);
   TROUPE_TRY(carrier_.send(id_, frame, when));
   ++sent_;
+  sent_bytes_ += frame.size();
   last_sent_ = now();
   return {};
 }
@@ -150,7 +151,17 @@ void peer_link::one_way_handled() {
     send_plain(codec_of<credit_msg>, caf::make_message(credit_msg{}));
 }
 
-peer_link::order peer_link::count(const envelope& frame) {
+void peer_link::add_to(bridge_statistics& total) {
+  std::lock_guard guard{mutex_};
+  total.requests_open += open_.size();
+  total.held_bytes += held_bytes_;
+  total.frames_in += received_;
+  total.frames_out += sent_;
+  total.bytes_in += received_bytes_;
+  total.bytes_out += sent_bytes_;
+}
+
+peer_link::order peer_link::count(const envelope& frame, size_t bytes) {
   last_heard_ns_.store(now().time_since_epoch().count(), std::memory_order_relaxed);
   if (frame.sequence() <= received_)
     return order::repeated;
@@ -159,6 +170,7 @@ peer_link::order peer_link::count(const envelope& frame) {
   ++received_;
   auto credit = frame.handled() + limits::one_way_window;
   std::lock_guard guard{mutex_};
+  received_bytes_ += bytes;
   if (credit > one_way_credit_ && frame.handled() <= one_way_sent_) {
     one_way_credit_ = credit;
     release_held_locked();

@@ -53,7 +53,7 @@ public:
   enum class order { next, repeated, gap };
 
   // Checks and counts a frame, and takes the credit it brings.
-  order count(const envelope& frame);
+  order count(const envelope& frame, size_t bytes);
 
   // The request that a reply answers, if it still waits.
   std::optional<open_request> take(uint64_t request);
@@ -71,6 +71,9 @@ public:
   // Proxies over this link, which die with it. False when the link has ended.
   bool add_proxy(const caf::strong_actor_ptr& proxy);
   std::vector<caf::strong_actor_ptr> proxies();
+
+  // Adds what this link has carried and what is open on it.
+  void add_to(bridge_statistics& total);
 
   transport& carrier() const { return carrier_; }
   link_id id() const { return id_; }
@@ -104,6 +107,8 @@ private:
   flatbuffers::FlatBufferBuilder builder_;
   std::optional<error> ended_;
   uint64_t sent_ = 0; // frames
+  uint64_t sent_bytes_ = 0;
+  uint64_t received_bytes_ = 0;
   uint64_t last_request_ = 0;
   uint64_t one_way_sent_ = 0;
   uint64_t one_way_credit_; // how many one-way messages may have been sent in all
@@ -115,7 +120,7 @@ private:
   size_t held_bytes_ = 0;
   std::vector<caf::weak_actor_ptr> proxies_;
 
-  uint64_t received_ = 0; // the receiving thread's
+  std::atomic<uint64_t> received_ = 0; // written by the receiving thread
   std::atomic<int64_t> last_heard_ns_;
   std::atomic<uint64_t> handled_ = 0; // one-way messages of the peer
 };

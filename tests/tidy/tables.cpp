@@ -44,6 +44,7 @@ std::span<const foreign> foreign_headers() {
     {"nlohmann/", {"launcher/", "actors/", "tests/"}},
     {"zlib.h", {"actors/training/idx_dataset.cpp", "tests/unit/", "tests/fuzz/"}},
     {"httplib.h", {"runtime/"}},
+    {"prometheus/", {"runtime/metrics.cpp"}},
     {"gtest/", {"tests/", "examples/"}},
     {"gmock/", {"tests/"}},
     {"gloo/", {"tests/bench/"}},
