@@ -15,6 +15,11 @@ inline constexpr size_t link_buffer_max = 16 << 20; // bytes that wait to be wri
 inline constexpr size_t held_bytes_max = 16 << 20;  // bytes that wait for credit, per link
 inline constexpr size_t links_max = 4096;           // links of one process
 inline constexpr size_t bulk_chunk_max = 1 << 20;   // bytes of one chunk of the bulk channel
+inline constexpr size_t bulk_reason_max = 1024;     // bytes of a reason to end a bulk transfer
+inline constexpr size_t bulk_offers_max = 4096;     // tickets of one bulk server
+inline constexpr size_t bulk_transfers_max = 64;    // transfers at one time of one bulk server
+inline constexpr size_t bulk_strangers_max = 64;    // its connections that have not proved a ticket
+inline constexpr uint64_t bulk_size_max = uint64_t{1} << 38; // bytes of one transfer
 
 static_assert(link_buffer_max >= 2 * frame_size_max);
 
