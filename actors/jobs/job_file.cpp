@@ -13,6 +13,7 @@ namespace troupe {
 namespace {
 
 constexpr size_t text_max = 1 << 20;
+constexpr size_t text_shown = 64; // of what was read, in an error text
 
 using keys = std::vector<std::string_view>;
 
@@ -33,9 +34,10 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string mend_for(const std::string& key, const keys& allowed) {
   auto nearest = std::min_element(allowed.begin(), allowed.end(), [&](auto a, auto b) {
-    return edit_distance(key.substr(0, 64), a) < edit_distance(key.substr(0, 64), b);
+    return edit_distance(key.substr(0, text_shown), a)
+           < edit_distance(key.substr(0, text_shown), b);
   });
-  if (edit_distance(key.substr(0, 64), *nearest) <= 3)
+  if (edit_distance(key.substr(0, text_shown), *nearest) <= 3)
     return "did you mean \"" + std::string{*nearest} + "\"?";
   std::string out = "the keys here are";
   for (auto x : allowed)
@@ -110,7 +112,8 @@ private:
       if (!entry.first.IsScalar())
         return fail(path, entry.first, "a key of " + name + " is not a text: write one");
       auto key = entry.first.Scalar();
-      auto below = path.empty() ? key : path + "." + key;
+      auto shown = key.substr(0, text_shown);
+      auto below = path.empty() ? shown : path + "." + shown;
       if (!seen.insert(key).second)
         return fail(below, entry.first, "key \"" + below + "\" comes twice: remove one");
       if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), key) == allowed.end())
@@ -215,7 +218,7 @@ private:
       auto normal = std::filesystem::path{x}.lexically_normal();
       if (x.empty() || normal.is_absolute() || *normal.begin() == "..")
         fail(path, value,
-             "output \"" + x
+             "output \"" + x.substr(0, text_shown)
                + "\" is not below the job's output directory: give a "
                  "relative path without \"..\"");
     }
@@ -289,7 +292,7 @@ public:
       for (auto& x : programs_)
         if (!options_.program_exists(x.program, job.directory))
           fail(x.path, x.at,
-               "program not found: \"" + x.program + "\" of " + x.path
+               "program not found: \"" + x.program.substr(0, text_shown) + "\" of " + x.path
                  + ": give a path that exists, seen from " + job.directory
                  + ", or a program on the PATH");
   }

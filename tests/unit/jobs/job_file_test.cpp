@@ -134,6 +134,16 @@ TEST(JobFile, SurvivesEveryTruncationAndMutation) {
   }
 }
 
+TEST(JobFile, DoesNotRepeatALongKeyWhole) {
+  std::string key(100'000, 'k');
+  for (const auto& text : {"{" + key + ": 1}", "{outputs: [../" + key + "]}",
+                           "{tasks: {" + key + ": {" + key + ": 1}}, name: x}"}) {
+    auto job = parse_job_file(text, at_path());
+    ASSERT_FALSE(job);
+    EXPECT_LT(job.error().text.size(), 400u);
+  }
+}
+
 // Where each `${` looks as far as the last '}', this takes minutes.
 TEST(JobFile, ReadsALongTextOfParametersThatDoNotEnd) {
   std::string open;
