@@ -258,7 +258,8 @@ private:
   void start_actors() {
     log_ = *storage::event_log::open(store_, commits_);
     facts_ = *storage::metadata::open(store_, commits_);
-    lineage_ = std::make_unique<lineage_projection>(*facts_, "jobs");
+    lineage_
+      = std::make_unique<lineage_projection>(*facts_, "jobs", lineage_work::on_callers_thread);
     master_ports ports;
     ports.log = log_.get();
     ports.lineage = lineage_.get();

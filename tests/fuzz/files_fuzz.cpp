@@ -1,0 +1,199 @@
+// Damaged files and stored records: what a disk, a torn write or a hand gives us to read.
+#include "actors/training/idx_dataset.hpp"
+#include "launcher/executors.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/keys.hpp"
+#include "storage/checkpoint_file.hpp"
+#include "storage/commit_inline.hpp"
+#include "storage/event_log.hpp"
+#include "storage/memory_store.hpp"
+#include "storage/metadata_record.hpp"
+#include "storage/record.hpp"
+#include "tests/fuzz/allocations.hpp"
+#include "tests/fuzz/cases.hpp"
+#include "tests/fuzz/random_frame.hpp"
+#include "tests/support/two_nodes.hpp"
+
+#include <zlib.h>
+
+#include <fstream>
+
+namespace troupe::testing {
+namespace {
+
+std::string text_of(const byte_vector& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string damaged(const std::string& text, random_source& random) {
+  byte_vector bytes{text.begin(), text.end()};
+  mutate(bytes, byte_vector(bytes), random);
+  return text_of(bytes);
+}
+
+class FuzzFiles : public ::testing::Test {
+protected:
+  void SetUp() override { log::set_level(log::level::off); }
+  void TearDown() override { log::set_level(log::level::info); }
+
+  std::string path_of(const std::string& name) const { return (scratch.path / name).string(); }
+
+  void write(const std::string& name, const std::string& bytes) const {
+    std::ofstream{path_of(name), std::ios::binary | std::ios::trunc} << bytes;
+  }
+
+  std::string read(const std::string& name) const {
+    std::ifstream in{path_of(name), std::ios::binary};
+    return {std::istreambuf_iterator<char>{in}, {}};
+  }
+
+  scratch_directory scratch;
+};
+
+TEST_F(FuzzFiles, ADamagedLogGivesWhatWasWrittenOrNothing) {
+  fuzz("ADamagedLogGivesWhatWasWrittenOrNothing", 2000, [](random_source& random) {
+    storage::memory_store store;
+    storage::commit_inline commits{store};
+    std::vector<std::string> events;
+    {
+      auto log = *storage::event_log::open(store, commits);
+      for (auto n = 1 + random.below(6); n > 0; --n)
+        events.push_back(hostile_text(random, 1000));
+      log->append(events, [](const result<uint64_t>& x) { EXPECT_TRUE(x); });
+      if (random.chance(0.5))
+        log->save_snapshot(1 + random.below(events.size()), hostile_text(random, 1000),
+                           [](const result<void>& x) { EXPECT_TRUE(x); });
+    }
+    std::vector<std::pair<std::string, std::string>> pairs;
+    EXPECT_TRUE(store.scan("", "", storage::no_limit, [&](auto key, auto value) {
+      pairs.emplace_back(key, value);
+      return true;
+    }));
+    auto& [key, value] = pairs[random.below(pairs.size())];
+    storage::batch change;
+    if (random.chance(0.2))
+      change.erase(key);
+    else
+      change.put(random.chance(0.1) ? damaged(key, random) : key, damaged(value, random));
+    ASSERT_TRUE(store.commit(change, storage::durability::synced));
+
+    auto log = storage::event_log::open(store, commits);
+    if (!log)
+      return;
+    auto known = (*log)->load_snapshot();
+    if (!known)
+      return;
+    auto outcome = (*log)->replay(1, [&](uint64_t sequence, std::string_view bytes) {
+      ASSERT_LE(sequence, events.size());
+      EXPECT_EQ(bytes, events[sequence - 1]);
+    });
+    EXPECT_TRUE(outcome) << outcome.error().text;
+  });
+}
+
+// The checksum is right, what is in it is not.
+TEST_F(FuzzFiles, RecordsOfAnotherShapeAreRefused) {
+  fuzz("RecordsOfAnotherShapeAreRefused", 5000, [](random_source& random) {
+    storage::artifact x;
+    x.id = storage::artifact_id(hostile_text(random, 100));
+    x.type = "file";
+    x.uri = hostile_text(random, 1000);
+    x.properties[hostile_text(random, 100)] = hostile_text(random, 1000);
+    auto key = storage::artifact_key(x.id);
+    auto value = storage::encode(x);
+    auto whole = storage::read_artifact(key, value);
+    ASSERT_TRUE(whole);
+    EXPECT_TRUE(*whole == x);
+    auto payload = damaged(std::string{*storage::unseal(key, value)}, random);
+    auto sealed = storage::seal(key, payload);
+    auto before = allocated();
+    (void)storage::read_artifact(key, sealed);
+    (void)storage::read_execution(key, sealed);
+    (void)storage::read_edge(key, sealed);
+    (void)storage::read_back_edge(key, sealed);
+    EXPECT_LE(allocated() - before, 200 * sealed.size() + 8192);
+    auto bad = damaged(value, random);
+    EXPECT_EQ(static_cast<bool>(storage::unseal(key, bad)), bad == value);
+  });
+}
+
+TEST_F(FuzzFiles, ADamagedCheckpointIsRefused) {
+  std::vector<float> values(60, 0.5f);
+  std::vector<storage::tensor_view> tensors{{"weights", {60}, values}, {"bias", {3, 20}, values}};
+  auto path = path_of("checkpoint");
+  ASSERT_TRUE(storage::write_checkpoint_file(path, 1, 2, tensors, {{"plan", "seed 1"}}));
+  auto good = read("checkpoint");
+  fuzz("ADamagedCheckpointIsRefused", 300, [&](random_source& random) {
+    auto bad = damaged(good, random);
+    write("checkpoint", bad);
+    auto before = allocated();
+    EXPECT_EQ(static_cast<bool>(storage::read_checkpoint(path)), bad == good);
+    EXPECT_EQ(static_cast<bool>(storage::verify_checkpoint_file(path)), bad == good);
+    EXPECT_LE(allocated() - before, 64 * bad.size() + (64 << 10));
+  });
+}
+
+std::string big_endian(uint32_t x) {
+  return {static_cast<char>(x >> 24), static_cast<char>(x >> 16), static_cast<char>(x >> 8),
+          static_cast<char>(x)};
+}
+
+TEST_F(FuzzFiles, ADamagedDatasetIsRefusedOrWhole) {
+  fuzz("ADamagedDatasetIsRefusedOrWhole", 100, [this](random_source& random) {
+    auto count = static_cast<uint32_t>(1 + random.below(20));
+    auto images = std::string{big_endian(0x803)}.append(big_endian(count));
+    images.append(big_endian(4)).append(big_endian(4)).append(16 * count, '\7');
+    auto labels = std::string{big_endian(0x801)}.append(big_endian(count)).append(count, '\3');
+    write("labels", random.chance(0.3) ? damaged(labels, random) : labels);
+    auto* file = gzopen(path_of("images").c_str(), "wb");
+    gzwrite(file, images.data(), static_cast<unsigned>(images.size()));
+    gzclose(file);
+    write("images", damaged(random.chance(0.5) ? read("images") : images, random));
+    auto before = allocated();
+    auto data = training::read_idx_dataset(path_of("images"), path_of("labels"), 10);
+    EXPECT_LE(allocated() - before, 16u << 20);
+    if (!data)
+      return;
+    EXPECT_EQ(data->pixels.size(), data->size() * data->rows * data->columns);
+  });
+}
+
+TEST_F(FuzzFiles, DamagedKeysAreRefusedOrKeys) {
+  auto made = make_keys(scratch.path, "node-1");
+  ASSERT_TRUE(made);
+  auto secret = read("keys/node-1.secret");
+  auto open = read("keys/authorized/node-1.public");
+  fuzz("DamagedKeysAreRefusedOrKeys", 100, [&](random_source& random) {
+    write("keys/node-1.secret", damaged(secret, random));
+    write("keys/authorized/node-1.public", damaged(open, random));
+    if (auto keys = load_keys(scratch.path, "node-1"); keys) {
+      EXPECT_EQ(keys->public_key.size(), 40u);
+      EXPECT_EQ(keys->secret_key.size(), 40u);
+    }
+    if (auto key = load_public_key(scratch.path, "node-1"); key) {
+      EXPECT_EQ(key->size(), 40u);
+    }
+    EXPECT_TRUE(load_authorized(scratch.path));
+    EXPECT_FALSE(load_keys(scratch.path, hostile_text(random, 1000) + "/"));
+  });
+}
+
+// What an agent finds of the executors that its earlier life left.
+TEST_F(FuzzFiles, DamagedStatesOfExecutorsAreLeftOut) {
+  auto own = path_of("state");
+  std::filesystem::create_directory(own);
+  fuzz("DamagedStatesOfExecutorsAreLeftOut", 300, [&](random_source& random) {
+    auto order = text_of(random_table(*start_task::MiniReflectTypeTable(), random));
+    auto state = std::to_string(::getpid()).append("\n").append(order);
+    write("state/1.1.worker.0.task", random.chance(0.1) ? state : damaged(state, random));
+    // Its endpoint stands in the command line of this process.
+    auto executors = launcher::make_executors({"/bin/true", "node-1", "fuzz_test", own, ""});
+    for (auto& [found, process] : executors->left_running()) {
+      EXPECT_EQ(process, ::getpid());
+      EXPECT_TRUE(found.task);
+    }
+  });
+}
+
+} // namespace
+} // namespace troupe::testing
