@@ -137,7 +137,7 @@ int fail_with(const error& why, int code) {
   return code;
 }
 
-int run(std::vector<std::string> given) {
+int run(const task_guard& guard, std::vector<std::string> given) {
   if (!given.empty() && given.front() == "--help") {
     std::fputs(usage, stdout);
     return 0;
@@ -153,7 +153,7 @@ int run(std::vector<std::string> given) {
   ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   system_clock time;
-  task_executor executor{std::move(*options), time};
+  task_executor executor{std::move(*options), time, guard};
   std::atomic<bool> over = false;
   std::thread waiter{[&] {
     for (int number = 0; !over && ::sigwait(&ends, &number) == 0;)
@@ -167,11 +167,20 @@ int run(std::vector<std::string> given) {
   return code ? *code : fail_with(code.error(), 3);
 }
 
+int run_or_serve(int argc, char** argv) {
+  auto guard = task_guard::start();
+  if (!guard)
+    return fail_with(guard.error(), 3);
+  if (argc > 1 && std::string_view{argv[1]} == launcher::fork_server_option)
+    return launcher::serve_forks(argc, argv, guard->process(), [&](std::vector<std::string> given) {
+      return run(*guard, std::move(given));
+    });
+  return run(*guard, {argv + 1, argv + argc});
+}
+
 } // namespace
 } // namespace troupe
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view{argv[1]} == troupe::launcher::fork_server_option)
-    return troupe::launcher::serve_forks(argc, argv, troupe::run);
-  return troupe::run({argv + 1, argv + argc});
+  return troupe::run_or_serve(argc, argv);
 }

@@ -66,27 +66,28 @@ bool tell(fork_news news) {
   return send_whole(channel, &news, sizeof news);
 }
 
-bool tell_ended(int signals) {
+// False when the client, or the process that is needed, is gone.
+bool tell_ended(int signals, int needed) {
   signalfd_siginfo info;
   while (::read(signals, &info, sizeof info) > 0) {
   }
   int status = 0;
   for (pid_t process; (process = ::waitpid(-1, &status, WNOHANG)) > 0;)
-    if (!tell({fork_news::ended, process, status}))
+    if (process == needed || !tell({fork_news::ended, process, status}))
       return false;
   return true;
 }
 
 } // namespace
 
-int serve_forks(int count, char** arguments,
+int serve_forks(int count, char** arguments, int needed,
                 const std::function<int(std::vector<std::string>)>& run) {
   auto signals = child_signals();
   for (;;) {
     pollfd wait[2] = {{channel, POLLIN, 0}, {signals, POLLIN, 0}};
     if (::poll(wait, 2, -1) < 0)
       continue;
-    if (wait[1].revents && !tell_ended(signals))
+    if (wait[1].revents && !tell_ended(signals, needed))
       return 0;
     if (!wait[0].revents)
       continue;

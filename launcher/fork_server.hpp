@@ -56,9 +56,10 @@ private:
 
 inline constexpr auto fork_server_option = "--fork-server";
 
-// Serves the client at descriptor 0 until it is gone; `run` is called in each fork, and its result
-// is the fork's exit code. `arguments` are those of main: a fork writes its own words over them.
-int serve_forks(int count, char** arguments,
+// Serves the client at descriptor 0 until it is gone, or `needed`, a child of this process, has
+// ended. `run` is called in each fork, and its result is the fork's exit code. `arguments` are
+// those of main: a fork writes its own words over them.
+int serve_forks(int count, char** arguments, int needed,
                 const std::function<int(std::vector<std::string>)>& run);
 
 } // namespace troupe::launcher

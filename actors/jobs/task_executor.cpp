@@ -125,8 +125,8 @@ bridge_options options_of(const task_executor_options& from, const clock& time) 
 } // namespace
 
 struct task_executor::session {
-  session(task_executor_options options_, const clock& time_)
-    : options(std::move(options_)), process(time_), system(small(config)),
+  session(task_executor_options options_, const clock& time_, const task_guard& guard)
+    : options(std::move(options_)), process(time_, guard), system(small(config)),
       carrier(make_local_transport()),
       link(system, options_of(options, time_),
            {[this](const peer& who) { tell(who, true); },
@@ -168,8 +168,9 @@ struct task_executor::session {
   bool stop_asked = false;
 };
 
-task_executor::task_executor(task_executor_options options, const clock& time)
-  : session_(std::make_unique<session>(std::move(options), time)) {}
+task_executor::task_executor(task_executor_options options, const clock& time,
+                             const task_guard& guard)
+  : session_(std::make_unique<session>(std::move(options), time, guard)) {}
 
 task_executor::~task_executor() = default;
 

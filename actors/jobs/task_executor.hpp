@@ -48,8 +48,8 @@ struct task_executor_options {
 
 class task_executor {
 public:
-  // `time` outlives the executor.
-  task_executor(task_executor_options options, const clock& time);
+  // `time` and `guard` outlive the executor.
+  task_executor(task_executor_options options, const clock& time, const task_guard& guard);
   ~task_executor();
 
   task_executor(const task_executor&) = delete;

@@ -18,28 +18,16 @@
 
 namespace troupe {
 
-owned_fd& owned_fd::operator=(owned_fd&& other) noexcept {
-  if (this != &other) {
-    close();
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-void owned_fd::close() noexcept {
-  if (fd_ >= 0)
-    ::close(std::exchange(fd_, -1));
-}
-
 namespace {
 
-// What the child does between fork and exec: prepared before, as nothing there may allocate.
+// What the child does between vfork and exec: prepared before, as it shares this memory until then.
 struct launch {
   std::string program;
   std::vector<char*> arguments;
   std::vector<std::string> variables;
   std::vector<char*> environment;
   owned_fd null, output_write, metrics_write, failed_write;
+  owned_fd self;          // the pidfd of this process
   int metrics_number = 0; // of metrics_write in the child
   cpu_set_t cores;
 };
@@ -61,6 +49,10 @@ result<pipe_ends> make_pipe() {
     return {errc::io, "no pipe for the task: " + std::string{std::strerror(errno)}
                         + "; raise the limit of open files"};
   return pipe_ends{owned_fd{ends[0]}, owned_fd{ends[1]}};
+}
+
+owned_fd pidfd_of(pid_t process) {
+  return owned_fd{static_cast<int>(::syscall(SYS_pidfd_open, process, 0))};
 }
 
 // Out of the way of the small numbers that the child's descriptors get.
@@ -112,30 +104,17 @@ result<std::string> find_program(const task_command& what) {
                              + "; install it on the node or give its full path"};
 }
 
-[[noreturn]] void guard(int lifeline) {
-  ::prctl(PR_SET_NAME, "troupe-guard");
-  // Every descriptor but the lifeline: the guard must not keep a socket or a pipe open.
-  if (lifeline > 0)
-    ::close_range(0, static_cast<unsigned>(lifeline) - 1, 0);
-  ::close_range(static_cast<unsigned>(lifeline) + 1, ~0u, 0);
-  char byte = 0;
-  while (::read(lifeline, &byte, 1) < 0 && errno == EINTR) {
-  }
-  ::kill(0, SIGKILL);
-  ::_exit(0);
-}
-
 [[noreturn]] void give_up(const launch& prepared, step where) {
   launch_failure why{where, errno};
   auto written = ::write(prepared.failed_write.get(), &why, sizeof why);
   ::_exit(written == sizeof why ? 127 : 126);
 }
 
-[[noreturn]] void become(const task_command& what, const launch& prepared, pid_t leader,
+[[noreturn]] void become(const task_command& what, const launch& prepared, const task_guard& guard,
                          pid_t parent) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent)
     ::_exit(126);
-  if (::setpgid(0, leader) != 0)
+  if (::setpgid(0, 0) != 0 || !guard.watch(::getpid(), prepared.self.get()))
     give_up(prepared, step::set_up);
   for (int number = 1; number < 32; ++number)
     ::signal(number, SIG_DFL);
@@ -204,6 +183,7 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   move_up(out.failed_write);
   out.metrics_number = free_number(what.inherited);
   out.null = owned_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  out.self = pidfd_of(::getpid());
   running.log = owned_fd{
     ::open(what.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644)};
   struct stat now {};
@@ -229,34 +209,23 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   return out;
 }
 
-// Forks the guard and the command. Signals are blocked across, so that no handler of ours runs in
-// them.
-result<void> fork_group(const task_command& what, const launch& prepared, process_group& running) {
-  auto lifeline = make_pipe();
-  if (!lifeline)
-    return lifeline.error();
+// Signals are blocked across, so that no handler of ours runs in the child.
+result<void> fork_command(const task_command& what, const launch& prepared, const task_guard& guard,
+                          process_group& running) {
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   auto parent = ::getpid();
-  running.leader = ::fork();
-  if (running.leader == 0) {
-    ::setpgid(0, 0);
-    guard(lifeline->read.get());
-  }
-  if (running.leader > 0) {
-    ::setpgid(running.leader, running.leader);
-    running.command = ::fork();
-    if (running.command == 0)
-      become(what, prepared, running.leader, parent);
-  }
+  // Copying the tables of this process's memory would cost more than all else here.
+  running.command = ::vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork)
+  if (running.command == 0)
+    become(what, prepared, guard, parent);
   auto code = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  running.lifeline = std::move(lifeline->write);
-  if (running.leader < 0 || running.command < 0)
+  if (running.command < 0)
     return {errc::io, "no process for the task: " + std::string{std::strerror(code)}
                         + "; raise the limit of processes"};
-  running.exited = owned_fd{static_cast<int>(::syscall(SYS_pidfd_open, running.command, 0))};
+  running.exited = pidfd_of(running.command);
   if (!running.exited)
     return {errc::io, "the kernel gives no pidfd: " + std::string{std::strerror(errno)}
                         + "; Linux 5.3 or later is needed"};
@@ -265,14 +234,15 @@ result<void> fork_group(const task_command& what, const launch& prepared, proces
 
 } // namespace
 
-result<void> launch_group(const task_command& what, process_group& running) {
+result<void> launch_group(const task_command& what, const task_guard& guard,
+                          process_group& running) {
   owned_fd failed;
   {
     auto prepared = prepare(what, running, failed);
     if (!prepared)
       return prepared.error();
-    if (auto forked = fork_group(what, *prepared, running); !forked) {
-      end_group(running);
+    if (auto forked = fork_command(what, *prepared, guard, running); !forked) {
+      end_group(guard, running);
       return forked.error();
     }
   } // closes our copies of the child's ends
@@ -282,21 +252,19 @@ result<void> launch_group(const task_command& what, process_group& running) {
   }
   if (got != sizeof why)
     return {};
-  end_group(running);
+  end_group(guard, running);
   return explain(why, what);
 }
 
-int end_group(process_group& running) {
-  if (running.leader > 0)
-    ::kill(-running.leader, SIGKILL);
+int end_group(const task_guard& guard, process_group& running) {
+  if (running.command <= 0)
+    return 0;
+  ::kill(-running.command, SIGKILL);
+  // Before the number of the group may be given away.
+  guard.forget(running.command);
   int status = 0;
-  if (running.command > 0)
-    while (::waitpid(running.command, &status, 0) < 0 && errno == EINTR) {
-    }
-  running.lifeline.close(); // ends a guard that was killed before it led the group
-  if (running.leader > 0)
-    while (::waitpid(running.leader, nullptr, 0) < 0 && errno == EINTR) {
-    }
+  while (::waitpid(running.command, &status, 0) < 0 && errno == EINTR) {
+  }
   return status;
 }
 

@@ -1,9 +1,11 @@
 // A process group with a command in it, between fork and exec: what task_process watches.
 //
-// The guard leads the group and holds one end of the lifeline. When the other end is gone, because
-// it was closed or because this process died, it kills the group, itself included.
+// The command leads the group. The guard knows of the group before the command is executed, and
+// kills it when this process dies.
 #pragma once
 
+#include "actors/jobs/owned_fd.hpp"
+#include "actors/jobs/task_guard.hpp"
 #include "runtime/base/result.hpp"
 
 #include <sys/types.h>
@@ -11,27 +13,9 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace troupe {
-
-// A file descriptor that is closed with its owner.
-class owned_fd {
-public:
-  owned_fd() = default;
-  explicit owned_fd(int fd) : fd_(fd) {}
-  owned_fd(owned_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  owned_fd& operator=(owned_fd&& other) noexcept;
-  ~owned_fd() { close(); }
-
-  int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-  void close() noexcept;
-
-private:
-  int fd_ = -1;
-};
 
 struct task_command {
   std::vector<std::string> command;               // the program, looked up in the task's PATH
@@ -46,12 +30,10 @@ struct task_command {
 
 // The group while it lives. A plain record: end_group() must be called once it was launched.
 struct process_group {
-  pid_t leader = 0; // the guard, whose number is the group's
-  pid_t command = 0;
-  owned_fd lifeline;
-  owned_fd exited;  // the pidfd of the command
-  owned_fd output;  // its standard output and error, read end, non-blocking
-  owned_fd metrics; // read end, non-blocking
+  pid_t command = 0; // and the number of the group
+  owned_fd exited;   // the pidfd of the command
+  owned_fd output;   // its standard output and error, read end, non-blocking
+  owned_fd metrics;  // read end, non-blocking
   owned_fd log;
   uint64_t logged = 0; // bytes in the log
 };
@@ -59,9 +41,10 @@ struct process_group {
 // Starts the command in a group of its own. An error means that nothing runs; it names what could
 // not be started: errc::not_found for a program or a directory, errc::io otherwise. The command
 // gets SIGKILL when the calling thread ends.
-result<void> launch_group(const task_command& what, process_group& running);
+result<void> launch_group(const task_command& what, const task_guard& guard,
+                          process_group& running);
 
 // Kills what is left of the group and returns the command's wait status; waits for the command.
-int end_group(process_group& running);
+int end_group(const task_guard& guard, process_group& running);
 
 } // namespace troupe

@@ -55,8 +55,8 @@ task_exit read_status(int status, const std::string& log_file) {
 
 } // namespace
 
-task_process::task_process(const clock& time)
-  : time_(time), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+task_process::task_process(const clock& time, const task_guard& guard)
+  : time_(time), guard_(guard), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   TROUPE_ASSERT(wake_);
 }
 
@@ -83,10 +83,10 @@ result<task_exit> task_process::run(const task_command& what,
     if (kill_at_)
       return {errc::aborted, "the task was stopped before it started"};
   }
-  TROUPE_TRY(launch_group(what, running));
+  TROUPE_TRY(launch_group(what, guard_, running));
   started(running.command);
   watch(running, what);
-  auto out = read_status(end_group(running), what.log_file);
+  auto out = read_status(end_group(guard_, running), what.log_file);
   pump(running, what.log_bytes_max);
   read_metrics(running);
   std::lock_guard hold{mutex_};
@@ -126,12 +126,12 @@ duration task_process::enforce_stop(group& running) {
   if (!kill_at_ || running.killed)
     return duration{-1};
   if (!std::exchange(running.terminated, true))
-    ::kill(-running.leader, SIGTERM);
+    ::kill(-running.command, SIGTERM);
   auto left = *kill_at_ - time_.now();
   if (left > duration{})
     return left;
   running.killed = true;
-  ::kill(-running.leader, SIGKILL);
+  ::kill(-running.command, SIGKILL);
   return duration{-1};
 }
 

@@ -1,11 +1,11 @@
 // The user's command as one process group: started, watched, stopped, never left behind.
 //
-//   executor --run--> guard (leads the group) + command (in the group) --fork--> its children
+//   executor --run--> command (leads the group) --fork--> its children (in the group)
 //
 // Guarantees
 // - When run() returns, every process of the group has been sent SIGKILL. The same happens when
-//   this process dies, however it dies: the guard holds one end of a pipe and kills its group,
-//   itself included, when the other end is gone. A process that leaves the group is not followed.
+//   this process dies, however it dies (task_guard.hpp). A process that leaves the group is not
+//   followed.
 // - stop() sends SIGTERM to the group, and SIGKILL when the grace is over. The group ends with its
 //   command: a shell that does not wait for its children takes their grace from them.
 // - Standard output and error are appended to the log file up to `log_bytes_max`; then one line
@@ -42,8 +42,8 @@ struct task_exit {
 
 class task_process {
 public:
-  // `time` outlives the process.
-  explicit task_process(const clock& time);
+  // `time` and `guard` outlive the process.
+  task_process(const clock& time, const task_guard& guard);
 
   // Runs the command to its end. An error says why it could not be started: errc::not_found when
   // the program or the directory does not exist, errc::io otherwise, errc::aborted when stop() came
@@ -65,6 +65,7 @@ private:
   duration enforce_stop(group& running);
 
   const clock& time_;
+  const task_guard& guard_;
   owned_fd wake_; // an eventfd: stop() was called
   mutable std::mutex mutex_;
   std::optional<time_point> kill_at_;

@@ -81,6 +81,7 @@ struct agent_node : testing::test_node {
 class TaskExecutor : public ::testing::Test {
 protected:
   void SetUp() override {
+    ASSERT_TRUE(guard);
     endpoint = "local:" + (scratch.path / "agent.sock").string();
     options.agent_endpoint = endpoint;
     options.agent_node = "agent-1";
@@ -103,7 +104,7 @@ protected:
   }
 
   void start() {
-    executor = std::make_unique<task_executor>(options, time);
+    executor = std::make_unique<task_executor>(options, time, *guard);
     code = std::async(std::launch::async, [this] {
       auto ended = executor->run();
       return ended ? *ended : -1;
@@ -130,6 +131,7 @@ protected:
     return out.str();
   }
 
+  result<task_guard> guard = task_guard::start();
   testing::scratch_directory scratch;
   std::string endpoint;
   system_clock time;

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <filesystem>
@@ -23,6 +25,7 @@ protected:
   void SetUp() override {
     std::string pattern = std::filesystem::temp_directory_path() / "troupe-task-XXXXXX";
     scratch = ::mkdtemp(pattern.data());
+    ASSERT_TRUE(guard);
     std::array<int, 2> ends{};
     ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
     held_read = owned_fd{ends[0]};
@@ -71,7 +74,8 @@ protected:
   std::filesystem::path scratch;
   owned_fd held_read, held_write;
   system_clock time;
-  task_process process{time};
+  result<task_guard> guard = task_guard::start(); // before this process has threads
+  task_process process{time, *guard};
   int started = 0;
 };
 
@@ -225,7 +229,7 @@ TEST_F(TaskProcess, TheGroupDiesWithTheProcessThatStartedIt) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     held_read.close();
-    task_process own{time};
+    task_process own{time, *guard};
     auto ended = own.run(what, [](int) {});
     ::_exit(ended ? 0 : 1);
   }
@@ -233,6 +237,48 @@ TEST_F(TaskProcess, TheGroupDiesWithTheProcessThatStartedIt) {
   ASSERT_EQ(::kill(child, SIGKILL), 0);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_TRUE(all_gone());
+}
+
+TEST(TaskGuard, EndsWhenNobodyIsLeftWhoCouldWatch) {
+  auto guard = task_guard::start();
+  ASSERT_TRUE(guard);
+  auto process = guard->process();
+  guard = error{errc::aborted, ""};
+  int status = -1;
+  EXPECT_EQ(::waitpid(process, &status, 0), process);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(TaskGuard, LeavesAGroupAloneThatItsOwnerForgot) {
+  auto guard = task_guard::start();
+  ASSERT_TRUE(guard);
+  auto waits = [] {
+    auto process = ::fork();
+    if (process == 0) {
+      ::setpgid(0, 0);
+      for (;;)
+        ::pause();
+    }
+    ::setpgid(process, process);
+    return process;
+  };
+  auto process = guard->process();
+  auto forgotten = waits(), watched = waits(), owner = waits();
+  ASSERT_GT(std::min({forgotten, watched, owner}), 0);
+  owned_fd alive{static_cast<int>(::syscall(SYS_pidfd_open, owner, 0))};
+  EXPECT_TRUE(guard->watch(forgotten, alive.get()));
+  EXPECT_TRUE(guard->watch(watched, alive.get()));
+  EXPECT_TRUE(guard->forget(forgotten));
+  ::kill(owner, SIGKILL);
+  guard = error{errc::aborted, ""};
+  int status = 0;
+  EXPECT_EQ(::waitpid(watched, &status, 0), watched);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(::waitpid(owner, nullptr, 0), owner);
+  EXPECT_EQ(::waitpid(forgotten, nullptr, WNOHANG), 0);
+  ::kill(forgotten, SIGKILL);
+  ::waitpid(forgotten, nullptr, 0);
+  EXPECT_EQ(::waitpid(process, nullptr, 0), process) << "it ends with its last group";
 }
 
 } // namespace
