@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 namespace troupe::launcher {
@@ -15,6 +16,19 @@ namespace {
 
 // Room for the command line of a fork.
 constexpr size_t words_shown = 4096;
+
+// Ours, and the setting that is for the server only. `setting` holds it.
+std::vector<char*> environment_of_server(std::string& setting) {
+  std::vector<char*> out;
+  for (char** each = environ; *each; ++each)
+    out.push_back(*each);
+  if (!std::getenv(bind_variable)) {
+    setting.append(bind_variable).append("=").append(bind_value);
+    out.push_back(setting.data());
+  }
+  out.push_back(nullptr);
+  return out;
+}
 
 } // namespace
 
@@ -38,7 +52,9 @@ result<void> fork_client::start_server() {
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
   std::string program = program_, option = fork_server_option, room(words_shown, ' ');
   char* words[] = {program.data(), option.data(), room.data(), nullptr};
-  auto code = ::posix_spawn(&server_, words[0], &files, &attributes, words, environ);
+  std::string setting;
+  auto environment = environment_of_server(setting);
+  auto code = ::posix_spawn(&server_, words[0], &files, &attributes, words, environment.data());
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&files);
   ::close(ends[1]);

@@ -11,6 +11,11 @@ namespace troupe::launcher {
 // A request is its size and then the words, each ended by a zero byte.
 using request_size = uint32_t;
 
+// In the server's environment, unless the user's own setting is there, and not in that of a fork:
+// the server looks up the functions of its libraries once, rather than each fork what it calls.
+inline constexpr auto bind_variable = "LD_BIND_NOW";
+inline constexpr auto bind_value = "fork-server";
+
 struct fork_news {
   enum : int32_t { forked, ended } what = forked;
   int32_t process = 0; // negative: -errno of the fork that failed

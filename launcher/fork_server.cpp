@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 namespace troupe::launcher {
 
@@ -83,6 +85,8 @@ bool tell_ended(int signals, int needed) {
 int serve_forks(int count, char** arguments, int needed,
                 const std::function<int(std::vector<std::string>)>& run) {
   auto signals = child_signals();
+  if (auto* bind = std::getenv(bind_variable); bind && std::string_view{bind} == bind_value)
+    ::unsetenv(bind_variable);
   for (;;) {
     pollfd wait[2] = {{channel, POLLIN, 0}, {signals, POLLIN, 0}};
     if (::poll(wait, 2, -1) < 0)
