@@ -15,6 +15,11 @@ namespace {
 
 using json = nlohmann::json;
 
+// A path or a reason may be no UTF-8, which JSON has to be.
+std::string pretty(const json& x) {
+  return x.dump(2, ' ', false, json::error_handler_t::replace);
+}
+
 json tree_of(const job_status_msg& x) {
   json tasks = json::array();
   for (auto& each : x.tasks) {
@@ -91,14 +96,14 @@ std::string name_of(task_state x) {
 }
 
 std::string json_of(const job_status_msg& x) {
-  return tree_of(x).dump(2);
+  return pretty(tree_of(x));
 }
 
 std::string json_of(const job_list_msg& x) {
   json list = json::array();
   for (auto& each : x.jobs)
     list.push_back(tree_of(*each));
-  return list.dump(2);
+  return pretty(list);
 }
 
 std::string json_of(const cluster_status_msg& x) {
@@ -114,12 +119,11 @@ std::string json_of(const cluster_status_msg& x) {
                      {"memory_free", n->memory_free},
                      {"accelerators", n->accelerators},
                      {"accelerators_free", n->accelerators_free}});
-  return json{{"name", x.name},
-              {"epoch", x.epoch},
-              {"pid", x.pid},
-              {"jobs_active", x.jobs_active},
-              {"nodes", nodes}}
-    .dump(2);
+  return pretty({{"name", x.name},
+                 {"epoch", x.epoch},
+                 {"pid", x.pid},
+                 {"jobs_active", x.jobs_active},
+                 {"nodes", nodes}});
 }
 
 void print(const job_status_msg& x) {
