@@ -55,13 +55,8 @@ int follow(client& cluster, const shared_options& shared, uint64_t job) {
   uint64_t after = 0;
   for (;;) {
     auto news = cluster.watch(job, after);
-    if (!news) {
-      // A master that was restarted is back in a moment; the job went on meanwhile.
-      if (news.error().code != errc::node_lost)
-        return complain(news.error());
-      ::poll(nullptr, 0, 100);
-      continue;
-    }
+    if (!news)
+      return complain(news.error());
     for (auto& event : news->events) {
       after = std::max(after, event->sequence);
       if (!shared.json)
@@ -107,10 +102,12 @@ int submit(const shared_options& shared, const submit_options& options) {
     std::printf("%s\n", text_of(*spec).c_str());
     return 0;
   }
+  if (!client::was_started(shared.directory))
+    return submit_embedded(shared, options, std::move(*spec));
   auto cluster = client::connect(shared.directory);
-  if (cluster)
-    return submit_to(**cluster, shared, options, std::move(*spec));
-  return submit_embedded(shared, options, std::move(*spec));
+  if (!cluster)
+    return complain(cluster.error());
+  return submit_to(**cluster, shared, options, std::move(*spec));
 }
 
 } // namespace troupe::launcher

@@ -126,8 +126,11 @@ int up(const shared_options& given, const up_options& options) {
 int down(const shared_options& given) {
   auto shared = given;
   shared.directory = fs::absolute(given.directory).lexically_normal().string();
-  if (background_processes(shared.directory).empty())
+  std::error_code ignored;
+  if (background_processes(shared.directory).empty()) {
+    fs::remove(shared.directory + "/master.sock", ignored); // of one that could not clean up
     return complain({errc::unavailable, "no cluster runs in " + shared.directory});
+  }
   // Asked nicely, the master tells its nodes; whoever is left is told by signal.
   if (auto cluster = client::connect(shared.directory)) {
     [[maybe_unused]] auto asked = (*cluster)->stop_cluster();
@@ -138,7 +141,6 @@ int down(const shared_options& given) {
     if (!wait_gone(shared.directory, stop_limit))
       return complain({errc::internal, "processes of " + shared.directory + " do not end"});
   }
-  std::error_code ignored;
   fs::remove_all(shared.directory + "/run", ignored);
   if (!shared.json)
     std::printf("the cluster in %s is down\n", shared.directory.c_str());

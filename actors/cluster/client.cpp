@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 namespace troupe {
@@ -15,6 +16,8 @@ namespace troupe {
 namespace {
 
 constexpr auto deadline = std::chrono::seconds(30);
+constexpr auto link_time = std::chrono::seconds(1); // for a link that was dialled to come up
+constexpr auto redial_pause = std::chrono::milliseconds(50);
 
 caf::actor_system_config& configured(caf::actor_system_config& config) {
   config.set("scheduler.policy", caf::atom("sharing"));
@@ -32,8 +35,8 @@ bridge_options options_of(const clock& time) {
 } // namespace
 
 struct client::state {
-  state()
-    : system(configured(config)), carrier(make_local_transport()),
+  explicit state(const std::string& directory_)
+    : directory(directory_), system(configured(config)), carrier(make_local_transport()),
       link(system, options_of(time),
            {[this](const peer& who) { set_up(true, who); },
             [this](const peer& who, const error&) { set_up(false, who); }}) {}
@@ -48,11 +51,26 @@ struct client::state {
     changed.notify_all();
   }
 
-  bool wait_up(duration patience) {
+  // Waits for a link to the master until `end`, and dials when there is none.
+  bool reach(time_point end) {
     std::unique_lock guard{mutex};
-    return changed.wait_for(guard, patience, [this] { return up; });
+    while (!up && time.now() < end) {
+      guard.unlock();
+      auto dialled = static_cast<bool>(link.dial(*carrier, "local:" + directory + "/master.sock"));
+      guard.lock();
+      auto pause = dialled ? link_time : redial_pause;
+      changed.wait_for(guard, std::min<duration>(pause, end - time.now()), [this] { return up; });
+    }
+    return up;
   }
 
+  error silent() const {
+    return {errc::unavailable, "the cluster in " + directory + " does not answer; see " + directory
+                                 + "/logs/master.log, or end it with: troupe down --dir "
+                                 + directory};
+  }
+
+  const std::string directory;
   system_clock time;
   std::mutex mutex;
   std::condition_variable changed;
@@ -67,15 +85,19 @@ client::client(std::unique_ptr<state> made) : state_(std::move(made)) {}
 
 client::~client() = default;
 
+bool client::was_started(const std::string& directory) {
+  std::error_code none;
+  return std::filesystem::exists(directory + "/master.sock", none);
+}
+
 result<std::unique_ptr<client>> client::connect(const std::string& directory, duration patience) {
-  auto made = std::make_unique<state>();
-  TROUPE_TRY(made->link.attach(*made->carrier));
-  auto endpoint = "local:" + directory + "/master.sock";
-  // The first try tells at once whether anybody listens; then the bridge keeps the connection up.
-  auto first = made->link.dial(*made->carrier, endpoint);
-  if (!first || !made->wait_up(patience))
+  if (!was_started(directory))
     return {errc::unavailable, "no cluster answers in " + directory
                                  + "; start one with: troupe up --dir " + directory};
+  auto made = std::make_unique<state>(directory);
+  TROUPE_TRY(made->link.attach(*made->carrier));
+  if (!made->reach(made->time.now() + patience))
+    return made->silent();
   return std::unique_ptr<client>(new client(std::move(made)));
 }
 
@@ -89,13 +111,24 @@ caf::actor_system& client::system() {
 }
 
 template <class Answer, class Request>
-result<Answer> client::ask(Request request) {
+result<Answer> client::ask_once(Request request, duration budget) {
   caf::scoped_actor self{state_->system};
   result<Answer> got{errc::internal, "the master answered nothing"};
-  self->request(master(), deadline + std::chrono::seconds(1), std::move(request))
+  self->request(master(), budget, std::move(request))
     .receive([&](Answer& answer) { got = std::move(answer); },
              [&](const caf::error& why) { got = reason_of(why); });
   return got;
+}
+
+template <class Answer, class Request>
+result<Answer> client::ask(Request request) {
+  auto end = state_->time.now() + deadline;
+  while (state_->reach(end)) {
+    auto got = ask_once<Answer>(Request{request}, deadline + std::chrono::seconds(1));
+    if (got || got.error().code != errc::node_lost)
+      return got;
+  }
+  return state_->silent();
 }
 
 result<uint64_t> client::submit(job_spec_msg spec, uint64_t token) {
@@ -156,7 +189,8 @@ result<lineage_msg> client::lineage(uint64_t job) {
 }
 
 result<void> client::stop_cluster() {
-  TROUPE_TRY(ask<done_msg>(stop_cluster_msg{}));
+  // Not repeated: a master that was lost has stopped.
+  TROUPE_TRY(ask_once<done_msg>(stop_cluster_msg{}, deadline));
   return {};
 }
 

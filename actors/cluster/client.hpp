@@ -6,10 +6,10 @@
 //   auto news = cluster->watch(*job, 0);
 //
 // Actor code asks the same of master(), an ordinary typed handle.
-// Errors: errc::unavailable when no cluster runs there; the master's own, as they were;
-// errc::node_lost when it died: the next call connects again. submit() is safe to repeat with the
-// same token. Threads: one thread uses a client. Each method blocks until its answer or deadline:
-// never call it in an actor.
+// A master that dies is back in a moment: a call then asks the next one the same, for at most 30 s
+// in all. submit() with a token is safe to repeat, as are the others.
+// Errors: errc::unavailable when no cluster answers; the master's own, as they were. Threads: one
+// thread uses a client. Each method blocks until its answer or deadline: never call it in an actor.
 #pragma once
 
 #include "actors/cluster/interfaces.hpp"
@@ -23,6 +23,9 @@ namespace troupe {
 
 class client {
 public:
+  // Whether a cluster was started there and not taken down: its master may be dead all the same.
+  static bool was_started(const std::string& directory);
+
   // `directory`: of the cluster, where its master listens.
   static result<std::unique_ptr<client>> connect(const std::string& directory,
                                                  duration patience = std::chrono::seconds(2));
@@ -56,6 +59,8 @@ private:
 
   template <class Answer, class Request>
   result<Answer> ask(Request request);
+  template <class Answer, class Request>
+  result<Answer> ask_once(Request request, duration budget);
 
   std::unique_ptr<state> state_;
 };

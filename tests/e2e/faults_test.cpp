@@ -2,6 +2,8 @@
 // twice.
 #include "tests/e2e/cluster.hpp"
 
+#include <sys/mount.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -59,6 +61,65 @@ protected:
       name, {"--dir", there, "node", "--name", name, "--join", address, "--cpus", "1"});
   }
 };
+
+// The cluster's directory is a disk of its own, which a test can fill.
+class small_disk : public faults {
+protected:
+  void SetUp() override {
+    faults::SetUp();
+    fs::create_directory(directory);
+    mounted_
+      = ::mount("none", directory.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=8m,mode=0700") == 0;
+    if (!mounted_) {
+      std::printf("SKIPPED: a full disk: this user may not mount one\n");
+      GTEST_SKIP();
+    }
+  }
+
+  void TearDown() override {
+    if (mounted_) {
+      EXPECT_EQ(troupe({"down"}).code, 0);
+      EXPECT_EQ(::umount2(directory.c_str(), MNT_DETACH), 0);
+    }
+    faults::TearDown();
+  }
+
+  void fill() const {
+    std::ofstream ballast{directory + "/ballast", std::ios::binary};
+    const std::string block(4096, 'x');
+    while (ballast.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+
+private:
+  bool mounted_ = false;
+};
+
+TEST_F(small_disk, a_full_disk_loses_nothing_that_was_accepted) {
+  start_nodes(1, 2);
+  auto first = submit(job_of("echo $TROUPE_RANK >> seen"));
+  ASSERT_TRUE(becomes(first, "succeeded"));
+  fill();
+  // The first may still fit into what the store has reserved.
+  auto large = write("large.yaml", "name: large\ntasks:\n  worker:\n    cpus: 1\n    env: {FILLER: "
+                                     + std::string(60'000, 'x') + "}\n    command: [/bin/true]\n");
+  std::vector<std::string> accepted{first};
+  outcome refused;
+  ASSERT_TRUE(eventually([&] {
+    refused = troupe({"submit", large, "--json"});
+    if (refused.code == 0)
+      accepted.push_back(value_of(refused.out, "job"));
+    return refused.code != 0;
+  }));
+  EXPECT_NE(refused.code, 2) << refused.err;
+  EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+  fs::remove(directory + "/ballast");
+  ASSERT_TRUE(eventually([&] { return troupe({"status"}).code == 0; }));
+  for (auto& job : accepted)
+    EXPECT_EQ(troupe({"job", job}).code, 0) << "job " << job;
+  auto next = submit(job_of("echo $TROUPE_RANK >> seen"));
+  EXPECT_TRUE(becomes(next, "succeeded"));
+}
 
 TEST_F(faults, a_killed_executor_takes_its_task_along) {
   start_nodes(1, 2);
@@ -140,6 +201,17 @@ TEST_F(faults, the_gang_of_a_node_that_leaves_moves) {
   expect_second_attempt(job);
   EXPECT_TRUE(eventually([&] { return !lives(process); }));
   EXPECT_EQ(node_state(node), "lost");
+}
+
+TEST_F(faults, who_waits_for_a_job_does_not_notice_that_its_master_died) {
+  start_nodes(1, 2);
+  start_process("wait", {"--dir", directory, "submit", job_of(waits_at_gate), "--wait"});
+  ASSERT_TRUE(eventually([&] { return seen().size() == 1; }));
+  ASSERT_EQ(::kill(master_process(), SIGKILL), 0);
+  ASSERT_TRUE(open_gate());
+  EXPECT_TRUE(eventually(
+    [&] { return text_of(scratch + "/wait.log").find("job 1 succeeded") != std::string::npos; }))
+    << text_of(scratch + "/wait.log");
 }
 
 TEST_F(faults, a_killed_job_leaves_no_process) {
