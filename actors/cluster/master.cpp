@@ -1,6 +1,7 @@
 #include "actors/cluster/master.hpp"
 
 #include "actors/cluster/lineage_projection.hpp"
+#include "actors/cluster/master_replay.hpp"
 #include "runtime/actor_error.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/bridge.hpp"
@@ -34,12 +35,18 @@ constexpr auto watch_time = std::chrono::seconds(1);
 
 using master_actor = master::extend<caf::reacts_to<log_written>, caf::reacts_to<caf::tick_atom>>;
 
-// What waits for its records to be durable.
+// What is done once its records are durable. An order goes to the life of the agent that it was
+// decided for: `agent` is the handle of that time.
+struct held_effect {
+  master_effect what;
+  agent_api agent;
+};
+
 struct held_step {
   uint64_t step = 0;
   uint64_t first = 0; // the number of its first record
   std::vector<cluster_event_msg> records;
-  std::vector<master_effect> effects;
+  std::vector<held_effect> effects;
   std::function<void()> then;
 };
 
@@ -93,12 +100,11 @@ moment moment_of(master_pointer self) {
   return {self->clock().now(), self->state.ports.time->wall_ns()};
 }
 
-void order(master_pointer self, const send_start& x) {
-  auto agent = self->state.agents.find(x.node);
-  if (agent == self->state.agents.end())
+void order(master_pointer self, const send_start& x, const agent_api& agent) {
+  if (!agent)
     return;
   auto task = *x.order.task;
-  self->request(agent->second, order_deadline, x.order)
+  self->request(agent, order_deadline, x.order)
     .then([](const task_started_msg&) {},
           [self, node = x.node, task](caf::error& e) {
             auto why = reason_of(e);
@@ -111,16 +117,14 @@ void order(master_pointer self, const send_start& x) {
 }
 
 template <class Order>
-void order(master_pointer self, const Order& x) {
-  auto agent = self->state.agents.find(x.node);
-  if (agent == self->state.agents.end())
+void order(master_pointer self, const Order& x, const agent_api& agent) {
+  if (!agent)
     return;
   // An order that is lost is repeated by the core until a report shows its effect.
-  self->request(agent->second, order_deadline, x.order)
-    .then([](const done_msg&) {}, [](caf::error&) {});
+  self->request(agent, order_deadline, x.order).then([](const done_msg&) {}, [](caf::error&) {});
 }
 
-void order(master_pointer self, const job_news& x) {
+void order(master_pointer self, const job_news& x, const agent_api&) {
   auto& st = self->state;
   std::erase_if(st.watchers, [&](watcher& each) {
     if (each.job != x.job)
@@ -133,12 +137,23 @@ void order(master_pointer self, const job_news& x) {
   });
 }
 
+agent_api agent_for(const master_state& st, const master_effect& effect) {
+  return std::visit(
+    [&](auto& x) -> agent_api {
+      if constexpr (requires { x.node; })
+        if (auto found = st.agents.find(x.node); found != st.agents.end())
+          return found->second;
+      return {};
+    },
+    effect);
+}
+
 void run(master_pointer self, held_step& step) {
   // Not earlier: a lineage that is ahead of the log could not be told from a log that lost its end.
   if (auto* lineage = self->state.ports.lineage; lineage && !step.records.empty())
     lineage->record(step.first, step.records);
   for (auto& effect : step.effects)
-    std::visit([&](auto& x) { order(self, x); }, effect);
+    std::visit([&](auto& x) { order(self, x, effect.agent); }, effect.what);
   if (step.then)
     step.then();
 }
@@ -161,7 +176,8 @@ void hold(master_pointer self, master_outcome outcome, std::function<void()> the
   auto& st = self->state;
   held_step step;
   step.step = st.last_step;
-  step.effects = std::move(outcome.effects);
+  for (auto& effect : outcome.effects)
+    step.effects.push_back({effect, agent_for(st, effect)});
   step.then = std::move(then);
   if (outcome.records.empty()) {
     if (st.held.empty())
@@ -353,24 +369,6 @@ master_actor::behavior_type behavior_of(master_pointer self) {
     },
     [self](const register_node_msg& x) { return on_register(self, x); },
     [self](const node_report_msg& x) { return on_report(self, x); }};
-}
-
-// Brings a core to the state that the log says.
-result<void> replay(const storage::event_log& from, master_core& into) {
-  auto saved = from.load_snapshot();
-  if (!saved)
-    return saved.error();
-  if (*saved)
-    TROUPE_TRY(decode_records((*saved)->bytes, [&](auto& record) { into.apply(record); }));
-  result<void> all;
-  TROUPE_TRY(from.replay(*saved ? (*saved)->sequence + 1 : 1, [&](uint64_t, auto bytes) {
-    auto record = decode_record(bytes);
-    if (record)
-      into.apply(*record);
-    else if (all)
-      all = record.error();
-  }));
-  return all;
 }
 
 } // namespace
