@@ -39,8 +39,8 @@ cluster_options wild(random_source& random) {
     out.machine.orphan_timeout = 5s;
   if (random.chance(0.3))
     out.machine.start_failures = 0.05;
-  if (random.chance(0.5))
-    out.commit_max = 50ms;
+  constexpr std::array slowest{5ms, 50ms, 300ms};
+  out.commit_max = slowest[random.below(slowest.size())];
   out.master.records_per_snapshot = 3 + random.below(60);
   return out;
 }
@@ -66,11 +66,12 @@ void add_faults(nemesis& chaos, job_cluster& c) {
     = [&c, &time]() -> sim_machine& { return *c.machines[time.random.below(c.machines.size())]; };
   if (time.random.chance(0.5))
     chaos.add([any_machine] { any_machine().kill_any(); });
-  if (time.random.chance(0.3))
-    chaos.add([any_machine, &c, &time] {
+  auto dark = time.random.chance(0.5) ? 50ms : 3000ms;
+  if (time.random.chance(0.4))
+    chaos.add([any_machine, &c, &time, dark] {
       auto& machine = any_machine();
       machine.lose_power();
-      time.after(time.between(10ms, 3s), [&c, &machine] { c.world.start(machine.node()); });
+      time.after(time.between(1ms, dark), [&c, &machine] { c.world.start(machine.node()); });
     });
   if (time.random.chance(0.3))
     chaos.add([any_machine, &time] {
