@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <filesystem>
@@ -96,8 +97,8 @@ public:
   std::map<link_id, uint64_t> frames;
   link_id accepted_link;
   uint64_t calls = 0;
-  bool whole = true;
-  bool in_order = true;
+  std::atomic<bool> whole = true;
+  std::atomic<bool> in_order = true;
   bool held = false;
 };
 
