@@ -9,10 +9,14 @@ thread_local size_t total = 0;
 
 } // namespace
 
-// The array and nothrow forms of the library call these.
-void* operator new(size_t size) {
+// The forms for arrays call these, or a sanitizer has its own of both.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
   total += size;
-  auto* made = std::malloc(size != 0 ? size : 1);
+  return std::malloc(size != 0 ? size : 1);
+}
+
+void* operator new(size_t size) {
+  auto* made = operator new(size, std::nothrow);
   if (made == nullptr)
     std::abort();
   return made;

@@ -212,7 +212,7 @@ public:
     auto& to = services_[random_.below(services_.size())];
     auto& how = to.takes[random_.below(to.takes.size())];
     envelope_head head;
-    head.actor = random_.chance(0.9) ? to.name : "nobody";
+    head.actor = random_.chance(0.9) ? std::string_view{to.name} : "nobody";
     head.reply = random_.chance(0.1);
     head.request = head.reply || how.out != nullptr ? 1 + random_.below(20) : 0;
     head.to_incarnation = random_.chance(0.99) ? node_life : hostile_number(random_);
