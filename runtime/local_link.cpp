@@ -12,11 +12,17 @@ namespace {
 constexpr size_t batch_size = 32 << 10; // bytes that are worth a system call of their own
 constexpr size_t read_size = 64 << 10;
 
+// Not zeroed: what is never read into costs no memory.
+std::unique_ptr<uint64_t[]> make_buffer(size_t bytes) {
+  return std::make_unique_for_overwrite<uint64_t[]>((bytes + sizeof(uint64_t) - 1)
+                                                    / sizeof(uint64_t));
+}
+
 } // namespace
 
 local_link::local_link(link_id id_, int fd, bool accepted_, std::string principal_)
   : id(id_), accepted(accepted_), principal(std::move(principal_)), fd_(fd),
-    in_(read_size / sizeof(uint64_t)) {}
+    in_(make_buffer(read_size)), in_size_(read_size) {}
 
 local_link::~local_link() {
   ::close(fd_);
@@ -71,8 +77,8 @@ result<bool> local_link::flush_locked() {
 }
 
 result<void> local_link::receive(transport_receiver& receiver) {
-  auto bytes = reinterpret_cast<std::byte*>(in_.data());
-  auto n = ::recv(fd_, bytes + in_end_, in_.size() * sizeof(uint64_t) - in_end_, MSG_DONTWAIT);
+  auto bytes = reinterpret_cast<std::byte*>(in_.get());
+  auto n = ::recv(fd_, bytes + in_end_, in_size_ - in_end_, MSG_DONTWAIT);
   if (n == 0)
     return {errc::node_lost, "the peer closed the connection"};
   if (n < 0) {
@@ -81,7 +87,7 @@ result<void> local_link::receive(transport_receiver& receiver) {
     return {errc::node_lost, "the connection broke"};
   }
   in_end_ += static_cast<size_t>(n);
-  std::span<const std::byte> rest{bytes + in_begin_, in_end_ - in_begin_};
+  std::span<const std::byte> rest{bytes, in_end_};
   size_t wanted = 0;
   for (;;) {
     auto size = framing::first_frame(rest);
@@ -95,16 +101,14 @@ result<void> local_link::receive(transport_receiver& receiver) {
     receiver.on_frame(id, payload, rest.size() >= framing::header_size);
   }
   // What is left of a frame moves to the front; the buffer grows to hold all of it.
-  std::vector<uint64_t> next;
-  auto needed = std::max(wanted, read_size) / sizeof(uint64_t) + 1;
-  if (in_.size() < needed) {
-    next.resize(needed);
-    std::memcpy(next.data(), rest.data(), rest.size());
-    in_.swap(next);
+  if (in_size_ < wanted) {
+    auto next = make_buffer(wanted);
+    std::memcpy(next.get(), rest.data(), rest.size());
+    in_ = std::move(next);
+    in_size_ = wanted;
   } else if (!rest.empty()) {
-    std::memmove(in_.data(), rest.data(), rest.size());
+    std::memmove(in_.get(), rest.data(), rest.size());
   }
-  in_begin_ = 0;
   in_end_ = rest.size();
   return {};
 }

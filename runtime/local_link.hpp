@@ -4,6 +4,7 @@
 #include "runtime/framing.hpp"
 #include "runtime/transport.hpp"
 
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -45,8 +46,8 @@ private:
   std::vector<std::byte> out_;
   size_t written_ = 0; // bytes of out_ that the kernel has
   bool flush_asked_ = false;
-  std::vector<uint64_t> in_; // words, so that every frame is aligned
-  size_t in_begin_ = 0;      // bytes
+  std::unique_ptr<uint64_t[]> in_; // words, so that every frame is aligned
+  size_t in_size_;                 // bytes
   size_t in_end_ = 0;
 };
 
