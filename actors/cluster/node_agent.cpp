@@ -65,9 +65,10 @@ using agent_pointer = agent_actor::stateful_pointer<agent_state>;
 
 void run(agent_pointer self, const agent_effects& effects);
 
-executor_orders_msg orders_for(const executor_state& x) {
+// The cluster specification names the whole gang: only a task that waits for it gets it.
+executor_orders_msg orders_for(const executor_state& x, bool waits = true) {
   executor_orders_msg orders;
-  if (x.spec)
+  if (x.spec && waits)
     orders.spec = std::make_unique<cluster_spec_msg>(*x.spec);
   orders.stop = x.stop;
   orders.grace_ns = x.grace_ns;
@@ -279,7 +280,9 @@ caf::result<executor_orders_msg> on_report(agent_pointer self, const executor_re
     return fail(decided.error());
   run(self, *decided);
   auto found = self->state.executors.find(task_key(*x.report->task));
-  return found != self->state.executors.end() ? orders_for(found->second) : executor_orders_msg{};
+  if (found == self->state.executors.end())
+    return executor_orders_msg{};
+  return orders_for(found->second, x.report->state == task_state::registered);
 }
 
 caf::result<log_chunk_msg> on_read_log(agent_pointer self, const read_log_msg& x) {
