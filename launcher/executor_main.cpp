@@ -7,13 +7,10 @@
 
 #include <unistd.h>
 
-#include <atomic>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string_view>
 #include <thread>
@@ -26,11 +23,8 @@ constexpr auto usage
     "T\n"
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--cpu-list 0,1] [--memory "
     "BYTES]\n"
-    "  [--host ADDRESS] [--env-file FILE] [--orphan-timeout SECONDS] [--grace SECONDS] -- command "
-    "args...\n"
-    "The agent starts it; it runs one task. The file of --env-file holds NAME=VALUE, each ended "
-    "by\n"
-    "a zero byte; it is removed once read.\n";
+    "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] -- command args...\n"
+    "The agent starts it; it runs one task.\n";
 
 template <class T>
 result<void> read_number(const std::string& name, std::string_view text, T& out) {
@@ -46,23 +40,6 @@ result<void> read_cores(std::string_view text, std::vector<uint32_t>& out) {
     TROUPE_TRY(read_number("--cpu-list", text.substr(begin, end - begin), out.emplace_back()));
     begin = end + 1;
   }
-  return {};
-}
-
-// NAME=VALUE, each ended by a zero byte. The file may hold secrets, so it goes.
-result<void> read_environment(const std::string& path, std::map<std::string, std::string>& out) {
-  std::ifstream in{path, std::ios::binary};
-  if (!in)
-    return {errc::io, "--env-file " + path + " cannot be read; check that it exists"};
-  for (std::string each; std::getline(in, each, '\0');) {
-    auto equals = each.find('=');
-    if (equals == 0 || equals == std::string::npos)
-      return {errc::invalid,
-              "--env-file " + path + " has an entry without a name; write NAME=VALUE"};
-    out[each.substr(0, equals)] = each.substr(equals + 1);
-  }
-  in.close();
-  ::unlink(path.c_str());
   return {};
 }
 
@@ -98,8 +75,6 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_number(name, value, out.task.memory);
   if (name == "--cpu-list")
     return read_cores(value, out.task.cpus);
-  if (name == "--env-file")
-    return read_environment(value, out.task.environment);
   if (name == "--orphan-timeout")
     return read_seconds(name, value, out.orphan_timeout);
   if (name == "--grace")
@@ -107,13 +82,18 @@ result<void> read_option(const std::string& name, const std::string& value,
   return {errc::invalid, "unknown option " + name + "; see --help"};
 }
 
-result<task_executor_options> read_arguments(std::vector<std::string> given) {
+void add_variable(std::string_view variable, std::map<std::string, std::string>& out) {
+  if (auto equals = variable.find('='); equals != 0 && equals != std::string_view::npos)
+    out[std::string{variable.substr(0, equals)}] = variable.substr(equals + 1);
+}
+
+result<task_executor_options> read_order(launcher::fork_order order) {
   task_executor_options out;
-  for (char** each = ::environ; *each; ++each) {
-    std::string_view variable{*each};
-    if (auto equals = variable.find('='); equals != 0 && equals != std::string_view::npos)
-      out.task.environment[std::string{variable.substr(0, equals)}] = variable.substr(equals + 1);
-  }
+  for (char** each = ::environ; *each; ++each)
+    add_variable(*each, out.task.environment);
+  for (auto& each : order.environment)
+    add_variable(each, out.task.environment);
+  auto& given = order.words;
   size_t i = 0;
   for (; i < given.size() && given[i] != "--"; i += 2) {
     if (i + 1 == given.size())
@@ -137,12 +117,12 @@ int fail_with(const error& why, int code) {
   return code;
 }
 
-int run(const task_guard& guard, std::vector<std::string> given) {
-  if (!given.empty() && given.front() == "--help") {
+int run(const task_guard& guard, launcher::fork_order order) {
+  if (!order.words.empty() && order.words.front() == "--help") {
     std::fputs(usage, stdout);
     return 0;
   }
-  auto options = read_arguments(std::move(given));
+  auto options = read_order(std::move(order));
   if (!options)
     return fail_with(options.error(), 2);
   // Blocked before the first thread starts, so that only the waiting thread takes them.
@@ -154,17 +134,13 @@ int run(const task_guard& guard, std::vector<std::string> given) {
   ::signal(SIGPIPE, SIG_IGN);
   system_clock time;
   task_executor executor{std::move(*options), time, guard};
-  std::atomic<bool> over = false;
   std::thread waiter{[&] {
-    for (int number = 0; !over && ::sigwait(&ends, &number) == 0;)
-      if (!over)
-        executor.stop();
+    for (int number = 0; ::sigwait(&ends, &number) == 0;)
+      executor.stop();
   }};
   auto code = executor.run();
-  over = true;
-  ::pthread_kill(waiter.native_handle(), SIGTERM);
-  waiter.join();
-  return code ? *code : fail_with(code.error(), 3);
+  // Whoever was owed the exit has it: the threads and the actors need not be taken down one by one.
+  ::_exit(code ? *code : fail_with(code.error(), 3));
 }
 
 int run_or_serve(int argc, char** argv) {
@@ -172,10 +148,10 @@ int run_or_serve(int argc, char** argv) {
   if (!guard)
     return fail_with(guard.error(), 3);
   if (argc > 1 && std::string_view{argv[1]} == launcher::fork_server_option)
-    return launcher::serve_forks(argc, argv, guard->process(), [&](std::vector<std::string> given) {
-      return run(*guard, std::move(given));
+    return launcher::serve_forks(argc, argv, guard->process(), [&](launcher::fork_order order) {
+      return run(*guard, std::move(order));
     });
-  return run(*guard, {argv + 1, argv + argc});
+  return run(*guard, {{argv + 1, argv + argc}, {}});
 }
 
 } // namespace

@@ -59,14 +59,11 @@ public:
       fs::create_directories(options_.state_directory, failed);
     if (failed)
       return {errc::io, "cannot make the output directory of the task: " + failed.message()};
-    auto base = options_.state_directory + "/" + file_name_of(*order.task);
-    std::string environment;
+    std::vector<std::string> environment;
     for (auto& each : order.env)
-      environment += each->name + "=" + each->value + '\0';
-    environment += "TROUPE_CHECKPOINTS=" + checkpoints + '\0';
-    TROUPE_TRY(write_private(base + ".env", environment));
-    auto words = command_of(order, base + ".env");
-    auto process = server_.start(words);
+      environment.push_back(each->name + "=" + each->value);
+    environment.push_back("TROUPE_CHECKPOINTS=" + checkpoints);
+    auto process = server_.start(command_of(order), environment);
     if (!process)
       return process;
     children_.insert(*process);
@@ -74,7 +71,10 @@ public:
     builder.Finish(start_task::Pack(builder, &order));
     std::string bytes(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
     bytes.insert(0, std::to_string(*process) + "\n");
-    TROUPE_TRY(write_private(base + ".task", bytes));
+    if (auto kept = write_private(task_file(*order.task), bytes); !kept) {
+      ::kill(*process, SIGKILL); // a later life of this agent could not find it
+      return kept.error();
+    }
     return process;
   }
 
@@ -128,14 +128,15 @@ public:
 
   void forget(const task_id_msg& task) override {
     std::error_code none;
-    auto base = options_.state_directory + "/" + file_name_of(task);
-    fs::remove(base + ".task", none);
-    fs::remove(base + ".env", none);
+    fs::remove(task_file(task), none);
   }
 
 private:
-  std::vector<std::string> command_of(const start_task_msg& order,
-                                      const std::string& env_file) const {
+  std::string task_file(const task_id_msg& task) const {
+    return options_.state_directory + "/" + file_name_of(task) + ".task";
+  }
+
+  std::vector<std::string> command_of(const start_task_msg& order) const {
     auto& task = *order.task;
     std::vector<std::string> words{
       options_.program,
@@ -160,9 +161,7 @@ private:
       "--host",
       options_.address,
       "--cpus",
-      std::to_string(order.cpus),
-      "--env-file",
-      env_file};
+      std::to_string(order.cpus)};
     if (order.memory != 0)
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
     words.push_back("--");

@@ -94,12 +94,14 @@ bool fork_client::read_news(bool wait, int& forked) {
   return true;
 }
 
-result<int> fork_client::start(const std::vector<std::string>& words) {
+result<int> fork_client::start(const std::vector<std::string>& words,
+                               const std::vector<std::string>& environment) {
   std::string request;
-  for (auto& each : words)
-    request.append(each).push_back('\0');
-  auto size = static_cast<request_size>(request.size());
-  request.insert(0, reinterpret_cast<const char*>(&size), sizeof size);
+  for (auto* texts : {&words, &environment})
+    for (auto& each : *texts)
+      request.append(each).push_back('\0');
+  fork_request head{static_cast<uint32_t>(request.size()), static_cast<uint32_t>(words.size())};
+  request.insert(0, reinterpret_cast<const char*>(&head), sizeof head);
   if (channel_ < 0)
     TROUPE_TRY(start_server());
   int forked = 0;

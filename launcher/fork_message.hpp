@@ -8,8 +8,11 @@
 
 namespace troupe::launcher {
 
-// A request is its size and then the words, each ended by a zero byte.
-using request_size = uint32_t;
+// A request is this and then the texts, each ended by a zero byte: first the words.
+struct fork_request {
+  uint32_t size = 0; // bytes of the texts
+  uint32_t words = 0;
+};
 
 // In the server's environment, unless the user's own setting is there, and not in that of a fork:
 // the server looks up the functions of its libraries once, rather than each fork what it calls.

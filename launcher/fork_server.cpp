@@ -1,6 +1,7 @@
 #include "launcher/fork_server.hpp"
 
 #include "launcher/fork_message.hpp"
+#include "runtime/base/log.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -21,28 +22,35 @@ namespace {
 
 constexpr int channel = 0;
 
-std::optional<std::string> read_request() {
-  request_size size = 0;
-  if (!receive_whole(channel, &size, sizeof size))
+struct request {
+  fork_request head;
+  std::string texts;
+};
+
+std::optional<request> read_request() {
+  request out;
+  if (!receive_whole(channel, &out.head, sizeof out.head))
     return {};
-  std::string words(size, '\0');
-  if (!receive_whole(channel, words.data(), words.size()))
+  out.texts.resize(out.head.size);
+  if (!receive_whole(channel, out.texts.data(), out.texts.size()))
     return {};
-  return words;
+  return out;
 }
 
 // Writes the words over the arguments, where the kernel reads the command line.
-void show(const std::string& words, int count, char** arguments) {
-  auto* first = arguments[0];
-  auto room = static_cast<size_t>(arguments[count - 1] - first) + std::strlen(arguments[count - 1]);
-  std::memset(first, 0, room);
-  words.copy(first, room - 1);
+void show(const std::vector<std::string>& words, int count, char** arguments) {
+  auto* to = arguments[0];
+  auto* end = arguments[count - 1] + std::strlen(arguments[count - 1]);
+  std::memset(to, 0, static_cast<size_t>(end - to));
+  for (auto& each : words)
+    to += std::min(each.copy(to, static_cast<size_t>(end - to)) + 1, static_cast<size_t>(end - to));
 }
 
-std::vector<std::string> split(const std::string& words) {
-  std::vector<std::string> out;
-  for (size_t from = 0; from < words.size(); from = words.find('\0', from) + 1)
-    out.emplace_back(words.c_str() + from);
+fork_order split(const request& in) {
+  fork_order out;
+  for (size_t from = 0; from < in.texts.size(); from = in.texts.find('\0', from) + 1)
+    (out.words.size() < in.head.words ? out.words : out.environment)
+      .emplace_back(in.texts.c_str() + from);
   return out;
 }
 
@@ -83,7 +91,8 @@ bool tell_ended(int signals, int needed) {
 } // namespace
 
 int serve_forks(int count, char** arguments, int needed,
-                const std::function<int(std::vector<std::string>)>& run) {
+                const std::function<int(fork_order)>& run) {
+  log::debug("ready to fork"); // and the log is made
   auto signals = child_signals();
   if (auto* bind = std::getenv(bind_variable); bind && std::string_view{bind} == bind_value)
     ::unsetenv(bind_variable);
@@ -95,16 +104,16 @@ int serve_forks(int count, char** arguments, int needed,
       return 0;
     if (!wait[0].revents)
       continue;
-    auto words = read_request();
-    if (!words)
+    auto asked = read_request();
+    if (!asked)
       return 0;
     auto process = ::fork();
     if (process == 0) {
       leave_server(signals);
-      show(*words, count, arguments);
-      auto given = split(*words);
-      given.erase(given.begin());
-      ::_exit(run(std::move(given)));
+      auto order = split(*asked);
+      show(order.words, count, arguments);
+      order.words.erase(order.words.begin());
+      ::_exit(run(std::move(order)));
     }
     if (!tell({fork_news::forked, process > 0 ? process : -errno, 0}))
       return 0;

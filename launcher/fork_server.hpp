@@ -3,7 +3,7 @@
 // Why: of the time that a task takes to start, most went into loading the executor's libraries, for
 // each task anew. The server loads them once, and forks.
 //
-//   agent --[length, words of the command line]--> server --fork--> executor
+//   agent --[words of the command line, environment]--> server --fork--> executor
 //         <--[forked, process]  [ended, process, status]--
 //
 // Guarantees: a fork shows the words that it was given as its command line; it leads a session of
@@ -33,8 +33,9 @@ public:
   fork_client(const fork_client&) = delete;
   fork_client& operator=(const fork_client&) = delete;
 
-  // The process that runs `words`.
-  result<int> start(const std::vector<std::string>& words);
+  // The process that runs `words`. `environment` holds NAME=VALUE; no other user sees it.
+  result<int> start(const std::vector<std::string>& words,
+                    const std::vector<std::string>& environment);
 
   // The forks that ended since the last call. Does not block.
   std::vector<ended_fork> ended();
@@ -54,12 +55,17 @@ private:
   std::vector<ended_fork> ended_;
 };
 
+// What a fork is to run.
+struct fork_order {
+  std::vector<std::string> words;
+  std::vector<std::string> environment; // beside that of the process
+};
+
 inline constexpr auto fork_server_option = "--fork-server";
 
 // Serves the client at descriptor 0 until it is gone, or `needed`, a child of this process, has
-// ended. `run` is called in each fork, and its result is the fork's exit code. `arguments` are
-// those of main: a fork writes its own words over them.
-int serve_forks(int count, char** arguments, int needed,
-                const std::function<int(std::vector<std::string>)>& run);
+// ended. `run` is called in each fork, without the first word, and its result is the fork's exit
+// code. `arguments` are those of main: a fork writes its own words over them.
+int serve_forks(int count, char** arguments, int needed, const std::function<int(fork_order)>& run);
 
 } // namespace troupe::launcher

@@ -132,6 +132,8 @@ struct task_executor::session {
            {[this](const peer& who) { tell(who, true); },
             [this](const peer& who, const error&) { tell(who, false); }}) {}
 
+  ~session() { link.stop(); } // it may tell until then
+
   void tell(const peer& who, bool up) {
     if (who.name == options.agent_node)
       caf::anon_send(actor(), link_changed{up});
@@ -208,9 +210,7 @@ result<int> task_executor::run() {
     listening->socket.close();
     caf::anon_send(s.actor(), command_ended{exit_of(ran)});
   }
-  auto code = s.runner.wait_for_finish();
-  s.link.stop();
-  return code;
+  return s.runner.wait_for_finish();
 }
 
 } // namespace troupe
