@@ -129,6 +129,7 @@ int down(const shared_options& given) {
   std::error_code ignored;
   if (background_processes(shared.directory).empty()) {
     fs::remove(shared.directory + "/master.sock", ignored); // of one that could not clean up
+    fs::remove(shared.directory + "/run/master.pid", ignored);
     return complain({errc::unavailable, "no cluster runs in " + shared.directory});
   }
   // Asked nicely, the master tells its nodes; whoever is left is told by signal.

@@ -87,7 +87,9 @@ client::~client() = default;
 
 bool client::was_started(const std::string& directory) {
   std::error_code none;
-  return std::filesystem::exists(directory + "/master.sock", none);
+  // A master that ends takes its socket along; its supervisor starts another.
+  return std::filesystem::exists(directory + "/master.sock", none)
+         || std::filesystem::exists(directory + "/run/master.pid", none);
 }
 
 result<std::unique_ptr<client>> client::connect(const std::string& directory, duration patience) {
