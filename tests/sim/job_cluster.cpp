@@ -86,12 +86,13 @@ result<void> job_cluster::open_master(sim_node& node) {
   if (!actor)
     return actor.error();
   node.callers.push_back(caf::actor_cast<caf::actor>(*actor));
-  auto tell = [to = *actor](const peer& who, bool up) {
+  auto tell = [to = *actor](const peer& who, bool up, bool silent) {
     if (who.name.starts_with("node-"))
-      caf::anon_send(to, node_link_changed{who.name, up});
+      caf::anon_send(to, node_link_changed{who.name, up, silent});
   };
-  node.on_up = [tell](const peer& who) { tell(who, true); };
-  node.on_down = [tell](const peer& who) { tell(who, false); };
+  node.on_up = [tell](const peer& who) { tell(who, true, false); };
+  node.on_down
+    = [tell](const peer& who, const error& why) { tell(who, false, why.code == errc::deadline); };
   node.link->publish<master_client_api>("master", *actor);
   node.link->publish<master_agent_api>("master/agents", *actor);
   auto listening = node.carrier->listen(node.endpoint());

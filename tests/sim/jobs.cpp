@@ -187,4 +187,34 @@ uint64_t master_restarts_at_every_step(uint64_t seed, std::vector<std::string>& 
   return hash;
 }
 
+namespace {
+
+cluster_options slow_disk(random_source& random) {
+  auto out = calm(random);
+  out.commit_max = 300ms;
+  return out;
+}
+
+} // namespace
+
+uint64_t power_cuts_behind_a_slow_disk(uint64_t seed, std::vector<std::string>& violations) {
+  job_cluster c(seed, slow_disk);
+  for (int i = 0; i < 8; ++i)
+    c.want("client-0", "steady", 2, 9).submit_after = i * 300ms;
+  c.start();
+  for (auto& each : c.machines) {
+    auto started = [&] { return each->executors() != 0 || c.all_final(); };
+    if (!c.world.run_until(started, 20s))
+      c.world.violated("no task is started on " + each->node());
+    each->freeze();
+    c.world.run_for(c.world.time.between(400ms, 1400ms));
+    each->lose_power();
+    c.world.run_for(c.world.time.between(1ms, 50ms));
+    c.world.start(each->node());
+  }
+  c.demand_end(90s);
+  c.demand_room();
+  return c.finish(violations);
+}
+
 } // namespace troupe::testing

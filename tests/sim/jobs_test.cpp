@@ -16,6 +16,10 @@ TEST_F(ClusterSimulation, MasterRestartsAtEveryLoggedStep) {
   run_seeds("MasterRestartsAtEveryLoggedStep", master_restarts_at_every_step, 1);
 }
 
+TEST_F(ClusterSimulation, PowerCutsBehindASlowDisk) {
+  run_seeds("PowerCutsBehindASlowDisk", power_cuts_behind_a_slow_disk, 50);
+}
+
 TEST_F(ClusterSimulation, JobsThroughChaos) {
   run_seeds("JobsThroughChaos", jobs_through_chaos);
 }

@@ -163,7 +163,8 @@ void boot_client(sim_node& node, ledger& seen, const std::vector<std::string>& s
     auto proxy = node.link->proxy<echo>(who.node, "echo", {deadline});
     caf::anon_send(actor, opened{session, who.name, std::move(proxy)});
   };
-  node.on_down = [&node, &seen](const peer& who) { seen.link_ended(node.name, who.name); };
+  node.on_down
+    = [&node, &seen](const peer& who, const error&) { seen.link_ended(node.name, who.name); };
   for (auto& each : servers)
     node.link->keep_connected(*node.carrier, "sim:" + each);
   node.callers.push_back(actor);

@@ -83,7 +83,7 @@ void sim_machine::boot_agent(sim_node& node, uint64_t incarnation) {
   node.on_up = [actor](const peer& who) {
     caf::anon_send(actor, node_link_changed{who.name, true});
   };
-  node.on_down = [actor](const peer& who) {
+  node.on_down = [actor](const peer& who, const error&) {
     caf::anon_send(actor, node_link_changed{who.name, false});
   };
   node.link->publish<agent_api>("agent", actor);
@@ -139,7 +139,7 @@ void sim_machine::boot_executor(sim_node& node, int id) {
     caf::anon_send(alive->shell, link_changed{up});
   };
   node.on_up = [tell](const peer& who) { tell(who, true); };
-  node.on_down = [tell](const peer& who) { tell(who, false); };
+  node.on_down = [tell](const peer& who, const error&) { tell(who, false); };
   node.link->keep_connected(*node.carrier, "sim:" + node_);
 }
 

@@ -130,7 +130,7 @@ void sim_world::start(const std::string& name) {
   node.link = std::make_unique<bridge>(
     *node.system, options,
     peer_events{[&node](const peer& who) { node.on_up(who); },
-                [&node](const peer& who, const error&) { node.on_down(who); }});
+                [&node](const peer& who, const error& why) { node.on_down(who, why); }});
   auto attached = node.link->attach(*node.carrier);
   TROUPE_ASSERT(attached);
   trace::scope traced{++steps_};
@@ -146,7 +146,8 @@ void sim_world::crash(const std::string& name, bool told) {
   node.carrier->cut(told);
   node.scheduler->thaw();
   node.callers.clear();
-  node.on_up = node.on_down = [](const peer&) {};
+  node.on_up = [](const peer&) {};
+  node.on_down = [](const peer&, const error&) {};
   node.scheduler->kill_all();
   node.link->stop();
   node.scheduler->kill_all();

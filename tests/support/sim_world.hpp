@@ -41,7 +41,7 @@ struct sim_node {
   uint64_t life; // counted by the world, from 1
   bool frozen = false;
   std::function<void(const peer&)> on_up = [](const peer&) {};
-  std::function<void(const peer&)> on_down = [](const peer&) {};
+  std::function<void(const peer&, const error&)> on_down = [](const peer&, const error&) {};
   std::vector<caf::actor> callers; // for the workload to talk to
   std::unique_ptr<caf::actor_system_config> config;
   seeded_scheduler* scheduler = nullptr;
