@@ -5,6 +5,7 @@
 #include "actors/jobs/task_executor.hpp"
 #include "launcher/fork_server.hpp"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -144,6 +145,7 @@ int run(const task_guard& guard, launcher::fork_order order) {
 }
 
 int run_or_serve(int argc, char** argv) {
+  ::mallopt(M_ARENA_MAX, 1); // a heap for each of the few threads would cost more than it gives
   auto guard = task_guard::start();
   if (!guard)
     return fail_with(guard.error(), 3);
