@@ -34,6 +34,7 @@ std::span<const foreign> foreign_headers() {
     {"yaml-cpp/", {"actors/jobs/job_file.cpp", "launcher/config_file.cpp"}},
     {"CLI/", {"launcher/", "examples/"}},
     {"hwloc.h", {"launcher/machine.cpp"}},
+    {"malloc.h", {"launcher/executor_main.cpp"}},
     {"caf/io/", {"tests/bench/"}},
     {"caf/openssl/", {"tests/bench/"}},
     {"caf/", {"runtime/", "actors/", "launcher/", "examples/", "tests/"}},
