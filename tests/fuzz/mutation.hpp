@@ -19,7 +19,8 @@ std::string hostile_text(random_source& random, size_t longest);
 // A number that is likely to be at an edge.
 uint64_t hostile_number(random_source& random);
 
-// Damages `bytes` once to four times: bits, numbers, length, order of spans, a part of `other`.
+// Damages `bytes` once to four times: bits, numbers, length, order of spans, a part of `other`
+// (which is no part of `bytes`).
 void mutate(byte_vector& bytes, std::span<const uint8_t> other, random_source& random);
 
 // The same for a FlatBuffer, also: offsets that point elsewhere or at what is used already, and
