@@ -13,7 +13,7 @@ struct id {
   uint64_t value = 0;
 
   explicit operator bool() const noexcept { return value != 0; }
-  friend auto operator<=>(const id&, const id&) = default;
+  friend auto operator<=>(const id&, const id&) = default; // NOLINT(modernize-use-nullptr)
 };
 
 using node_id = id<struct node_tag>;     // a process of the cluster: the hash of its name
