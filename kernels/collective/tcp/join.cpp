@@ -70,10 +70,14 @@ private:
     auto state = dialed_->advance();
     if (state == progress::waiting)
       return;
-    if (state == progress::proven)
+    // An older member may still hold the port: its refusal is not the last word, but a silence
+    // after it tells nothing more.
+    if (state == progress::proven) {
       next_ = dialed_->take();
-    // An older member may still hold the port: its refusal is not the last word.
-    refused_ = state == progress::refused;
+      refused_ = false;
+    } else if (state == progress::refused) {
+      refused_ = true;
+    }
     dialed_.reset();
   }
 
