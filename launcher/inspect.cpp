@@ -1,5 +1,6 @@
 // status, nodes, jobs, job, logs, kill, lineage: one question to the master each.
 #include "actors/cluster/client.hpp"
+#include "actors/jobs/gang.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/console.hpp"
 
@@ -52,10 +53,6 @@ result<void> print_more(client& cluster, const logs_options& options, const task
       from = to + 1;
     }
   }
-}
-
-bool ended(job_state x) {
-  return x == job_state::succeeded || x == job_state::failed || x == job_state::killed;
 }
 
 } // namespace
@@ -139,7 +136,7 @@ int logs(const shared_options& shared, const logs_options& options) {
                                           + options.task + "'; its tasks: troupe job "
                                           + std::to_string(options.job)});
     std::fflush(stdout);
-    if (!options.follow || ended(now->state))
+    if (!options.follow || has_ended(now->state))
       return 0;
     ::poll(nullptr, 0, 200);
   }

@@ -1,5 +1,6 @@
 // submit: on a running cluster, or, where there is none, on one inside this command.
 #include "actors/cluster/client.hpp"
+#include "actors/jobs/gang.hpp"
 #include "actors/jobs/job_file.hpp"
 #include "launcher/console.hpp"
 #include "launcher/submission.hpp"
@@ -43,10 +44,6 @@ result<job_spec_msg> read_job_file(const shared_options& shared, const submit_op
   with.overrides = options.set;
   with.program_exists = program_exists;
   return parse_job_file(text, with);
-}
-
-bool has_ended(job_state x) {
-  return x == job_state::succeeded || x == job_state::failed || x == job_state::killed;
 }
 
 // Shows a job until its end; the exit code says how it ended.

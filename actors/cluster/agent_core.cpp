@@ -9,10 +9,6 @@ namespace {
 
 constexpr size_t jobs_max = 4096;
 
-bool is_end(task_state x) {
-  return x > task_state::running;
-}
-
 resources demand_of(const start_task_msg& x) {
   return {x.cpus, x.memory, x.accelerators};
 }

@@ -30,6 +30,11 @@ struct known_node {
 // A name for one task of one attempt, unique in the cluster.
 std::string task_key(const task_id_msg& x);
 
+// Whether a reported task runs no more.
+inline bool is_end(task_state x) {
+  return x > task_state::running;
+}
+
 class inventory {
 public:
   void apply(const node_changed_msg& x);

@@ -8,17 +8,6 @@
 namespace troupe {
 namespace {
 
-bool is_end(task_state x) {
-  return x > task_state::running;
-}
-
-template <class T>
-cluster_changeUnion change_of(T x) {
-  cluster_changeUnion out;
-  out.Set(std::move(x));
-  return out;
-}
-
 // The job that a change belongs to; 0: none.
 uint64_t job_of(const cluster_changeUnion& x) {
   if (auto* submitted = x.Asjob_submitted())

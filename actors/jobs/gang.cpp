@@ -15,13 +15,6 @@ bool is_end(task_state x) {
          || x == task_state::lost;
 }
 
-template <class T>
-cluster_changeUnion change_of(T x) {
-  cluster_changeUnion out;
-  out.Set(std::move(x));
-  return out;
-}
-
 std::string outcome_text(task_state state, int32_t code, const std::string& why) {
   auto because = why.empty() ? std::string{} : ": " + why;
   switch (state) {
@@ -309,9 +302,8 @@ bool gang::wants_placement(time_point now) const {
          && all_ended() && retry_at_ && now >= *retry_at_;
 }
 
-bool gang::final() const noexcept {
-  return state_ == job_state::succeeded || state_ == job_state::failed
-         || state_ == job_state::killed;
+bool has_ended(job_state x) noexcept {
+  return x == job_state::succeeded || x == job_state::failed || x == job_state::killed;
 }
 
 std::string gang::output_directory() const {

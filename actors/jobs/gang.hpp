@@ -54,6 +54,9 @@ struct gang_options {
   std::string jobs_directory; // outputs of an attempt: <jobs_directory>/<job>/<attempt>
 };
 
+// Whether nothing happens to a job in this state any more.
+bool has_ended(job_state x) noexcept;
+
 class gang {
 public:
   // One task of the current attempt.
@@ -122,7 +125,7 @@ public:
   // Whether it waits for a placement, at this time.
   bool wants_placement(time_point now) const;
 
-  bool final() const noexcept;
+  bool final() const noexcept { return has_ended(state_); }
   const job_submitted_msg& submitted() const noexcept { return submitted_; }
   const job_spec_msg& spec() const noexcept { return *submitted_.spec; }
   job_state state() const noexcept { return state_; }
@@ -177,6 +180,14 @@ private:
   std::optional<time_point> complete_by_;
   std::optional<time_point> retry_at_;
 };
+
+// A record of the event log, from what has changed.
+template <class T>
+cluster_changeUnion change_of(T x) {
+  cluster_changeUnion out;
+  out.Set(std::move(x));
+  return out;
+}
 
 // A task as people write it: `worker:1`.
 std::string task_name(const std::string& type, uint32_t index);
