@@ -1,5 +1,7 @@
 #include "runtime/bulk_content.hpp"
 
+#include "runtime/base/owned_fd.hpp"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -24,28 +26,7 @@ error system_error_of(const char* what, const std::string& path) {
                   + "; check the path, who owns it, and the room on its disk"};
 }
 
-class descriptor {
-public:
-  descriptor() = default;
-  explicit descriptor(int fd) : fd_(fd) {}
-  descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  descriptor& operator=(descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~descriptor() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
-private:
-  int fd_ = -1;
-};
-
-result<void> read_at(const descriptor& file, const std::string& path, uint64_t offset,
+result<void> read_at(const owned_fd& file, const std::string& path, uint64_t offset,
                      std::span<std::byte> out) {
   while (!out.empty()) {
     auto got = ::pread(file.get(), out.data(), out.size(), static_cast<off_t>(offset));
@@ -65,7 +46,7 @@ result<void> read_at(const descriptor& file, const std::string& path, uint64_t o
 
 class file_source final : public bulk_source {
 public:
-  file_source(std::string path, descriptor file, uint64_t size)
+  file_source(std::string path, owned_fd file, uint64_t size)
     : path_(std::move(path)), file_(std::move(file)), size_(size) {}
 
   uint64_t size() const override { return size_; }
@@ -76,7 +57,7 @@ public:
 
 private:
   std::string path_;
-  descriptor file_;
+  owned_fd file_;
   uint64_t size_;
 };
 
@@ -100,7 +81,7 @@ public:
   explicit file_sink(std::string path) : path_(std::move(path)), part_(path_ + ".part") {}
 
   result<uint64_t> begin(uint64_t size) override {
-    if (!file_.valid())
+    if (!file_)
       TROUPE_TRY(open());
     struct stat facts {};
     if (::fstat(file_.get(), &facts) != 0)
@@ -142,10 +123,10 @@ public:
       return system_error_of("write", part_);
     if (std::rename(part_.c_str(), path_.c_str()) != 0)
       return system_error_of("create", path_);
-    file_ = descriptor{};
+    file_ = owned_fd{};
     auto folder = std::filesystem::path{path_}.parent_path().string();
-    descriptor directory{::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!directory.valid() || ::fsync(directory.get()) != 0)
+    owned_fd directory{::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!directory || ::fsync(directory.get()) != 0)
       return system_error_of("write the directory of", path_);
     return {};
   }
@@ -154,9 +135,9 @@ public:
 
 private:
   result<void> open() {
-    descriptor file{
+    owned_fd file{
       ::open(part_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
-    if (!file.valid())
+    if (!file)
       return system_error_of("create", part_);
     // Another may have renamed it between our open and our lock: then it is no part any more.
     struct stat mine {};
@@ -175,16 +156,16 @@ private:
 
   std::string path_;
   std::string part_;
-  descriptor file_;
+  owned_fd file_;
   uint64_t unsynced_ = 0;
 };
 
 } // namespace
 
 result<std::shared_ptr<bulk_source>> open_bulk_file(const std::string& path) {
-  descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  owned_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   struct stat facts {};
-  if (!file.valid() || ::fstat(file.get(), &facts) != 0)
+  if (!file || ::fstat(file.get(), &facts) != 0)
     return system_error_of("read", path);
   if (!S_ISREG(facts.st_mode))
     return {errc::invalid, "'" + path + "' is no plain file; name one, or pack the folder first"};

@@ -1,6 +1,7 @@
 #include "runtime/keys.hpp"
 
 #include "runtime/base/log.hpp"
+#include "runtime/base/owned_fd.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -44,21 +45,6 @@ error system_error_of(const char* what, const fs::path& path) {
                   + "; check the cluster's directory and who owns it"};
 }
 
-class file {
-public:
-  explicit file(int fd) : fd_(fd) {}
-  file(const file&) = delete;
-  file& operator=(const file&) = delete;
-  ~file() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  int fd() const { return fd_; }
-
-private:
-  int fd_;
-};
-
 bool is_key(std::string_view text) {
   std::array<uint8_t, 32> raw{};
   return text.size() == key_length
@@ -76,12 +62,12 @@ result<void> check_name(const std::string& name) {
 // The file appears with all of `text`, or not at all; a file that is there already stays.
 result<void> write_new(const fs::path& path, const std::string& text, mode_t mode) {
   auto temporary = (path.parent_path() / ".XXXXXX").string();
-  file out{::mkostemp(temporary.data(), O_CLOEXEC)};
-  if (out.fd() < 0)
+  owned_fd out{::mkostemp(temporary.data(), O_CLOEXEC)};
+  if (!out)
     return system_error_of("create", temporary);
-  auto written = ::write(out.fd(), text.data(), text.size());
-  bool complete = written == static_cast<ssize_t>(text.size()) && ::fchmod(out.fd(), mode) == 0
-                  && ::fsync(out.fd()) == 0;
+  auto written = ::write(out.get(), text.data(), text.size());
+  bool complete = written == static_cast<ssize_t>(text.size()) && ::fchmod(out.get(), mode) == 0
+                  && ::fsync(out.get()) == 0;
   result<void> outcome;
   if (!complete)
     outcome = system_error_of("write", temporary);
@@ -95,11 +81,11 @@ result<void> write_new(const fs::path& path, const std::string& text, mode_t mod
 }
 
 result<std::string> read_file(const fs::path& path, bool secret) {
-  file in{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (in.fd() < 0)
+  owned_fd in{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (!in)
     return system_error_of("read", path);
   struct stat facts {};
-  if (::fstat(in.fd(), &facts) != 0)
+  if (::fstat(in.get(), &facts) != 0)
     return system_error_of("look at", path);
   if (!S_ISREG(facts.st_mode))
     return {errc::invalid, quoted(path) + " is no plain file; put the key's file there"};
@@ -108,7 +94,7 @@ result<std::string> read_file(const fs::path& path, bool secret) {
                              + " can be read by others, so it may be known to them; make new "
                                "keys, or run chmod 600 on it if nobody has read it"};
   std::string text(file_length_max, '\0');
-  auto count = ::read(in.fd(), text.data(), text.size());
+  auto count = ::read(in.get(), text.data(), text.size());
   if (count < 0)
     return system_error_of("read", path);
   text.resize(static_cast<size_t>(count));

@@ -1,5 +1,6 @@
 #include "storage/checkpoint_file.hpp"
 
+#include "runtime/base/owned_fd.hpp"
 #include "storage/record.hpp"
 
 #include <fcntl.h>
@@ -37,22 +38,6 @@ error failure(const char* doing, const std::string& path, int number) {
 error damaged(const std::string& path, const char* why) {
   return {errc::corrupt, "the checkpoint " + path + " " + why + "; use an older one"};
 }
-
-class descriptor {
-public:
-  explicit descriptor(int number) : number_(number) {}
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() {
-    if (number_ >= 0)
-      ::close(number_);
-  }
-
-  int number() const noexcept { return number_; }
-
-private:
-  int number_;
-};
 
 // Writes bytes and sums them up.
 class summed_writer {
@@ -96,9 +81,19 @@ private:
 // Reads untrusted bytes, sums them up, and never goes beyond where the checksum begins.
 class summed_reader {
 public:
-  summed_reader(int file, const std::string& path, uint64_t size)
-    : file_(file), path_(path), left_(size - checksum_size) {
-    XXH3_64bits_reset(&sum_);
+  static result<summed_reader> open(const std::string& path) {
+    owned_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!file)
+      return failure("open", path, errno);
+    struct stat status = {};
+    if (::fstat(file.get(), &status) != 0)
+      return failure("read", path, errno);
+    if (!S_ISREG(status.st_mode))
+      return {errc::invalid, path + " is not a file; give the path of a checkpoint"};
+    auto size = static_cast<uint64_t>(status.st_size);
+    if (size < magic.size() + checksum_size)
+      return damaged(path, "is cut short");
+    return summed_reader{std::move(file), path, size};
   }
 
   uint64_t left() const noexcept { return left_; }
@@ -142,9 +137,14 @@ public:
   }
 
 private:
+  summed_reader(owned_fd file, const std::string& path, uint64_t size)
+    : file_(std::move(file)), path_(path), left_(size - checksum_size) {
+    XXH3_64bits_reset(&sum_);
+  }
+
   result<void> read_plain(char* to, uint64_t size) {
     while (size > 0) {
-      auto n = ::read(file_, to, std::min<uint64_t>(size, piece));
+      auto n = ::read(file_.get(), to, std::min<uint64_t>(size, piece));
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
@@ -157,7 +157,7 @@ private:
     return {};
   }
 
-  int file_;
+  owned_fd file_;
   const std::string& path_;
   uint64_t left_;
   XXH3_state_t sum_;
@@ -264,38 +264,24 @@ result<tensor> read_tensor(summed_reader& from, const std::string& path) {
   return out;
 }
 
-result<uint64_t> size_of(int file, const std::string& path) {
-  struct stat status = {};
-  if (::fstat(file, &status) != 0)
-    return failure("read", path, errno);
-  if (!S_ISREG(status.st_mode))
-    return {errc::invalid, path + " is not a file; give the path of a checkpoint"};
-  if (static_cast<uint64_t>(status.st_size) < magic.size() + checksum_size)
-    return damaged(path, "is cut short");
-  return static_cast<uint64_t>(status.st_size);
-}
-
 } // namespace
 
 result<void> write_checkpoint_file(const std::string& path, uint64_t attempt, uint64_t step,
                                    std::span<const tensor_view> tensors,
                                    const std::map<std::string, std::string>& meta) {
   TROUPE_TRY(check(tensors, meta));
-  descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.number() < 0)
+  owned_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file)
     return failure("make", path, errno);
-  summed_writer to(file.number(), path);
+  summed_writer to(file.get(), path);
   return write_content(to, attempt, step, tensors, meta);
 }
 
 result<void> verify_checkpoint_file(const std::string& path) {
-  descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.number() < 0)
-    return failure("open", path, errno);
-  auto size = size_of(file.number(), path);
-  if (!size)
-    return size.error();
-  summed_reader from(file.number(), path, *size);
+  auto opened = summed_reader::open(path);
+  if (!opened)
+    return opened.error();
+  auto& from = *opened;
   if (auto head = read_head(from, path); !head)
     return head.error();
   std::string bytes(std::min<uint64_t>(from.left(), piece), '\0');
@@ -305,20 +291,17 @@ result<void> verify_checkpoint_file(const std::string& path) {
 }
 
 result<void> sync_directory(const std::string& path) {
-  descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.number() < 0 || ::fsync(directory.number()) != 0)
+  owned_fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0)
     return failure("sync", path, errno);
   return {};
 }
 
 result<checkpoint> read_checkpoint(const std::string& path) {
-  descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.number() < 0)
-    return failure("open", path, errno);
-  auto size = size_of(file.number(), path);
-  if (!size)
-    return size.error();
-  summed_reader from(file.number(), path, *size);
+  auto opened = summed_reader::open(path);
+  if (!opened)
+    return opened.error();
+  auto& from = *opened;
   auto out = read_head(from, path);
   if (!out)
     return out;

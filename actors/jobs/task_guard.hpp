@@ -12,7 +12,7 @@
 // Threads: all but start() may be called from any thread, and by a forked process.
 #pragma once
 
-#include "actors/jobs/owned_fd.hpp"
+#include "runtime/base/owned_fd.hpp"
 #include "runtime/base/result.hpp"
 
 #include <sys/types.h>

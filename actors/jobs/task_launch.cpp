@@ -51,10 +51,6 @@ result<pipe_ends> make_pipe() {
   return pipe_ends{owned_fd{ends[0]}, owned_fd{ends[1]}};
 }
 
-owned_fd pidfd_of(pid_t process) {
-  return owned_fd{static_cast<int>(::syscall(SYS_pidfd_open, process, 0))};
-}
-
 // Out of the way of the small numbers that the child's descriptors get.
 void move_up(owned_fd& fd) {
   constexpr int least = 64;

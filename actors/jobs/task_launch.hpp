@@ -4,8 +4,8 @@
 // kills it when this process dies.
 #pragma once
 
-#include "actors/jobs/owned_fd.hpp"
 #include "actors/jobs/task_guard.hpp"
+#include "runtime/base/owned_fd.hpp"
 #include "runtime/base/result.hpp"
 
 #include <sys/types.h>

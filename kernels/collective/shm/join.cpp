@@ -1,4 +1,5 @@
 #include "kernels/collective/shm/link.hpp"
+#include "runtime/base/owned_fd.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -17,26 +18,10 @@ namespace {
 constexpr auto poll_interval = std::chrono::milliseconds(2); // for the file of rank 0 to appear
 constexpr size_t name_max = 200;
 
-class descriptor {
-public:
-  explicit descriptor(int fd) : fd_(fd) {}
-  ~descriptor() {
-    if (fd_ >= 0)
-      close(fd_);
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
-private:
-  int fd_;
-};
-
 // The memory, and the file behind it while it still has a name to remove.
 struct opened {
   std::unique_ptr<region> memory;
-  std::unique_ptr<descriptor> file;
+  owned_fd file;
 };
 
 error system_failure(const std::string& what, const std::string& path, int code) {
@@ -80,8 +65,8 @@ void format(region& memory, const group_options& options) {
 
 // A file that a creator left which has died is removed; one that is in use is not.
 result<void> remove_leftover(const group_options& options, const std::string& path) {
-  descriptor old(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!old.valid())
+  owned_fd old(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!old)
     return errno == ENOENT ? result<void>{} : system_failure("opening", path, errno);
   struct stat info {};
   auto whole = fstat(old.get(), &info) == 0
@@ -103,17 +88,16 @@ result<void> remove_leftover(const group_options& options, const std::string& pa
 result<opened> create(const group_options& options, const std::string& path) {
   auto draft = path + ".new." + std::to_string(getpid());
   unlink(draft.c_str());
-  auto fd = std::make_unique<descriptor>(
-    open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd->valid())
+  owned_fd fd(open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd)
     return system_failure("creating", draft, errno);
   // Reserved now: a full /dev/shm is an error here and would be a SIGBUS later.
-  auto code = posix_fallocate(fd->get(), 0, static_cast<off_t>(region_bytes(options.size)));
+  auto code = posix_fallocate(fd.get(), 0, static_cast<off_t>(region_bytes(options.size)));
   if (code != 0) {
     unlink(draft.c_str());
     return system_failure("reserving memory in", draft, code);
   }
-  auto memory = map(fd->get(), options, draft);
+  auto memory = map(fd.get(), options, draft);
   if (!memory) {
     unlink(draft.c_str());
     return memory.error();
@@ -136,23 +120,23 @@ result<opened> create(const group_options& options, const std::string& path) {
 
 // Looks at a file that rank 0 may have made. Without a value and without an error: not there yet.
 result<opened> open_existing(const group_options& options, const std::string& path) {
-  auto fd = std::make_unique<descriptor>(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd->valid())
+  owned_fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd)
     return errno == ENOENT ? result<opened>(opened{}) : system_failure("opening", path, errno);
   alignas(header) char raw[sizeof(header) + sizeof(slot)];
-  if (pread(fd->get(), raw, sizeof(raw), 0) != sizeof(raw))
+  if (pread(fd.get(), raw, sizeof(raw), 0) != sizeof(raw))
     return {errc::refused, path + " is no memory of a group: use another name."};
   auto& head = *reinterpret_cast<header*>(raw);
   auto& creator = *reinterpret_cast<slot*>(raw + sizeof(header));
   if (!is_running(creator.process))
     return opened{}; // a leftover, which rank 0 will replace
   struct stat info {};
-  auto fits = fstat(fd->get(), &info) == 0 && head.magic == magic && head.size == options.size
+  auto fits = fstat(fd.get(), &info) == 0 && head.magic == magic && head.size == options.size
               && info.st_size == static_cast<off_t>(region_bytes(options.size));
   if (!fits || !same(head.proof, region_proof(options, head.nonce)))
     return {errc::refused, path + " belongs to a group with another secret, generation or size: "
                              + "this rank is of an old attempt, or was given wrong options."};
-  auto memory = map(fd->get(), options, path);
+  auto memory = map(fd.get(), options, path);
   if (!memory)
     return memory.error();
   auto& own = (*memory)->slot_of(options.rank);
@@ -193,10 +177,10 @@ result<std::unique_ptr<region>> join(const group_options& options, const std::st
   auto& memory = *mine->memory;
   // The last one to come removes the name, so that nothing is left whatever happens later.
   if (options.rank != 0 && memory.head().joined.fetch_add(1) + 1 == options.size)
-    remove_name(mine->file->get(), path);
+    remove_name(mine->file.get(), path);
   auto complete = memory.wait_joined(until);
   if (!complete) {
-    remove_name(mine->file->get(), path);
+    remove_name(mine->file.get(), path);
     return complete.error();
   }
   return std::move(mine->memory);

@@ -123,7 +123,7 @@ private:
 
 result<std::unique_ptr<group>> join_tcp(const group_options& options, int listener,
                                         const std::vector<std::string>& members) {
-  tcp::socket_handle owned(listener);
+  owned_fd owned(listener);
   TROUPE_TRY(check(options));
   if (members.size() != options.size)
     return {errc::invalid, "a group of " + std::to_string(options.size) + " ranks was given "

@@ -15,7 +15,7 @@ constexpr uint8_t welcome = 'w';
 
 } // namespace
 
-handshake::handshake(const group_options& options, socket_handle socket, bool dialing)
+handshake::handshake(const group_options& options, owned_fd socket, bool dialing)
   : options_(options), socket_(std::move(socket)),
     stage_(dialing ? stage::connecting : stage::awaits_hello),
     needed_(dialing ? 0 : sizeof(hello)) {

@@ -45,14 +45,14 @@ enum class progress {
 class handshake {
 public:
   // `dialing`: this end connects (the connection may still be under way), else it accepted.
-  handshake(const group_options& options, socket_handle socket, bool dialing);
+  handshake(const group_options& options, owned_fd socket, bool dialing);
 
   // Goes on as far as the socket lets it.
   progress advance();
 
   short wanted_events() const;
   int fd() const { return socket_.get(); }
-  socket_handle take() { return std::move(socket_); }
+  owned_fd take() { return std::move(socket_); }
 
 private:
   enum class stage { connecting, awaits_hello, awaits_challenge, awaits_answer, awaits_welcome };
@@ -66,7 +66,7 @@ private:
   void push(const void* bytes, size_t count);
 
   const group_options& options_;
-  socket_handle socket_;
+  owned_fd socket_;
   stage stage_;
   hello hello_;
   digest nonce_{}; // of the accepting end

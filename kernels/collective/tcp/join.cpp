@@ -36,7 +36,7 @@ result<address> parse(const std::string& member) {
 // until one of them proves to be the previous rank.
 class joining {
 public:
-  joining(const group_options& options, socket_handle listener, address next)
+  joining(const group_options& options, owned_fd listener, address next)
     : options_(options), listener_(std::move(listener)), next_address_(std::move(next)) {}
 
   result<std::unique_ptr<ring_link>> run(time_point until) {
@@ -44,11 +44,11 @@ public:
     if (flags < 0 || fcntl(listener_.get(), F_SETFL, flags | O_NONBLOCK) < 0)
       return {errc::invalid, std::string("the listener of the ring is no open socket (")
                                + strerror(errno) + "): pass one that listens."};
-    while (!next_.valid() || !previous_.valid()) {
+    while (!next_ || !previous_) {
       dial();
       if (auto heard = hear(); !heard)
         return heard.error();
-      if (next_.valid() && previous_.valid())
+      if (next_ && previous_)
         break;
       if (now() >= until)
         return late();
@@ -59,7 +59,7 @@ public:
 
 private:
   void dial() {
-    if (next_.valid())
+    if (next_)
       return;
     if (!dialed_ && now() >= redial_at_) {
       redial_at_ = now() + redial_interval;
@@ -97,18 +97,17 @@ private:
     auto* chosen = found;
     for (auto skip = attempts_++ % count; skip > 0; --skip)
       chosen = chosen->ai_next;
-    socket_handle made(
-      socket(chosen->ai_family, chosen->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (made.valid()
+    owned_fd made(socket(chosen->ai_family, chosen->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (made
         && (connect(made.get(), chosen->ai_addr, chosen->ai_addrlen) == 0 || errno == EINPROGRESS))
       dialed_.emplace(options_, std::move(made), true);
     freeaddrinfo(found);
   }
 
   result<void> hear() {
-    while (!previous_.valid()) {
-      socket_handle made(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (made.valid()) {
+    while (!previous_) {
+      owned_fd made(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (made) {
         if (strangers_.size() == strangers_max)
           strangers_.pop_front();
         strangers_.emplace_back(options_, std::move(made), false);
@@ -120,26 +119,26 @@ private:
                             + "): check the listener and the limit of open files."};
       break;
     }
-    for (auto each = strangers_.begin(); each != strangers_.end() && !previous_.valid();) {
+    for (auto each = strangers_.begin(); each != strangers_.end() && !previous_;) {
       auto state = each->advance();
       if (state == progress::proven)
         previous_ = each->take();
       each = state == progress::waiting ? std::next(each) : strangers_.erase(each);
     }
-    if (previous_.valid())
+    if (previous_)
       strangers_.clear();
     return {};
   }
 
   void wait(time_point until) {
     std::vector<pollfd> wanted;
-    if (!previous_.valid())
+    if (!previous_)
       wanted.push_back({listener_.get(), POLLIN, 0});
     for (auto& each : strangers_)
       wanted.push_back({each.fd(), each.wanted_events(), 0});
     if (dialed_)
       wanted.push_back({dialed_->fd(), dialed_->wanted_events(), 0});
-    auto limit = dialed_ || next_.valid() ? until : std::min(until, redial_at_);
+    auto limit = dialed_ || next_ ? until : std::min(until, redial_at_);
     poll(wanted.data(), wanted.size(), milliseconds_left(limit));
   }
 
@@ -152,7 +151,7 @@ private:
     if (unknown_host_)
       return {errc::not_found,
               "the host of the next rank, " + next + ", is not known: check the address."};
-    if (!next_.valid())
+    if (!next_)
       return {errc::deadline, "the next rank at " + next
                                 + " did not answer in time: check that it runs and is reachable."};
     return {errc::deadline, "the previous rank did not connect in time: check that it runs and "
@@ -160,10 +159,10 @@ private:
   }
 
   const group_options& options_;
-  socket_handle listener_;
+  owned_fd listener_;
   address next_address_;
-  socket_handle next_;
-  socket_handle previous_;
+  owned_fd next_;
+  owned_fd previous_;
   std::optional<handshake> dialed_;
   std::list<handshake> strangers_;
   time_point redial_at_{};
@@ -174,7 +173,7 @@ private:
 
 } // namespace
 
-result<std::unique_ptr<ring_link>> join(const group_options& options, socket_handle listener,
+result<std::unique_ptr<ring_link>> join(const group_options& options, owned_fd listener,
                                         const std::vector<std::string>& members, time_point until) {
   auto next = parse(members[(options.rank + 1) % options.size]);
   if (!next)

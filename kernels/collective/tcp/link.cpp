@@ -30,24 +30,12 @@ error failed(const std::string& which, int code) {
 
 } // namespace
 
-socket_handle::~socket_handle() {
-  if (fd_ >= 0)
-    close(fd_);
-}
-
-socket_handle::socket_handle(socket_handle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-socket_handle& socket_handle::operator=(socket_handle&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
 int milliseconds_left(time_point until) {
   auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
 }
 
-ring_link::ring_link(socket_handle next, socket_handle previous)
+ring_link::ring_link(owned_fd next, owned_fd previous)
   : next_(std::move(next)), previous_(std::move(previous)) {}
 
 // Each says whether it moved anything.

@@ -5,24 +5,11 @@
 #pragma once
 
 #include "kernels/collective/operation.hpp"
+#include "runtime/base/owned_fd.hpp"
 
 #include <cstddef>
 
 namespace troupe::collective::tcp {
-
-// A socket, closed at the end.
-class socket_handle {
-public:
-  explicit socket_handle(int fd = -1) : fd_(fd) {}
-  ~socket_handle();
-  socket_handle(socket_handle&& other) noexcept;
-  socket_handle& operator=(socket_handle&& other) noexcept;
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
-private:
-  int fd_;
-};
 
 // For poll(2): rounded up, at least 0.
 int milliseconds_left(time_point until);
@@ -30,7 +17,7 @@ int milliseconds_left(time_point until);
 class ring_link {
 public:
   // Sockets that do not block, whose other ends have proven themselves.
-  ring_link(socket_handle next, socket_handle previous);
+  ring_link(owned_fd next, owned_fd previous);
 
   // Sends all of `out` to the next rank and receives all of `in` from the previous one, at the same
   // time. Either may be empty.
@@ -43,13 +30,13 @@ private:
   result<bool> send_some(std::span<const std::byte>& out);
   result<bool> receive_some(std::span<std::byte>& in);
 
-  socket_handle next_;
-  socket_handle previous_;
+  owned_fd next_;
+  owned_fd previous_;
 };
 
 // Connects to the next rank, accepts the previous one, with proofs in both directions. Closes the
 // listener.
-result<std::unique_ptr<ring_link>> join(const group_options& options, socket_handle listener,
+result<std::unique_ptr<ring_link>> join(const group_options& options, owned_fd listener,
                                         const std::vector<std::string>& members, time_point until);
 
 } // namespace troupe::collective::tcp

@@ -1,6 +1,7 @@
 // A file descriptor that is closed with its owner.
 #pragma once
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <utility>
@@ -31,5 +32,11 @@ public:
 private:
   int fd_ = -1;
 };
+
+// Becomes readable when the process has ended (Linux 5.3). Invalid, with errno, if there is none.
+inline owned_fd pidfd_of(pid_t process) {
+  // glibc 2.36 declares pidfd_open for C only.
+  return owned_fd{static_cast<int>(::syscall(SYS_pidfd_open, process, 0))};
+}
 
 } // namespace troupe
