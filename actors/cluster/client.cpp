@@ -1,6 +1,7 @@
 #include "actors/cluster/client.hpp"
 
 #include "runtime/actor_error.hpp"
+#include "runtime/actor_threads.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
 
@@ -19,12 +20,6 @@ constexpr auto deadline = std::chrono::seconds(30);
 constexpr auto link_time = std::chrono::seconds(1); // for a link that was dialled to come up
 constexpr auto redial_pause = std::chrono::milliseconds(50);
 
-caf::actor_system_config& configured(caf::actor_system_config& config) {
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", size_t{1});
-  return config;
-}
-
 bridge_options options_of(const clock& time) {
   bridge_options options;
   options.name = "client/" + std::to_string(::getpid()) + "." + std::to_string(time.wall_ns());
@@ -36,7 +31,7 @@ bridge_options options_of(const clock& time) {
 
 struct client::state {
   explicit state(const std::string& directory_)
-    : directory(directory_), system(configured(config)), carrier(make_local_transport()),
+    : directory(directory_), system(with_threads(config, 1)), carrier(make_local_transport()),
       link(system, options_of(time),
            {[this](const peer& who) { set_up(true, who); },
             [this](const peer& who, const error&) { set_up(false, who); }}) {}

@@ -1,6 +1,7 @@
 #include "actors/jobs/task_executor.hpp"
 
 #include "actors/jobs/task_shell.hpp"
+#include "runtime/actor_threads.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
 
@@ -108,12 +109,6 @@ task_exit exit_of(const result<task_exit>& ran) {
   return {stopped ? exit_of_stopped : exit_not_started, stopped, ran.error().text};
 }
 
-caf::actor_system_config& small(caf::actor_system_config& config) {
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", size_t{1});
-  return config;
-}
-
 bridge_options options_of(const task_executor_options& from, const clock& time) {
   bridge_options out;
   out.name = "executor/" + std::to_string(from.job) + "." + std::to_string(from.attempt) + "."
@@ -126,7 +121,7 @@ bridge_options options_of(const task_executor_options& from, const clock& time) 
 
 struct task_executor::session {
   session(task_executor_options options_, const clock& time_, const task_guard& guard)
-    : options(std::move(options_)), process(time_, guard), system(small(config)),
+    : options(std::move(options_)), process(time_, guard), system(with_threads(config, 1)),
       carrier(make_local_transport()),
       link(system, options_of(options, time_),
            {[this](const peer& who) { tell(who, true); },

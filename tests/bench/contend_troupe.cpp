@@ -1,5 +1,6 @@
 // Troupe as it is used: typed actors, the bridge, and one of its two transports.
 #include "runtime/actor_error.hpp"
+#include "runtime/actor_threads.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/keys.hpp"
 #include "runtime/local_transport.hpp"
@@ -40,7 +41,7 @@ auto pings(const echo& to, size_t bytes) {
 
 struct side {
   side(bool remote, const std::string& directory, const std::string& name, peer_events events)
-    : system(configured(config)),
+    : system(with_threads(config, 1)),
       carrier(remote ? make_zmq_transport({directory, name == "server" ? "master" : "user"})
                      : make_local_transport()),
       link(system, options(remote ? (name == "server" ? "master" : "user") : name),
@@ -49,12 +50,6 @@ struct side {
       std::fprintf(stderr, "messaging: %s\n", attached.error().text.c_str());
       std::abort();
     }
-  }
-
-  static caf::actor_system_config& configured(caf::actor_system_config& c) {
-    c.set("scheduler.policy", caf::atom("sharing"));
-    c.set("scheduler.max-threads", size_t{1});
-    return c;
   }
 
   static bridge_options options(const std::string& name) {

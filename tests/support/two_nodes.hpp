@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/actor_error.hpp"
+#include "runtime/actor_threads.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
 
@@ -51,17 +52,11 @@ public:
   std::filesystem::path path;
 };
 
-inline caf::actor_system_config& small_scheduler(caf::actor_system_config& config) {
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", size_t{2});
-  return config;
-}
-
 struct test_node {
   test_node(const std::string& name, incarnation life,
             duration silence_max = std::chrono::seconds(10),
             std::unique_ptr<transport> over = make_local_transport())
-    : system(small_scheduler(config)), carrier(std::move(over)),
+    : system(with_threads(config, 2)), carrier(std::move(over)),
       link(system, options(name, life, silence_max),
            {[this](const peer& p) { seen.add("up " + p.name); },
             [this](const peer& p, const error& e) {
