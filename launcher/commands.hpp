@@ -11,7 +11,7 @@
 namespace troupe::launcher {
 
 struct shared_options {
-  std::string directory; // of the cluster
+  std::string directory; // of the cluster, absolute
   bool json = false;
   std::string program; // the absolute path of this binary
 };

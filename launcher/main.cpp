@@ -19,6 +19,16 @@ std::string default_directory() {
   return std::string{home ? home : "/tmp"} + "/.troupe";
 }
 
+// Makes a path absolute; returns why it cannot, or nothing.
+std::string make_absolute(std::string& path) {
+  std::error_code failed;
+  auto whole = std::filesystem::absolute(path, failed);
+  if (failed)
+    return "'" + path + "' is no directory: " + failed.message();
+  path = whole.lexically_normal().string();
+  return {};
+}
+
 void add_capacity(CLI::App& to, node_capacity& capacity) {
   to.add_option("--cpus", capacity.cpus, "Cpus of a node (default: what the machine has)");
   to.add_option("--memory", capacity.memory, "Memory of a node (default: what the machine has)")
@@ -134,13 +144,15 @@ void add_job_commands(CLI::App& app, parsed& x) {
 int main(int argc, char** argv) {
   parsed x;
   x.shared.directory = default_directory();
+  make_absolute(x.shared.directory);
   x.shared.program = std::filesystem::read_symlink("/proc/self/exe").string();
 
   CLI::App app{"Troupe: one runtime for operational machine learning"};
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--dir", x.shared.directory,
-                 "Directory of the cluster ($TROUPE_DIR, or ~/.troupe)");
+  app
+    .add_option("--dir", x.shared.directory, "Directory of the cluster ($TROUPE_DIR, or ~/.troupe)")
+    ->transform(CLI::Validator{make_absolute, ""});
   app.add_flag("--json", x.shared.json, "Print JSON");
   app
     .set_config("--config", "",

@@ -7,7 +7,6 @@
 #include "launcher/role_system.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/keys.hpp"
-#include "runtime/zmq_transport.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/event_log.hpp"
 #include "storage/metadata.hpp"
@@ -16,7 +15,6 @@
 #include <caf/all.hpp>
 
 #include <fstream>
-#include <mutex>
 #include <random>
 
 namespace troupe::launcher {
@@ -25,15 +23,6 @@ namespace {
 
 class master_role final : public running_role {
 public:
-  ~master_role() override {
-    metrics.reset(); // asks no more
-    net.reset();     // no actor appends from here on
-    lineage.reset();
-    metadata.reset();
-    log.reset();
-    writer.reset();
-  }
-
   result<void> start(const std::string& directory, const head_options& options,
                      const end_callback& on_end) {
     auto opened = storage::rocksdb_store::open(directory + "/store");
@@ -51,14 +40,7 @@ public:
     metadata = std::move(*records);
     lineage = std::make_unique<lineage_projection>(*metadata, directory + "/jobs");
     TROUPE_TRY(lineage->catch_up(*log));
-    net = std::make_unique<role_system>("master", [this](const node_link_changed& x) {
-      // What is below a name (client/17, user/python-1) is no node.
-      if (x.node.find('/') != std::string::npos)
-        return;
-      std::lock_guard guard{mutex};
-      if (actor)
-        caf::anon_send(actor, x);
-    });
+    net = std::make_unique<role_system>("master");
     TROUPE_TRY(net->link.attach(*net->local));
     master_ports ports;
     ports.options.gangs.jobs_directory = directory + "/jobs";
@@ -72,15 +54,11 @@ public:
     auto spawned = spawn_master(net->system, std::move(ports));
     if (!spawned)
       return spawned.error();
-    {
-      std::lock_guard guard{mutex};
-      actor = *spawned;
-    }
     net->hold(caf::actor_cast<caf::actor>(*spawned), on_end);
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
     TROUPE_TRY(listen_remotely(directory, options.address));
-    TROUPE_TRY(serve_metrics(options.metrics));
+    TROUPE_TRY(net->serve_metrics(options.metrics, [this] { return collect(); }));
     auto listening = net->local->listen("local:" + directory + "/master.sock");
     return listening ? result<void>{} : listening.error();
   }
@@ -92,31 +70,20 @@ public:
       if (auto made = make_keys(directory, name);
           !made && made.error().code != errc::already_exists)
         return made.error();
-    remote = make_zmq_transport({directory, "master", "master"});
-    TROUPE_TRY(net->link.attach(*remote));
+    TROUPE_TRY(net->attach_remote(directory));
     auto colon = address.find(':');
     auto host = "tcp://" + (address.empty() ? "127.0.0.1" : address.substr(0, colon));
     auto port = colon == std::string::npos ? ":0" : address.substr(colon);
     std::string before;
     std::getline(std::ifstream{directory + "/endpoint"}, before);
     auto again = colon == std::string::npos && before.starts_with(host + ":");
-    auto listening = remote->listen(again ? before : host + port);
+    auto listening = net->remote->listen(again ? before : host + port);
     if (!listening && again)
-      listening = remote->listen(host + port);
+      listening = net->remote->listen(host + port);
     if (!listening)
       return listening.error();
     std::ofstream{directory + "/endpoint"} << *listening << '\n';
     log::info("listening", {{"endpoint", *listening}});
-    return {};
-  }
-
-  result<void> serve_metrics(const std::string& address) {
-    if (address.empty())
-      return {};
-    auto opened = metrics_endpoint::open(address, [this] { return collect(); });
-    if (!opened)
-      return opened.error();
-    metrics = std::move(*opened);
     return {};
   }
 
@@ -129,7 +96,7 @@ private:
       all.insert(all.end(), more.begin(), more.end());
     };
     caf::scoped_actor self{net->system};
-    auto head = caf::actor_cast<master_client_api>(net->roots.front());
+    auto head = caf::actor_cast<master_client_api>(net->role);
     constexpr auto patience = std::chrono::seconds(1);
     auto nothing = [](caf::error&) {};
     self->request(head, patience, get_cluster_msg{})
@@ -142,16 +109,13 @@ private:
     return all;
   }
 
+  // The last is destroyed first: without actors nobody appends.
   std::unique_ptr<storage::rocksdb_store> store;
   std::unique_ptr<storage::commit_queue> writer;
   std::unique_ptr<storage::event_log> log;
   std::unique_ptr<storage::metadata> metadata;
   std::unique_ptr<lineage_projection> lineage;
-  std::mutex mutex;
-  master actor;
-  std::unique_ptr<transport> remote; // outlives the bridge that uses it
   std::unique_ptr<role_system> net;
-  std::unique_ptr<metrics_endpoint> metrics;
 };
 
 } // namespace

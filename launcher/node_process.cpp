@@ -4,8 +4,7 @@
 #include "launcher/machine.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
-#include "runtime/metrics.hpp"
-#include "runtime/zmq_transport.hpp"
+#include "runtime/keys.hpp"
 
 #include <caf/all.hpp>
 
@@ -26,11 +25,7 @@ public:
     executors = make_executors(
       {std::filesystem::path{shared.program}.parent_path() / "troupe-executor", options.name,
        endpoint, shared.directory + "/executors/" + options.name, *address});
-    net = std::make_unique<role_system>(options.name, [this](const node_link_changed& x) {
-      std::lock_guard guard{mutex};
-      if (actor)
-        caf::anon_send(actor, x);
-    });
+    net = std::make_unique<role_system>(options.name);
     TROUPE_TRY(net->link.attach(*net->local));
     agent_ports ports;
     auto found = machine_capacity();
@@ -42,36 +37,25 @@ public:
     ports.link = &net->link;
     ports.executors = executors.get();
     ports.on_stop = [on_end] { on_end(nullptr); };
-    auto spawned = spawn_node_agent(net->system, std::move(ports));
-    {
-      std::lock_guard guard{mutex};
-      actor = spawned;
-    }
-    net->hold(caf::actor_cast<caf::actor>(spawned), on_end);
-    net->link.publish<agent_api>("agent", spawned);
-    net->link.publish<agent_executor_api>("agent/executors", spawned);
+    actor = spawn_node_agent(net->system, std::move(ports));
+    net->hold(caf::actor_cast<caf::actor>(actor), on_end);
+    net->link.publish<agent_api>("agent", actor);
+    net->link.publish<agent_executor_api>("agent/executors", actor);
     auto listening = net->local->listen(endpoint);
     if (!listening)
       return listening.error();
-    if (!options.metrics.empty()) {
-      auto opened = metrics_endpoint::open(options.metrics,
-                                           [this] { return families_of(net->link.statistics()); });
-      if (!opened)
-        return opened.error();
-      metrics = std::move(*opened);
-    }
+    TROUPE_TRY(
+      net->serve_metrics(options.metrics, [this] { return families_of(net->link.statistics()); }));
     if (options.join.empty()) {
       net->link.keep_connected(*net->local, "local:" + shared.directory + "/master.sock");
       return {};
     }
-    remote = make_zmq_transport({shared.directory, options.name, "master"});
-    TROUPE_TRY(net->link.attach(*remote));
-    net->link.keep_connected(*remote, "tcp://" + options.join);
+    TROUPE_TRY(net->attach_remote(shared.directory));
+    net->link.keep_connected(*net->remote, "tcp://" + options.join);
     return {};
   }
 
   bool leave() override {
-    std::lock_guard guard{mutex};
     caf::anon_send(actor, leave_cluster{});
     return true;
   }
@@ -84,25 +68,17 @@ private:
   }
 
   std::unique_ptr<executor_launcher> executors;
-  std::mutex mutex;
+  std::unique_ptr<role_system> net; // ends before its executors
   node_agent actor;
-  std::unique_ptr<transport> remote; // outlives the bridge that uses it
-  std::unique_ptr<role_system> net;
-  std::unique_ptr<metrics_endpoint> metrics;
 };
 
 } // namespace
 
 result<std::unique_ptr<running_role>> start_node(const shared_options& shared,
                                                  const node_options& options, end_callback on_end) {
-  auto valid
-    = !options.name.empty()
-      && options.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                        "0123456789._-")
-           == std::string::npos;
-  if (!valid)
-    return {errc::invalid,
-            "'" + options.name + "' is no node name; use letters, digits, '.', '_' and '-'"};
+  if (!is_key_name(options.name))
+    return {errc::invalid, "'" + options.name
+                             + "' is no node name; use 1 to 64 letters, digits, '.', '_' and '-'"};
   auto role = std::make_unique<node_role>();
   TROUPE_TRY(role->start(shared, options, on_end));
   return std::unique_ptr<running_role>{std::move(role)};

@@ -1,19 +1,14 @@
 #include "launcher/role_system.hpp"
 
+#include "runtime/actor_threads.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/zmq_transport.hpp"
 
 #include <caf/all.hpp>
 
 namespace troupe::launcher {
 
 namespace {
-
-caf::actor_system_config& configured(caf::actor_system_config& config) {
-  // The stealing scheduler polls: it costs 2 % of a core when idle, and 150 us a hop.
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", size_t{2});
-  return config;
-}
 
 bridge_options options_of(const std::string& name, const clock& time) {
   bridge_options options;
@@ -24,16 +19,19 @@ bridge_options options_of(const std::string& name, const clock& time) {
 
 } // namespace
 
-role_system::role_system(const std::string& name,
-                         std::function<void(const node_link_changed&)> changed)
-  : system(configured(config)), local(make_local_transport()),
+role_system::role_system(const std::string& name_)
+  : name(name_), system(with_threads(config, 2)), local(make_local_transport()),
     link(system, options_of(name, time),
-         {[changed](const peer& who) {
-            changed({who.name, true, false});
-          },
-          [changed](const peer& who, const error& why) {
-            changed({who.name, false, why.code == errc::deadline});
+         {[this](const peer& who) { tell(who, true, false); },
+          [this](const peer& who, const error& why) {
+            tell(who, false, why.code == errc::deadline);
           }}) {}
+
+void role_system::tell(const peer& who, bool up, bool silent) {
+  std::lock_guard guard{mutex};
+  if (role)
+    caf::anon_send(role, node_link_changed{who.name, up, silent});
+}
 
 void role_system::hold(const caf::actor& root, const end_callback& on_end) {
   root->attach_functor([this, on_end](const caf::error& why) {
@@ -43,13 +41,31 @@ void role_system::hold(const caf::actor& root, const end_callback& on_end) {
     log::error("an actor died", {{"reason", reason.text}});
     on_end(&reason);
   });
-  roots.push_back(root);
+  std::lock_guard guard{mutex};
+  role = root;
+}
+
+result<void> role_system::attach_remote(const std::string& directory) {
+  remote = make_zmq_transport({directory, name, "master"});
+  return link.attach(*remote);
+}
+
+result<void> role_system::serve_metrics(const std::string& address,
+                                        metrics_endpoint::collect_function collect) {
+  if (address.empty())
+    return {};
+  auto opened = metrics_endpoint::open(address, std::move(collect));
+  if (!opened)
+    return opened.error();
+  metrics_ = std::move(*opened);
+  return {};
 }
 
 role_system::~role_system() {
+  metrics_.reset();
   link.stop();
-  for (auto& each : roots)
-    caf::anon_send_exit(each, caf::exit_reason::kill);
+  if (role)
+    caf::anon_send_exit(role, caf::exit_reason::kill);
 }
 
 } // namespace troupe::launcher

@@ -3,6 +3,7 @@
 #include "launcher/commands.hpp"
 #include "launcher/processes.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/owned_fd.hpp"
 #include "runtime/base/restart_policy.hpp"
 
 #include <fcntl.h>
@@ -21,10 +22,6 @@
 namespace troupe::launcher {
 
 namespace {
-
-std::string absolute(const std::string& directory) {
-  return std::filesystem::absolute(directory).lexically_normal().string();
-}
 
 // The signals that end a process, as a file descriptor. Blocked before the first thread starts.
 int end_signals() {
@@ -94,17 +91,18 @@ int supervise(const std::string& directory, const std::string& name,
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
       ::_exit(child());
     }
-    int status = 0;
     bool asked = false;
-    pollfd wait{signals, POLLIN, 0};
-    while (::waitpid(pid, &status, WNOHANG) == 0) {
-      if (::poll(&wait, 1, 50) <= 0)
-        continue;
-      signalfd_siginfo info;
-      [[maybe_unused]] auto n = ::read(signals, &info, sizeof(info));
+    auto ended = pidfd_of(pid);
+    if (!ended) {
+      ::kill(pid, SIGKILL);
+      return complain({errc::unavailable, "this kernel has no pidfd_open; use Linux 5.3 or later"});
+    }
+    while (signal_or_end(signals, ended.get())) {
       asked = true;
       ::kill(pid, SIGTERM);
     }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
     if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
       return 0;
     // Bad input stays bad: only a death is mended by another start.
@@ -117,24 +115,23 @@ int supervise(const std::string& directory, const std::string& name,
                                          + ".log"});
     std::fprintf(stderr, "troupe: %s died (status %d); starting it again\n", name.c_str(), status);
     auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(*pause).count();
-    if (::poll(&wait, 1, static_cast<int>(ms)) > 0)
+    pollfd signal{signals, POLLIN, 0};
+    if (::poll(&signal, 1, static_cast<int>(ms)) > 0)
       return 0;
   }
 }
 
 } // namespace
 
-int run_master(const shared_options& given, const head_options& options) {
-  auto directory = absolute(given.directory);
+int run_master(const shared_options& shared, const head_options& options) {
+  auto& directory = shared.directory;
   return supervise(directory, "master", [&] {
     return serve(directory, "master",
                  [&](end_callback on_end) { return start_master(directory, options, on_end); });
   });
 }
 
-int run_node(const shared_options& given, const node_options& options) {
-  auto shared = given;
-  shared.directory = absolute(given.directory);
+int run_node(const shared_options& shared, const node_options& options) {
   return supervise(shared.directory, options.name, [&] {
     return serve(shared.directory, options.name,
                  [&](end_callback on_end) { return start_node(shared, options, on_end); });

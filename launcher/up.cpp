@@ -99,9 +99,7 @@ int start_all(const shared_options& shared, const up_options& options) {
 
 } // namespace
 
-int up(const shared_options& given, const up_options& options) {
-  auto shared = given;
-  shared.directory = fs::absolute(given.directory).lexically_normal().string();
+int up(const shared_options& shared, const up_options& options) {
   if (auto made = make_directory(shared.directory); !made)
     return complain(made.error());
   if (auto left = background_processes(shared.directory); !left.empty())
@@ -123,9 +121,7 @@ int up(const shared_options& given, const up_options& options) {
   return 0;
 }
 
-int down(const shared_options& given) {
-  auto shared = given;
-  shared.directory = fs::absolute(given.directory).lexically_normal().string();
+int down(const shared_options& shared) {
   std::error_code ignored;
   if (background_processes(shared.directory).empty()) {
     fs::remove(shared.directory + "/master.sock", ignored); // of one that could not clean up
@@ -148,8 +144,8 @@ int down(const shared_options& given) {
   return 0;
 }
 
-int add_key(const shared_options& given, const std::string& name) {
-  auto directory = fs::absolute(given.directory).lexically_normal().string();
+int add_key(const shared_options& shared, const std::string& name) {
+  auto& directory = shared.directory;
   if (!fs::exists(directory + "/keys"))
     return complain({errc::unavailable, "there is no cluster in " + directory
                                           + "; start one with: troupe up --dir " + directory});
@@ -157,7 +153,7 @@ int add_key(const shared_options& given, const std::string& name) {
     return complain(made.error());
   auto secret = directory + "/keys/" + name + ".secret";
   auto master = directory + "/keys/authorized/master.public";
-  if (given.json)
+  if (shared.json)
     std::printf("{\"secret\": \"%s\", \"master\": \"%s\"}\n", secret.c_str(), master.c_str());
   else
     std::printf(

@@ -252,6 +252,9 @@ void on_tick(master_pointer self) {
 }
 
 void on_link(master_pointer self, const node_link_changed& x) {
+  // What is below a name (client/17, user/python-1) is no node.
+  if (x.node.find('/') != std::string::npos)
+    return;
   auto& st = self->state;
   if (x.up) {
     st.agents[x.node] = st.ports.link->proxy<agent_api>(node_named(x.node), "agent",
