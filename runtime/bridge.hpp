@@ -9,18 +9,17 @@
 //
 // Guarantees
 // - A message is delivered at most once, and those of one caller to one actor in the order they
-// were sent.
-// - A request is answered: by the actor, or with errc::deadline at most `tick` after the proxy's
-// deadline, with
-//   errc::node_lost when the link ends, or with errc::queue_full when
+//   were sent.
+// - A request is answered: by the actor; or with errc::deadline, at most `tick` after the proxy's
+//   deadline; or with errc::node_lost when the link ends; or with errc::queue_full when
 //   limits::requests_in_flight_max are open.
 // - A one-way message waits when limits::one_way_window are not handled yet; beyond
-// limits::held_bytes_max
-//   that wait, the link ends. Nothing is dropped without the proxy's DOWN.
+//   limits::held_bytes_max that wait, the link ends. Nothing is dropped without the proxy's DOWN.
 // - A gap in the sequence of frames, silence beyond `silence_max`, or a newer life of the node ends
-// the link: every
-//   proxy over it is DOWN with errc::node_lost. A new link never revives an old proxy.
+//   the link: every proxy over it is DOWN with errc::node_lost. A new link never revives an old
+//   proxy.
 // - A frame of an earlier life, of either side, is never delivered.
+//
 // Threads: every method may be called from any thread. A proxy packs and sends on the caller's
 // thread.
 #pragma once

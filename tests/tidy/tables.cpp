@@ -74,10 +74,9 @@ std::span<const ban> bans() {
 }
 
 std::span<const exception> exceptions() {
-  static constexpr std::array<exception, 4> rows{{
+  static constexpr std::array<exception, 3> rows{{
     {"line_length", "runtime/base/result.hpp",
      "clang-format 14 keeps a requires clause of a constructor on one line"},
-    {"file_length", "runtime/bridge.cpp", "35 lines over since it was written; not split yet"},
     {"banned_calls", "kernels/collective/shm/join.cpp",
      "polls for a file that rank 0, another process, makes; bounded by a deadline"},
     {"banned_calls", "launcher/config_file.cpp", "CLI11 learns of a bad file by an exception only"},
