@@ -1,7 +1,7 @@
 #include "launcher/executors.hpp"
 
 #include "launcher/fork_server.hpp"
-#include "runtime/base/log.hpp"
+#include "launcher/task_journal.hpp"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -26,27 +26,10 @@ std::string command_line_of(int process) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
-std::string file_name_of(const task_id_msg& task) {
-  return std::to_string(task.job) + "." + std::to_string(task.attempt) + "." + task.type + "."
-         + std::to_string(task.index);
-}
-
-result<void> write_private(const std::string& path, std::string_view bytes) {
-  auto fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  auto written
-    = fd >= 0 && ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
-  auto why = errno;
-  if (fd >= 0)
-    ::close(fd);
-  if (!written)
-    return {errc::io, "cannot write " + path + ": " + std::strerror(why)};
-  return {};
-}
-
 class executors final : public executor_launcher {
 public:
   explicit executors(executors_options options)
-    : options_(std::move(options)), server_(options_.program) {}
+    : options_(std::move(options)), server_(options_.program), journal_(options_.journal) {}
 
   result<int> start(const start_task_msg& order) override {
     std::error_code failed;
@@ -55,8 +38,6 @@ public:
     auto checkpoints = (fs::path{order.output_directory}.parent_path() / "checkpoints").string();
     if (!failed)
       fs::create_directories(checkpoints, failed);
-    if (!failed)
-      fs::create_directories(options_.state_directory, failed);
     if (failed)
       return {errc::io, "cannot make the output directory of the task: " + failed.message()};
     std::vector<std::string> environment;
@@ -67,11 +48,7 @@ public:
     if (!process)
       return process;
     children_.insert(*process);
-    flatbuffers::FlatBufferBuilder builder;
-    builder.Finish(start_task::Pack(builder, &order));
-    std::string bytes(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
-    bytes.insert(0, std::to_string(*process) + "\n");
-    if (auto kept = write_private(task_file(*order.task), bytes); !kept) {
+    if (auto kept = journal_.started(order, *process); !kept) {
       ::kill(*process, SIGKILL); // a later life of this agent could not find it
       return kept.error();
     }
@@ -104,38 +81,20 @@ public:
 
   std::vector<std::pair<start_task_msg, int>> left_running() override {
     std::vector<std::pair<start_task_msg, int>> found;
-    std::error_code none;
-    for (auto& entry : fs::directory_iterator{options_.state_directory, none}) {
-      if (entry.path().extension() != ".task")
-        continue;
-      std::ifstream in{entry.path(), std::ios::binary};
-      int process = 0;
-      in >> process;
-      in.get();
-      std::string bytes{std::istreambuf_iterator<char>{in}, {}};
-      flatbuffers::Verifier verifier{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
-      if (!is_ours(process) || !verifier.VerifyBuffer<start_task>(nullptr)) {
-        fs::remove(entry.path(), none);
+    for (auto&& [order, process] : journal_.tasks()) {
+      if (!is_ours(process)) {
+        journal_.forgotten(*order.task);
         continue;
       }
-      start_task_msg order;
-      flatbuffers::GetRoot<start_task>(bytes.data())->UnPackTo(&order);
       adopted_.insert(process);
       found.emplace_back(std::move(order), process);
     }
     return found;
   }
 
-  void forget(const task_id_msg& task) override {
-    std::error_code none;
-    fs::remove(task_file(task), none);
-  }
+  void forget(const task_id_msg& task) override { journal_.forgotten(task); }
 
 private:
-  std::string task_file(const task_id_msg& task) const {
-    return options_.state_directory + "/" + file_name_of(task) + ".task";
-  }
-
   std::vector<std::string> command_of(const start_task_msg& order) const {
     auto& task = *order.task;
     std::vector<std::string> words{
@@ -177,6 +136,7 @@ private:
 
   const executors_options options_;
   fork_client server_;
+  task_journal journal_;
   std::set<int> children_;
   std::set<int> adopted_; // of an earlier life, or of a fork server that was lost
 };

@@ -24,7 +24,7 @@ public:
       return address.error();
     executors = make_executors(
       {std::filesystem::path{shared.program}.parent_path() / "troupe-executor", options.name,
-       endpoint, shared.directory + "/executors/" + options.name, *address});
+       endpoint, shared.directory + "/executors/" + options.name + ".journal", *address});
     net = std::make_unique<role_system>(options.name);
     TROUPE_TRY(net->link.attach(*net->local));
     agent_ports ports;

@@ -179,15 +179,18 @@ TEST_F(FuzzFiles, DamagedKeysAreRefusedOrKeys) {
 }
 
 // What an agent finds of the executors that its earlier life left.
-TEST_F(FuzzFiles, DamagedStatesOfExecutorsAreLeftOut) {
-  auto own = path_of("state");
-  std::filesystem::create_directory(own);
-  fuzz("DamagedStatesOfExecutorsAreLeftOut", 300, [&](random_source& random) {
-    auto order = text_of(random_table(*start_task::MiniReflectTypeTable(), random));
-    auto state = std::to_string(::getpid()).append("\n").append(order);
-    write("state/1.1.worker.0.task", random.chance(0.1) ? state : damaged(state, random));
+TEST_F(FuzzFiles, DamagedJournalsOfTasksAreLeftOut) {
+  auto journal = path_of("journal");
+  fuzz("DamagedJournalsOfTasksAreLeftOut", 300, [&](random_source& random) {
+    std::string state;
+    for (int records = 0; records < 3; ++records) {
+      auto order = text_of(random_table(*start_task::MiniReflectTypeTable(), random));
+      uint32_t head[2] = {static_cast<uint32_t>(order.size()), static_cast<uint32_t>(::getpid())};
+      state.append(reinterpret_cast<const char*>(head), sizeof head).append(order);
+    }
+    write("journal", random.chance(0.1) ? state : damaged(state, random));
     // Its endpoint stands in the command line of this process.
-    auto executors = launcher::make_executors({"/bin/true", "node-1", "fuzz_test", own, ""});
+    auto executors = launcher::make_executors({"/bin/true", "node-1", "fuzz_test", journal, ""});
     for (auto& [found, process] : executors->left_running()) {
       EXPECT_EQ(process, ::getpid());
       EXPECT_TRUE(found.task);

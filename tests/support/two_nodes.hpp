@@ -5,13 +5,13 @@
 #include "runtime/actor_threads.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <caf/all.hpp>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <condition_variable>
-#include <filesystem>
 #include <mutex>
 
 namespace troupe::testing {
@@ -35,21 +35,6 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> seen_;
-};
-
-// A directory that is gone after the test.
-class scratch_directory {
-public:
-  scratch_directory() {
-    std::string pattern = std::filesystem::temp_directory_path() / "troupe-test-XXXXXX";
-    path = ::mkdtemp(pattern.data());
-  }
-  ~scratch_directory() { std::filesystem::remove_all(path); }
-
-  scratch_directory(const scratch_directory&) = delete;
-  scratch_directory& operator=(const scratch_directory&) = delete;
-
-  std::filesystem::path path;
 };
 
 struct test_node {
