@@ -4,12 +4,12 @@
 namespace troupe::examples {
 
 TEST(HelloRole, IsAskedFromAnotherNode) {
-  testing::scratch_directory scratch;
+  scratch_directory scratch;
   testing::test_node server{"server", incarnation{1}}, client{"client", incarnation{1}};
   auto actor = server.system.spawn(greeter_actor);
   server.owned.push_back(caf::actor_cast<caf::actor>(actor));
   server.link.publish<greeter>("greeter", actor);
-  auto endpoint = "local:" + (scratch.path / "server.sock").string();
+  auto endpoint = "local:" + scratch.path + "/server.sock";
   ASSERT_TRUE(server.carrier->listen(endpoint));
   ASSERT_TRUE(client.link.dial(*client.carrier, endpoint));
   ASSERT_TRUE(client.seen.wait_for("up server"));

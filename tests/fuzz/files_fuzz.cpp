@@ -36,7 +36,7 @@ protected:
   void SetUp() override { log::set_level(log::level::off); }
   void TearDown() override { log::set_level(log::level::info); }
 
-  std::string path_of(const std::string& name) const { return (scratch.path / name).string(); }
+  std::string path_of(const std::string& name) const { return scratch.path + "/" + name; }
 
   void write(const std::string& name, const std::string& bytes) const {
     std::ofstream{path_of(name), std::ios::binary | std::ios::trunc} << bytes;

@@ -196,7 +196,7 @@ protected:
 };
 
 TEST_F(FuzzPort, Local) {
-  auto path = (scratch.path / "server.sock").string();
+  auto path = scratch.path + "/server.sock";
   ASSERT_NO_FATAL_FAILURE(start("local:" + path, make_local_transport(), make_local_transport()));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -230,7 +230,7 @@ protected:
     FuzzPort::SetUp();
     for (const auto* name : {"master", "node-1", "evil", "stranger"})
       ASSERT_TRUE(make_keys(scratch.path, name));
-    std::filesystem::remove(scratch.path / "keys" / "authorized" / "stranger.public");
+    std::filesystem::remove(scratch.path + "/keys/authorized/stranger.public");
     ASSERT_NO_FATAL_FAILURE(start("tcp://127.0.0.1:0", make("master"), make("node-1")));
   }
 

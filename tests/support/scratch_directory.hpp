@@ -1,26 +1,32 @@
-// A directory of a test's own.
+// A directory that is gone after the test.
 #pragma once
 
-#include <stdlib.h>
+#include "runtime/base/assert.hpp"
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
-namespace troupe::testing {
+namespace troupe {
 
-// A directory that is gone after the test.
 class scratch_directory {
-public:
-  scratch_directory() {
-    std::string pattern = std::filesystem::temp_directory_path() / "troupe-test-XXXXXX";
-    path = ::mkdtemp(pattern.data());
+  static std::string make() {
+    auto pattern = (std::filesystem::temp_directory_path() / "troupe-test-XXXXXX").string();
+    TROUPE_ASSERT(::mkdtemp(pattern.data()) != nullptr);
+    return pattern;
   }
-  ~scratch_directory() { std::filesystem::remove_all(path); }
 
+public:
+  scratch_directory() = default;
   scratch_directory(const scratch_directory&) = delete;
   scratch_directory& operator=(const scratch_directory&) = delete;
 
-  std::filesystem::path path;
+  ~scratch_directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+
+  const std::string path = make();
 };
 
-} // namespace troupe::testing
+} // namespace troupe

@@ -82,17 +82,17 @@ class TaskExecutor : public ::testing::Test {
 protected:
   void SetUp() override {
     ASSERT_TRUE(guard);
-    endpoint = "local:" + (scratch.path / "agent.sock").string();
+    endpoint = "local:" + scratch.path + "/agent.sock";
     options.agent_endpoint = endpoint;
     options.agent_node = "agent-1";
     options.job = 7;
     options.attempt = 2;
     options.type = "worker";
     options.index = 1;
-    options.output_directory = scratch.path / "output";
+    options.output_directory = scratch.path + "/output";
     options.report_every = 10ms;
     options.task.directory = scratch.path;
-    options.task.log_file = scratch.path / "task.log";
+    options.task.log_file = scratch.path + "/task.log";
     options.task.environment = {{"PATH", "/usr/bin:/bin"}, {"TROUPE_SECRET", "hush"}};
     script("exit 0");
   }
@@ -125,14 +125,14 @@ protected:
   }
 
   std::string text_of_file(const std::string& name) {
-    std::ifstream in{scratch.path / name};
+    std::ifstream in{scratch.path + "/" + name};
     std::stringstream out;
     out << in.rdbuf();
     return out.str();
   }
 
   result<task_guard> guard = task_guard::start();
-  testing::scratch_directory scratch;
+  scratch_directory scratch;
   std::string endpoint;
   system_clock time;
   task_executor_options options;
@@ -164,7 +164,7 @@ TEST_F(TaskExecutor, RegistersRunsReportsAndEndsWithTheCommandsCode) {
         std::string{"TROUPE_RANK=1\n"}, std::string{"TROUPE_WORLD_SIZE=2\n"},
         "TROUPE_MEMBERS=10.0.0.1:7000,10.0.0.1:" + port + "\n", std::string{"TROUPE_SECRET=hush\n"},
         "TROUPE_OUTPUT=" + options.output_directory + "\n",
-        "TROUPE_CHECKPOINTS=" + (scratch.path / "checkpoints").string() + "\n",
+        "TROUPE_CHECKPOINTS=" + scratch.path + "/checkpoints" + "\n",
         std::string{"OMP_WAIT_POLICY=passive\n"}, std::string{"OMP_NUM_THREADS=4\n"},
         std::string{"TROUPE_METRICS_FD="}})
     EXPECT_NE(seen.find(each), std::string::npos) << each << " is not in\n" << seen;
@@ -234,13 +234,13 @@ TEST_F(TaskExecutor, TheTaskGoesOnWhileTheAgentRestarts) {
   start();
   ASSERT_TRUE(notes->seen.wait_for("metric a"));
   agent.reset();
-  std::ofstream{scratch.path / "go"};
+  EXPECT_TRUE(std::ofstream{scratch.path + "/go"});
   notes = std::make_shared<agent_notes>();
   start_agent(2);
   ASSERT_TRUE(notes->seen.wait_for("register"));
   ASSERT_TRUE(notes->seen.wait_for("metric b"));
   EXPECT_EQ(newest().state, task_state::running) << "it must not start twice, nor end";
-  std::ofstream{scratch.path / "end"};
+  EXPECT_TRUE(std::ofstream{scratch.path + "/end"});
   EXPECT_EQ(end_code(), 5);
   EXPECT_EQ(newest().exit_code, 5);
 }
@@ -251,7 +251,7 @@ TEST_F(TaskExecutor, AnExitWhileTheAgentIsAwayIsReportedWhenItIsBack) {
   start();
   ASSERT_TRUE(notes->seen.wait_for("metric a"));
   agent.reset();
-  std::ofstream{scratch.path / "go"};
+  EXPECT_TRUE(std::ofstream{scratch.path + "/go"});
   EXPECT_EQ(code.wait_for(200ms), std::future_status::timeout) << "the exit is not acknowledged";
   notes = std::make_shared<agent_notes>();
   start_agent(2);

@@ -1,4 +1,5 @@
 #include "actors/jobs/task_process.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -23,22 +24,19 @@ using namespace std::chrono_literals;
 class TaskProcess : public ::testing::Test {
 protected:
   void SetUp() override {
-    std::string pattern = std::filesystem::temp_directory_path() / "troupe-task-XXXXXX";
-    scratch = ::mkdtemp(pattern.data());
     ASSERT_TRUE(guard);
     std::array<int, 2> ends{};
     ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
     held_read = owned_fd{ends[0]};
     held_write = owned_fd{ends[1]};
   }
-  void TearDown() override { std::filesystem::remove_all(scratch); }
 
   task_command shell(const std::string& script) {
     task_command out;
     out.command = {"sh", "-c", script};
     out.environment = {{"PATH", "/usr/bin:/bin"}, {"HELD", std::to_string(held_write.get())}};
-    out.directory = scratch;
-    out.log_file = scratch / "task.log";
+    out.directory = scratch.path;
+    out.log_file = scratch.path + "/task.log";
     out.inherited = {held_write.get()};
     return out;
   }
@@ -65,13 +63,13 @@ protected:
   }
 
   std::string log_text() {
-    std::ifstream in{scratch / "task.log"};
+    std::ifstream in{scratch.path + "/task.log"};
     std::stringstream out;
     out << in.rdbuf();
     return out.str();
   }
 
-  std::filesystem::path scratch;
+  scratch_directory scratch;
   owned_fd held_read, held_write;
   system_clock time;
   result<task_guard> guard = task_guard::start(); // before this process has threads
@@ -85,7 +83,7 @@ TEST_F(TaskProcess, TheExitCodeAndTheOutputAreKept) {
   EXPECT_EQ(out->code, 3);
   EXPECT_FALSE(out->stopped);
   EXPECT_NE(out->reason.find("exit code 3"), std::string::npos);
-  EXPECT_EQ(log_text(), "out\nerr\n" + std::filesystem::canonical(scratch).string() + "\n");
+  EXPECT_EQ(log_text(), "out\nerr\n" + std::filesystem::canonical(scratch.path).string() + "\n");
   EXPECT_GT(started, 0);
 }
 
@@ -161,7 +159,7 @@ TEST_F(TaskProcess, AMissingProgramOrDirectoryIsNamed) {
 }
 
 TEST_F(TaskProcess, AFileThatIsNoProgramIsAnError) {
-  auto path = scratch / "garbage";
+  auto path = scratch.path + "/garbage";
   std::ofstream{path} << "\x7f not a program";
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   auto what = shell("");
@@ -200,7 +198,7 @@ TEST_F(TaskProcess, ALogAtItsLimitIsCutWithALine) {
 }
 
 TEST_F(TaskProcess, OutputIsAppendedToAnEarlierLog) {
-  std::ofstream{scratch / "task.log"} << "before\n";
+  std::ofstream{scratch.path + "/task.log"} << "before\n";
   ASSERT_TRUE(run(shell("echo after")));
   EXPECT_EQ(log_text(), "before\nafter\n");
 }

@@ -2,6 +2,7 @@
 #include "actors/training/checkpoints.hpp"
 #include "kernels/onednn/onednn.hpp"
 #include "storage/checkpoint.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,9 +14,6 @@ namespace {
 class Checkpoints : public testing::Test {
 protected:
   void SetUp() override {
-    auto pattern = (std::filesystem::temp_directory_path() / "troupe_train_XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
     auto made = kernels::onednn::make_backend();
     ASSERT_TRUE(made);
     backend_ = *std::move(made);
@@ -26,15 +24,14 @@ protected:
       data_.pixels.push_back(static_cast<uint8_t>(i * i % 251));
   }
 
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
   trainer make(const training_plan& plan) const {
     auto made = trainer::make(*backend_, data_, plan, nullptr);
     TROUPE_ASSERT(made);
     return *std::move(made);
   }
 
-  std::string directory_;
+  scratch_directory scratch_;
+  const std::string& directory_ = scratch_.path;
   std::unique_ptr<kernels::backend> backend_;
   idx_dataset data_;
   const training_plan plan_{.epochs = 3, .batch = 8};

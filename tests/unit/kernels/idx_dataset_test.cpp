@@ -1,5 +1,6 @@
 // The dataset reader against good files and hostile ones.
 #include "actors/training/idx_dataset.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -30,14 +31,6 @@ bytes labels_of(uint32_t count, const bytes& labels) {
 
 class IdxDataset : public testing::Test {
 protected:
-  void SetUp() override {
-    auto pattern = (std::filesystem::temp_directory_path() / "troupe_idx_XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-  }
-
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
   std::string path(const char* name) const { return directory_ + "/" + name; }
 
   void write_plain(const char* name, const bytes& content) const {
@@ -65,7 +58,8 @@ protected:
     EXPECT_NE(got.error().text.find(why), std::string::npos) << got.error().text;
   }
 
-  std::string directory_;
+  scratch_directory scratch_;
+  const std::string& directory_ = scratch_.path;
 };
 
 const bytes good_images = images_of(3, 2, 4, 24);

@@ -35,7 +35,7 @@ protected:
   }
 
   scratch_directory scratch;
-  const std::string path = scratch.path / "node/journal";
+  const std::string path = scratch.path + "/node/journal";
 };
 
 TEST_F(TaskJournal, ALaterLifeFindsWhatWasStartedAndNotForgotten) {
@@ -81,7 +81,7 @@ TEST_F(TaskJournal, DoesNotGrowWithThePast) {
 }
 
 TEST_F(TaskJournal, SaysWhereItCannotWrite) {
-  std::ofstream{scratch.path / "node"} << "a file";
+  std::ofstream{scratch.path + "/node"} << "a file";
   auto refused = task_journal{path}.started(order_of(0), 100);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().text.find(path), std::string::npos) << refused.error().text;

@@ -44,7 +44,7 @@ protected:
     actor = server->system.spawn(echo_actor, seen);
     server->owned.push_back(caf::actor_cast<caf::actor>(actor));
     server->link.publish<echo>("echo", actor);
-    endpoint = "local:" + (scratch.path / "server.sock").string();
+    endpoint = "local:" + scratch.path + "/server.sock";
     ASSERT_TRUE(server->carrier->listen(endpoint));
     ASSERT_TRUE(client->link.dial(*client->carrier, endpoint));
     ASSERT_TRUE(client->seen.wait_for("up server"));
@@ -68,7 +68,7 @@ protected:
     return got;
   }
 
-  testing::scratch_directory scratch;
+  scratch_directory scratch;
   std::shared_ptr<ledger> seen = std::make_shared<ledger>();
   std::unique_ptr<testing::test_node> server;
   std::unique_ptr<testing::test_node> client;
@@ -141,7 +141,7 @@ TEST_F(Bridge, AnEarlierLifeIsRefusedAndALaterOneReplaces) {
   auto reaches_first = remote();
   self->monitor(reaches_first);
   testing::test_node later{"server", incarnation{2}};
-  auto second = "local:" + (scratch.path / "second.sock").string();
+  auto second = "local:" + scratch.path + "/second.sock";
   ASSERT_TRUE(later.carrier->listen(second));
   ASSERT_TRUE(client->link.dial(*client->carrier, second));
   ASSERT_TRUE(client->seen.wait_for("down server"));
@@ -155,7 +155,7 @@ TEST_F(Bridge, AnEarlierLifeIsRefusedAndALaterOneReplaces) {
 
 TEST_F(Bridge, KeepConnectedDialsAgainAfterARestart) {
   testing::test_node third{"third", incarnation{1}};
-  auto path = "local:" + (scratch.path / "late.sock").string();
+  auto path = "local:" + scratch.path + "/late.sock";
   third.link.keep_connected(*third.carrier, path);
   {
     testing::test_node late{"late", incarnation{1}};
@@ -179,7 +179,7 @@ TEST_F(Bridge, ASilentPeerIsGivenUp) {
   auto carrier = make_local_transport();
   ASSERT_TRUE(carrier->start(receiver));
   testing::test_node impatient{"impatient", incarnation{1}, 100ms};
-  auto path = "local:" + (scratch.path / "impatient.sock").string();
+  auto path = "local:" + scratch.path + "/impatient.sock";
   ASSERT_TRUE(impatient.carrier->listen(path));
   ASSERT_TRUE(carrier->connect(path));
   EXPECT_TRUE(receiver.ended.wait_for("down"));

@@ -2,6 +2,7 @@
 #include "runtime/base/random.hpp"
 #include "runtime/bulk_server.hpp"
 #include "runtime/local_socket.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -187,15 +188,7 @@ private:
 
 class Bulk : public ::testing::TestWithParam<const char*> {
 protected:
-  Bulk() {
-    std::string pattern = fs::temp_directory_path() / "troupe-bulk-XXXXXX";
-    directory = ::mkdtemp(pattern.data());
-    server = start();
-  }
-  ~Bulk() override {
-    server.reset();
-    fs::remove_all(directory);
-  }
+  Bulk() { server = start(); }
 
   bool over_tls() const { return GetParam() == std::string{"tls"}; }
 
@@ -230,7 +223,8 @@ protected:
 
   std::string path(const std::string& name) const { return directory + "/" + name; }
 
-  std::string directory;
+  scratch_directory scratch;
+  const std::string& directory = scratch.path;
   int servers = 0;
   std::unique_ptr<bulk_server> server;
 };
@@ -532,8 +526,8 @@ TEST_P(Bulk, ASilentPeerRunsIntoTheDeadline) {
 }
 
 TEST(BulkServer, ListensAsTold) {
-  std::string pattern = fs::temp_directory_path() / "troupe-bulk-XXXXXX";
-  std::string directory = ::mkdtemp(pattern.data());
+  scratch_directory scratch;
+  auto& directory = scratch.path;
   auto endpoint = "local:" + directory + "/bulk.sock";
   {
     auto server = start_bulk_server(endpoint);
@@ -548,12 +542,11 @@ TEST(BulkServer, ListensAsTold) {
     EXPECT_EQ((*server)->offer(source, lifetime).error().code, errc::invalid);
   }
   EXPECT_FALSE(fs::exists(directory + "/bulk.sock"));
-  fs::remove_all(directory);
 }
 
 TEST(BulkContent, TwoSinksOfOnePathAreRefused) {
-  std::string pattern = fs::temp_directory_path() / "troupe-bulk-XXXXXX";
-  std::string directory = ::mkdtemp(pattern.data());
+  scratch_directory scratch;
+  auto& directory = scratch.path;
   auto first = bulk_to_file(directory + "/to");
   auto second = bulk_to_file(directory + "/to");
   ASSERT_TRUE(first->begin(5));
@@ -562,7 +555,6 @@ TEST(BulkContent, TwoSinksOfOnePathAreRefused) {
   EXPECT_TRUE(second->begin(5));
   EXPECT_EQ(open_bulk_file(directory).error().code, errc::invalid);
   EXPECT_EQ(open_bulk_file(directory + "/none").error().code, errc::not_found);
-  fs::remove_all(directory);
 }
 
 } // namespace

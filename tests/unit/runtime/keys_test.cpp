@@ -1,4 +1,5 @@
 #include "runtime/keys.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -12,12 +13,6 @@ namespace {
 
 class Keys : public ::testing::Test {
 protected:
-  Keys() {
-    std::string pattern = std::filesystem::temp_directory_path() / "troupe-keys-XXXXXX";
-    directory = ::mkdtemp(pattern.data());
-  }
-  ~Keys() override { std::filesystem::remove_all(directory); }
-
   std::string secret_file(const std::string& name) const {
     return directory + "/keys/" + name + ".secret";
   }
@@ -25,7 +20,8 @@ protected:
     return directory + "/keys/authorized/" + name + ".public";
   }
 
-  std::string directory;
+  scratch_directory scratch;
+  const std::string& directory = scratch.path;
 };
 
 TEST_F(Keys, AreMadeAndRead) {

@@ -4,6 +4,7 @@
 #include "runtime/outbox.hpp"
 #include "runtime/zmq_socket.hpp"
 #include "runtime/zmq_transport.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -105,8 +106,6 @@ public:
 class ZmqTransport : public ::testing::Test {
 protected:
   ZmqTransport() {
-    std::string pattern = std::filesystem::temp_directory_path() / "troupe-zmq-XXXXXX";
-    directory = ::mkdtemp(pattern.data());
     for (const auto* name : {"master", "node-1", "stranger"})
       EXPECT_TRUE(make_keys(directory, name));
     std::filesystem::remove(directory + "/keys/authorized/stranger.public");
@@ -120,7 +119,6 @@ protected:
   ~ZmqTransport() override {
     client.reset();
     server.reset();
-    std::filesystem::remove_all(directory);
   }
 
   std::unique_ptr<transport> make(const std::string& key) {
@@ -165,7 +163,8 @@ protected:
     return at_server.downs.empty() ? errc::ok : at_server.downs.rbegin()->second;
   }
 
-  std::string directory;
+  scratch_directory scratch;
+  const std::string& directory = scratch.path;
   recorder at_server;
   recorder at_client;
   std::unique_ptr<transport> server;

@@ -1,6 +1,6 @@
 #include "storage/checkpoint.hpp"
 #include "storage/hash.hpp"
-#include "tests/unit/storage/temporary_directory.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 class checkpoints : public testing::Test {
 protected:
-  checkpoints() : weights_(1000), bias_(3, 0.5f), path_(directory_.path() + "/job") {
+  checkpoints() : weights_(1000), bias_(3, 0.5f), path_(directory_.path + "/job") {
     std::iota(weights_.begin(), weights_.end(), -500.0f);
   }
 
@@ -55,7 +55,7 @@ protected:
     return out;
   }
 
-  temporary_directory directory_;
+  scratch_directory directory_;
   std::vector<float> weights_;
   std::vector<float> bias_;
   std::string path_;
@@ -226,12 +226,12 @@ TEST_F(checkpoints, pruning_keeps_the_newest_whole_ones) {
 
 TEST(hash, is_sha256) {
   EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  temporary_directory directory;
-  auto path = directory.path() + "/file";
+  scratch_directory directory;
+  auto path = directory.path + "/file";
   std::ofstream(path) << "abc";
   EXPECT_EQ(*sha256_file(path), sha256("abc"));
   EXPECT_EQ(sha256_file(path + "x").error().code, errc::not_found);
-  EXPECT_EQ(sha256_file(directory.path()).error().code, errc::io);
+  EXPECT_EQ(sha256_file(directory.path).error().code, errc::io);
 }
 
 } // namespace

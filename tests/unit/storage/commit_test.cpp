@@ -5,7 +5,7 @@
 #include "storage/memory_store.hpp"
 #include "storage/rocksdb_store.hpp"
 #include "tests/support/faulty_store.hpp"
-#include "tests/unit/storage/temporary_directory.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -141,7 +141,7 @@ TEST(commit_inline, answers_before_it_returns_and_stops_after_a_failure) {
 }
 
 TEST(crash, a_killed_writer_loses_no_acknowledged_event) {
-  temporary_directory directory;
+  scratch_directory directory;
   uint64_t acknowledged = 0;
   for (int round = 0; round < 3; ++round) {
     int ends[2];
@@ -150,7 +150,7 @@ TEST(crash, a_killed_writer_loses_no_acknowledged_event) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       ::close(ends[0]);
-      write_until_killed(directory.path(), ends[1]);
+      write_until_killed(directory.path, ends[1]);
     }
     ::close(ends[1]);
     auto stop = acknowledged + 200 + static_cast<uint64_t>(round) * 37;
@@ -168,7 +168,7 @@ TEST(crash, a_killed_writer_loses_no_acknowledged_event) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status));
 
-    auto store = rocksdb_store::open(directory.path());
+    auto store = rocksdb_store::open(directory.path);
     ASSERT_TRUE(store) << store.error().text;
     commit_inline writer(**store);
     auto log = event_log::open(**store, writer);

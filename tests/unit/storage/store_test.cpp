@@ -1,7 +1,7 @@
 // Both stores keep the same contract.
 #include "storage/memory_store.hpp"
 #include "storage/rocksdb_store.hpp"
-#include "tests/unit/storage/temporary_directory.hpp"
+#include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ protected:
       store_ = std::make_unique<memory_store>();
       return;
     }
-    auto opened = rocksdb_store::open(directory_.path());
+    auto opened = rocksdb_store::open(directory_.path);
     EXPECT_TRUE(opened);
     store_ = std::move(*opened);
   }
@@ -33,7 +33,7 @@ protected:
     return out;
   }
 
-  temporary_directory directory_;
+  scratch_directory directory_;
   std::unique_ptr<store> store_;
 };
 
@@ -144,56 +144,56 @@ void fill(const std::string& directory, int count) {
 }
 
 TEST(rocksdb_store, refuses_a_second_open) {
-  temporary_directory directory;
-  auto first = rocksdb_store::open(directory.path());
+  scratch_directory directory;
+  auto first = rocksdb_store::open(directory.path);
   ASSERT_TRUE(first);
-  auto second = rocksdb_store::open(directory.path());
+  auto second = rocksdb_store::open(directory.path);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, errc::already_exists);
   EXPECT_NE(second.error().text.find("is in use by another process; stop it or choose another"),
             std::string::npos);
-  first = rocksdb_store::open(directory.path() + "/other"); // closes the first
-  EXPECT_TRUE(rocksdb_store::open(directory.path()));
+  first = rocksdb_store::open(directory.path + "/other"); // closes the first
+  EXPECT_TRUE(rocksdb_store::open(directory.path));
 }
 
 TEST(rocksdb_store, says_why_a_directory_cannot_be_used) {
-  temporary_directory directory;
-  std::ofstream(directory.path() + "/file") << "x";
-  auto opened = rocksdb_store::open(directory.path() + "/file/store");
+  scratch_directory directory;
+  std::ofstream(directory.path + "/file") << "x";
+  auto opened = rocksdb_store::open(directory.path + "/file/store");
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, errc::io);
 }
 
 TEST(rocksdb_store, recovers_a_torn_end_of_its_log) {
-  temporary_directory directory;
-  fill(directory.path(), 10);
-  auto log = log_file(directory.path());
+  scratch_directory directory;
+  fill(directory.path, 10);
+  auto log = log_file(directory.path);
   std::filesystem::resize_file(log, std::filesystem::file_size(log) - 20);
-  auto store = rocksdb_store::open(directory.path());
+  auto store = rocksdb_store::open(directory.path);
   ASSERT_TRUE(store) << store.error().text;
   EXPECT_TRUE((*store)->get("key8")->has_value());
   EXPECT_FALSE((*store)->get("key9")->has_value());
 }
 
 TEST(rocksdb_store, recovers_zeros_behind_its_log) {
-  temporary_directory directory;
-  fill(directory.path(), 10);
-  auto log = log_file(directory.path());
+  scratch_directory directory;
+  fill(directory.path, 10);
+  auto log = log_file(directory.path);
   std::filesystem::resize_file(log, std::filesystem::file_size(log) + 4096);
-  auto store = rocksdb_store::open(directory.path());
+  auto store = rocksdb_store::open(directory.path);
   ASSERT_TRUE(store) << store.error().text;
   EXPECT_TRUE((*store)->get("key9")->has_value());
 }
 
 TEST(rocksdb_store, does_not_open_over_damage_inside_its_log) {
-  temporary_directory directory;
-  fill(directory.path(), 10);
+  scratch_directory directory;
+  fill(directory.path, 10);
   {
-    std::fstream log(log_file(directory.path()), std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream log(log_file(directory.path), std::ios::in | std::ios::out | std::ios::binary);
     log.seekp(200);
     log.put('X');
   }
-  auto store = rocksdb_store::open(directory.path());
+  auto store = rocksdb_store::open(directory.path);
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, errc::corrupt) << store.error().text;
 }
