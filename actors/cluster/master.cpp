@@ -1,5 +1,6 @@
 #include "actors/cluster/master.hpp"
 
+#include "actors/cluster/change_log.hpp"
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master_replay.hpp"
 #include "runtime/actor_error.hpp"
@@ -149,6 +150,8 @@ agent_api agent_for(const master_state& st, const master_effect& effect) {
 }
 
 void run(master_pointer self, held_step& step) {
+  for (auto& record : step.records)
+    log_change(record);
   // Not earlier: a lineage that is ahead of the log could not be told from a log that lost its end.
   if (auto* lineage = self->state.ports.lineage; lineage && !step.records.empty())
     lineage->record(step.first, step.records);
