@@ -15,6 +15,7 @@ nemesis::nemesis(sim_world& world, std::vector<std::string> mortal)
   faults.drop = rate();
   faults.duplicate = 5 * rate();
   faults.reorder = rate();
+  faults.haunt = random.chance(0.3) ? 0.3 : 0;
   faults.delay_max = random.chance(0.3) ? 60ms : 2ms;
   faults.late_max = random.chance(0.5) ? 1500ms : 50ms;
   if (random.chance(0.2))

@@ -5,6 +5,8 @@ namespace troupe::testing {
 namespace {
 
 constexpr std::string_view scheme = "sim:";
+constexpr uint64_t haunting_frames = 8; // the first of a link
+constexpr auto haunting_time = std::chrono::milliseconds(20);
 constexpr auto dial_timeout = std::chrono::milliseconds(500);
 
 } // namespace
@@ -82,6 +84,8 @@ void network::send(const address& from, const address& to, frame_view frame) {
     return std::max(side->not_before, arrival(from.node, to.node))
            + time_.between({}, faults.late_max);
   };
+  if (side->sent++ < haunting_frames && time_.random.chance(faults.haunt))
+    ghosts_[{from.node, to.node}].push_back({from, to, bytes});
   if (time_.random.chance(faults.duplicate))
     time_.at(late(), [this, from, to, bytes] { deliver(from, to, bytes); });
   auto overtaken = time_.random.chance(faults.reorder);
@@ -113,6 +117,8 @@ void network::deliver(const address& from, const address& to, const std::vector<
   ++frames;
   strays += stray ? 1 : 0;
   side->received += stray ? 0 : 1;
+  if (!stray && side->received == 1)
+    haunt(from, to);
   time_.mix(frame);
   time_.mix(static_cast<uint64_t>(time_.now.time_since_epoch().count()));
   if (node->frozen_)
@@ -121,6 +127,18 @@ void network::deliver(const address& from, const address& to, const std::vector<
     });
   else
     node->receiver_->on_frame(to.link, frame, false);
+}
+
+void network::haunt(const address& from, const address& to) {
+  auto& kept = ghosts_[{from.node, to.node}];
+  auto of_this_life
+    = [&](const ghost& x) { return x.from.life == from.life && x.to.life == to.life; };
+  for (auto& each : kept)
+    if (!of_this_life(each))
+      time_.after(time_.between({}, haunting_time), [this, each, link = to.link] {
+        deliver(each.from, {each.to.node, each.to.life, link}, each.bytes);
+      });
+  std::erase_if(kept, [&](const ghost& x) { return !of_this_life(x); });
 }
 
 void network::hang_up(const address& from, const address& to) {

@@ -7,7 +7,9 @@
 // What it does to frames is worse than transport.hpp allows, so that the bridge's own checks are
 // tried: a frame may be dropped, come twice, overtake others, or be held for long. Links are
 // numbered from 1 in each life of a node, so a frame that is late by a life arrives on the link
-// that has its number now (never before the first frame of that link, which tells the lives).
+// that has its number now (never before the first frame of that link, which tells the lives). The
+// first frames of a link may haunt the next one between other lives of the two, while it is as
+// young as they were.
 // A callback is never made from inside a call: each is an event of the timeline.
 #pragma once
 
@@ -23,6 +25,7 @@ struct network_faults {
   double drop = 0;      // of a frame
   double duplicate = 0; // of a frame
   double reorder = 0;   // of a frame: it does not wait for those before it
+  double haunt = 0;     // of one of the first frames of a link
   duration delay_min = std::chrono::microseconds(50);
   duration delay_max = std::chrono::milliseconds(2);
   duration late_max = std::chrono::milliseconds(500); // of a copy, and of a reordered frame
@@ -60,6 +63,13 @@ private:
     link_id link;
   };
 
+  // A frame that a later life of its nodes will meet.
+  struct ghost {
+    address from;
+    address to;
+    std::vector<std::byte> bytes;
+  };
+
   bool blocked(const std::string& from, const std::string& to) const {
     return blocked_.contains({from, to});
   }
@@ -70,12 +80,14 @@ private:
   void answer_dial(const address& dialer, const address& acceptor, time_point when);
   void send(const address& from, const address& to, frame_view frame);
   void deliver(const address& from, const address& to, const std::vector<std::byte>& frame);
+  void haunt(const address& from, const address& to);
   void hang_up(const address& from, const address& to);
 
   timeline& time_;
   std::map<std::string, sim_transport*> nodes_;
   std::set<std::pair<std::string, std::string>> blocked_;
   std::map<std::pair<std::string, std::string>, time_point> clogs_;
+  std::map<std::pair<std::string, std::string>, std::vector<ghost>> ghosts_;
 };
 
 class sim_transport final : public transport {
@@ -104,6 +116,7 @@ private:
     network::address peer;
     bool up = false;
     bool closing = false;
+    uint64_t sent = 0;
     uint64_t received = 0;
     size_t in_flight = 0;    // bytes
     time_point last_due{};   // when the newest frame that keeps the order arrives
