@@ -24,7 +24,8 @@ constexpr auto usage
     "T\n"
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--cpu-list 0,1] [--memory "
     "BYTES]\n"
-    "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] -- command args...\n"
+    "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N] -- command\n"
+    "  args...\n"
     "The agent starts it; it runs one task.\n";
 
 template <class T>
@@ -78,6 +79,12 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_cores(value, out.task.cpus);
   if (name == "--orphan-timeout")
     return read_seconds(name, value, out.orphan_timeout);
+  if (name == "--timeout-ms") {
+    uint64_t ms = 0;
+    TROUPE_TRY(read_number(name, value, ms));
+    out.timeout = std::chrono::milliseconds(ms);
+    return {};
+  }
   if (name == "--grace")
     return read_seconds(name, value, out.stop_grace);
   return {errc::invalid, "unknown option " + name + "; see --help"};

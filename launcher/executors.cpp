@@ -121,6 +121,9 @@ private:
       options_.address,
       "--cpus",
       std::to_string(order.cpus)};
+    if (order.timeout_ns != 0)
+      words.insert(words.end(),
+                   {"--timeout-ms", std::to_string((order.timeout_ns + 999'999) / 1'000'000)});
     if (order.memory != 0)
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
     words.push_back("--");

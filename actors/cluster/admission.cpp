@@ -1,5 +1,7 @@
 #include "actors/cluster/admission.hpp"
 
+#include "actors/jobs/job_rules.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -139,7 +141,7 @@ result<void> admit(const submit_job_msg& x, const inventory& nodes) {
   if (count > tasks_max)
     return bad("the job has " + std::to_string(count) + " tasks: at most "
                + std::to_string(tasks_max) + " are possible");
-  return {};
+  return check_rules(spec);
 }
 
 } // namespace troupe

@@ -293,7 +293,7 @@ void master_core::commit(cluster_changeUnion change, moment at, master_outcome& 
 void master_core::settle(moment at, master_outcome& out) {
   auto decide = [&] {
     for (auto id : std::set<uint64_t>{dirty_})
-      while (auto change = lookup(id) ? lookup(id)->next(at.now) : std::nullopt)
+      while (auto change = lookup(id) ? lookup(id)->next(at) : std::nullopt)
         commit(std::move(*change), at, out);
   };
   decide();
@@ -318,12 +318,13 @@ void master_core::place(moment at, master_outcome& out) {
   std::vector<waiting_gang> queue;
   for (auto id : active_) {
     auto& job = *lookup(id);
-    if (!job.wants_placement(at.now))
-      continue;
     waiting_gang gang{id, {}};
-    for (auto& type : job.spec().tasks)
-      gang.types.push_back({type->name, type->instances, demand_of(*type)});
-    queue.push_back(std::move(gang));
+    for (auto kind : job.wants_placement(at.now)) {
+      auto& type = *job.spec().tasks[kind];
+      gang.types.push_back({type.name, type.instances, demand_of(type)});
+    }
+    if (!gang.types.empty())
+      queue.push_back(std::move(gang));
   }
   if (queue.empty())
     return;
@@ -339,7 +340,7 @@ void master_core::place(moment at, master_outcome& out) {
   for (auto& chosen : place_fifo(std::move(rooms), queue)) {
     attempt_placed_msg placed;
     placed.job = chosen.job;
-    placed.attempt = lookup(chosen.job)->attempt() + 1;
+    placed.attempt = lookup(chosen.job)->next_attempt();
     placed.secret = random_.next();
     for (auto& x : chosen.tasks) {
       auto task = std::make_unique<placed_task_msg>();

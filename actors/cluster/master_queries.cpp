@@ -21,12 +21,12 @@ std::vector<cluster_event_msg> master_core::snapshot() const {
   return out;
 }
 
-// What a queued gang needs, beside what there is.
+// What a gang that waits needs, beside what there is.
 std::string master_core::waits_for(const gang& job) const {
   resources wanted;
-  for (auto& type : job.spec().tasks)
-    for (uint32_t i = 0; i < type->instances; ++i)
-      wanted += demand_of(*type);
+  for (auto kind : job.ready_types())
+    for (uint32_t i = 0; i < job.spec().tasks[kind]->instances; ++i)
+      wanted += demand_of(*job.spec().tasks[kind]);
   resources all;
   resources free;
   for (auto& [name, node] : nodes_.nodes()) {
@@ -43,7 +43,7 @@ std::string master_core::waits_for(const gang& job) const {
 
 job_status_msg master_core::status_of(const gang& job) const {
   auto status = job.status();
-  if (status.state == job_state::queued && status.reason.empty())
+  if (status.reason.empty() && job.waits())
     status.reason = waits_for(job);
   return status;
 }

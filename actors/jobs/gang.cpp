@@ -15,20 +15,6 @@ bool is_end(task_state x) {
          || x == task_state::lost;
 }
 
-std::string outcome_text(task_state state, int32_t code, const std::string& why) {
-  auto because = why.empty() ? std::string{} : ": " + why;
-  switch (state) {
-  case task_state::lost:
-    return "was lost" + because;
-  case task_state::killed:
-    return "was killed" + because;
-  case task_state::succeeded:
-    return "exited with code 0";
-  default:
-    return code != 0 ? "exited with code " + std::to_string(code) + because : "failed" + because;
-  }
-}
-
 } // namespace
 
 std::string task_name(const std::string& type, uint32_t index) {
@@ -58,8 +44,12 @@ gang::gang(const gang_options& options, const job_kept_msg& kept)
     out.state = x->state;
     out.exit_code = x->exit_code;
     out.reason = x->reason;
+    out.cause = x->cause;
+    out.stage = x->stage;
     tasks_.push_back(std::move(out));
   }
+  for (auto& x : kept.restarts)
+    restarts_[static_cast<size_t>(x->cause)] = x->restarts;
 }
 
 void gang::apply(const cluster_changeUnion& change, int64_t wall_ns) {
@@ -74,15 +64,20 @@ void gang::apply(const cluster_changeUnion& change, int64_t wall_ns) {
 }
 
 void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
+  auto later_stage = x.attempt == attempt_;
+  auto stage = later_stage ? last_stage() + 1 : 0;
+  if (!later_stage)
+    tasks_.clear();
   attempt_ = x.attempt;
   secret_ = x.secret;
   state_ = job_state::starting;
   stopping_ = false;
   if (started_ns_ == 0)
     started_ns_ = wall_ns;
-  tasks_.clear();
   complete_by_.reset();
   retry_at_.reset();
+  placed_by_.reset();
+  ends_by_.clear();
   std::set<std::string> nodes;
   for (size_t kind = 0; kind < spec().tasks.size(); ++kind)
     for (auto& placed : x.tasks)
@@ -91,13 +86,16 @@ void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
         out.kind = kind;
         out.index = placed->index;
         out.node = placed->node;
+        out.stage = stage;
         nodes.insert(placed->node);
         tasks_.push_back(std::move(out));
       }
   std::stable_sort(tasks_.begin(), tasks_.end(), [](const task& a, const task& b) {
     return std::tie(a.kind, a.index) < std::tie(b.kind, b.index);
   });
-  auto text = "attempt " + std::to_string(attempt_) + " is starting on";
+  auto text = "attempt " + std::to_string(attempt_)
+              + (later_stage ? " goes on, stage " + std::to_string(stage + 1) : " is starting")
+              + " on";
   for (auto& node : nodes)
     text += " " + node;
   tell(wall_ns, text);
@@ -111,15 +109,18 @@ void gang::apply(const task_ended_msg& x, int64_t wall_ns) {
   found->state = x.state;
   found->exit_code = x.exit_code;
   found->reason = x.reason;
-  tell(wall_ns, name_of(*found) + " " + outcome_text(x.state, x.exit_code, x.reason));
+  found->cause = x.cause;
+  tell(wall_ns, name_of(*found) + " " + end_text(x.state, x.exit_code, x.reason));
 }
 
 void gang::apply(const gang_stopping_msg& x, int64_t wall_ns) {
   stopping_ = true;
   next_ = x.next;
   reason_ = x.reason;
-  if (next_ == job_state::restarting)
+  if (next_ == job_state::restarting) {
     state_ = job_state::restarting;
+    ++restarts_[static_cast<size_t>(x.cause)];
+  }
   tell(wall_ns, "stopping: " + reason_);
 }
 
@@ -145,80 +146,6 @@ void gang::tell(int64_t wall_ns, std::string text) {
   events_.push_back(std::move(event));
 }
 
-std::optional<cluster_changeUnion> gang::next(time_point now) {
-  if (final())
-    return {};
-  if (stopping_) {
-    if (!all_ended())
-      return {};
-    if (next_ != job_state::restarting)
-      return become(next_, reason_);
-    if (!retry_at_) {
-      auto wait = options_->backoff_first;
-      for (uint32_t i = 1; i < attempt_ && wait < options_->backoff_max; ++i)
-        wait *= 2;
-      retry_at_ = now + std::min(wait, options_->backoff_max);
-    }
-    return {};
-  }
-  if (state_ == job_state::queued)
-    return {};
-  for (auto& x : tasks_)
-    if (x.ended && x.state != task_state::succeeded)
-      return fail(name_of(x) + " " + outcome_text(x.state, x.exit_code, x.reason));
-  if (all_ended())
-    return become(job_state::succeeded, {});
-  if (state_ != job_state::starting)
-    return {};
-  if (all_registered())
-    return become(job_state::running, {});
-  if (!complete_by_)
-    complete_by_ = now + options_->register_timeout;
-  if (now < *complete_by_)
-    return {};
-  auto late = std::find_if(tasks_.begin(), tasks_.end(), [](const task& x) {
-    return !x.ended && x.seen < task_state::registered;
-  });
-  TROUPE_ASSERT(late != tasks_.end());
-  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_->register_timeout);
-  return fail(name_of(*late) + " did not register within " + std::to_string(seconds.count())
-              + " s");
-}
-
-void gang::orders(time_point now, uint64_t epoch,
-                  const std::function<bool(const std::string&)>& reachable,
-                  std::vector<task_order>& out) {
-  if (final() || state_ == job_state::queued)
-    return;
-  auto known = std::all_of(tasks_.begin(), tasks_.end(),
-                           [](const task& x) { return x.port != 0 || x.ended; });
-  for (size_t rank = 0; rank < tasks_.size(); ++rank) {
-    auto& x = tasks_[rank];
-    if (x.ended || !reachable(x.node))
-      continue;
-    std::optional<task_order> order;
-    if (stopping_) {
-      stop_task_msg stop;
-      stop.epoch = epoch;
-      stop.task = std::make_unique<task_id_msg>(id_of(x));
-      stop.grace_ns = static_cast<uint64_t>(options_->stop_grace.count());
-      order = send_stop{x.node, std::move(stop)};
-    } else if (state_ == job_state::starting && x.seen == task_state::pending) {
-      order = send_start{x.node, start_of(x, epoch)};
-    } else if (state_ == job_state::running && known && x.seen < task_state::running) {
-      order = send_spec{x.node, spec_of(rank, epoch)};
-    }
-    if (!order)
-      continue;
-    auto which = static_cast<int>(order->index()) + 1;
-    if (x.ordered == which && now - x.ordered_at < options_->repeat_after)
-      continue;
-    x.ordered = which;
-    x.ordered_at = now;
-    out.push_back(std::move(*order));
-  }
-}
-
 gang::sight gang::see(const std::string& node, const task_report_msg& report) {
   auto* found = lookup(*report.task);
   auto ended = is_end(report.state);
@@ -228,7 +155,7 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
     auto state = report.state;
     if (state == task_state::succeeded && report.exit_code != 0)
       state = task_state::failed;
-    return {false, end_of(*found, state, report.exit_code, report.reason)};
+    return {false, end_of(*found, state, report.exit_code, report.reason, exit_class::user_error)};
   }
   if (report.state > task_state::running)
     return {};
@@ -249,7 +176,8 @@ std::vector<cluster_changeUnion> gang::node_lost(const std::string& node) const 
   std::vector<cluster_changeUnion> out;
   for (auto& x : tasks_)
     if (!x.ended && x.node == node)
-      out.push_back(end_of(x, task_state::lost, 0, "the node does not answer"));
+      out.push_back(
+        end_of(x, task_state::lost, 0, "the node does not answer", exit_class::lost_node));
   return out;
 }
 
@@ -261,9 +189,11 @@ gang::missing(const std::string& node, const register_node_msg& report, bool sam
       continue;
     auto named = std::any_of(report.tasks.begin(), report.tasks.end(),
                              [&](auto& y) { return y->task && find(*y->task) == &x; });
-    auto on_its_way = same_life && x.seen == task_state::pending && state_ != job_state::running;
+    auto on_its_way = same_life && x.seen == task_state::pending && state_ != job_state::running
+                      && x.stage == last_stage();
     if (!named && !on_its_way)
-      out.push_back(end_of(x, task_state::lost, 0, "the node came back without it"));
+      out.push_back(
+        end_of(x, task_state::lost, 0, "the node came back without it", exit_class::lost_node));
   }
   return out;
 }
@@ -273,33 +203,28 @@ std::optional<cluster_changeUnion> gang::refused(const std::string& node, const 
   auto* found = find(id);
   if (!found || found->ended || found->node != node || found->seen > task_state::starting)
     return {};
-  return end_of(*found, task_state::failed, 0, reason);
+  return end_of(*found, task_state::failed, 0, reason, exit_class::infrastructure);
 }
 
 std::optional<cluster_changeUnion> gang::move_from(const std::string& node) const {
   auto lives_there = [&](const task& x) { return !x.ended && x.node == node; };
   if (final() || stopping_ || std::none_of(tasks_.begin(), tasks_.end(), lives_there))
     return {};
-  return stop(job_state::restarting, "node " + node + " is leaving the cluster");
+  return stop(job_state::restarting, "node " + node + " is leaving the cluster",
+              exit_class::preempted);
 }
 
 std::optional<cluster_changeUnion> gang::kill(const std::string& reason) const {
   if (final() || (stopping_ && next_ == job_state::killed))
     return {};
-  return stop(job_state::killed, reason.empty() ? "killed on request" : reason);
+  return stop(job_state::killed, reason.empty() ? "killed on request" : reason,
+              exit_class::user_error);
 }
 
 void gang::order_again(const std::string& node) {
   for (auto& x : tasks_)
     if (x.node == node)
       x.ordered = 0;
-}
-
-bool gang::wants_placement(time_point now) const {
-  if (state_ == job_state::queued)
-    return !stopping_;
-  return state_ == job_state::restarting && stopping_ && next_ == job_state::restarting
-         && all_ended() && retry_at_ && now >= *retry_at_;
 }
 
 bool has_ended(job_state x) noexcept {
@@ -309,16 +234,6 @@ bool has_ended(job_state x) noexcept {
 std::string gang::output_directory() const {
   return options_->jobs_directory + "/" + std::to_string(submitted_.job) + "/"
          + std::to_string(attempt_);
-}
-
-bool gang::all_ended() const {
-  return std::all_of(tasks_.begin(), tasks_.end(), [](const task& x) { return x.ended; });
-}
-
-bool gang::all_registered() const {
-  return std::all_of(tasks_.begin(), tasks_.end(), [](const task& x) {
-    return x.ended || (x.seen >= task_state::registered && x.port != 0);
-  });
 }
 
 const gang::task* gang::find(const task_id_msg& id) const {
@@ -347,28 +262,16 @@ task_id_msg gang::id_of(const task& x) const {
   return out;
 }
 
-cluster_changeUnion gang::end_of(const task& x, task_state state, int32_t code,
-                                 std::string why) const {
+cluster_changeUnion gang::end_of(const task& x, task_state state, int32_t code, std::string why,
+                                 exit_class cause) const {
   task_ended_msg out;
   out.task = std::make_unique<task_id_msg>(id_of(x));
   out.node = x.node;
   out.state = state;
   out.exit_code = code;
   out.reason = std::move(why);
+  out.cause = cause;
   return change_of(std::move(out));
-}
-
-cluster_changeUnion gang::stop(job_state next, std::string reason) const {
-  gang_stopping_msg out;
-  out.job = submitted_.job;
-  out.attempt = attempt_;
-  out.next = next;
-  out.reason = std::move(reason);
-  return change_of(std::move(out));
-}
-
-cluster_changeUnion gang::fail(const std::string& reason) const {
-  return stop(attempt_ < spec().attempts_max ? job_state::restarting : job_state::failed, reason);
 }
 
 cluster_changeUnion gang::become(job_state state, std::string reason) const {

@@ -13,6 +13,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/protocol/messages.hpp"
 
+#include <array>
 #include <functional>
 #include <map>
 #include <optional>
@@ -69,6 +70,8 @@ public:
     task_state state = task_state::pending; // how it ended
     int32_t exit_code = 0;
     std::string reason;
+    exit_class cause = exit_class::user_error;
+    uint32_t stage = 0; // placements of the attempt before this one
     // volatile
     task_state seen = task_state::pending; // how far it got, by its agent's reports
     std::string host;
@@ -90,7 +93,7 @@ public:
   void apply(const cluster_changeUnion& change, int64_t wall_ns);
 
   // The change that is due now, if any.
-  std::optional<cluster_changeUnion> next(time_point now);
+  std::optional<cluster_changeUnion> next(const moment& at);
 
   // What the agents have to be told now; nodes that are not `reachable` are told nothing.
   void orders(time_point now, uint64_t epoch,
@@ -122,8 +125,17 @@ public:
   // Forgets what was ordered to a node, so that it is ordered again.
   void order_again(const std::string& node);
 
-  // Whether it waits for a placement, at this time.
-  bool wants_placement(time_point now) const;
+  // Whether it waits for a placement, or for the time of one.
+  bool waits() const;
+
+  // The task types that have to be placed together next, as indices into the spec.
+  std::vector<size_t> ready_types() const;
+
+  // The same if it is time to place them, else none.
+  std::vector<size_t> wants_placement(time_point now) const;
+
+  // The attempt that the next placement belongs to: a later stage joins the current one.
+  uint32_t next_attempt() const { return state_ == job_state::running ? attempt_ : attempt_ + 1; }
 
   bool final() const noexcept { return has_ended(state_); }
   const job_submitted_msg& submitted() const noexcept { return submitted_; }
@@ -151,16 +163,32 @@ private:
   void tell(int64_t wall_ns, std::string text);
   bool all_ended() const;
   bool all_registered() const;
+  const task_type_msg* unplaced() const;
+  bool is_chief(const task& x) const;
+  bool may_run(const task& x) const;
+  uint32_t last_stage() const;
+  bool stops_gang(const task& x) const;
+  bool type_has_succeeded(const task_type_msg& type) const;
+  bool type_has_ended(const task_type_msg& type) const;
+  std::optional<cluster_changeUnion> next_of_waiting(const moment& at);
+  std::optional<cluster_changeUnion> next_of_stopping(time_point now);
+  std::optional<cluster_changeUnion> next_of_placed(time_point now);
+  std::optional<cluster_changeUnion> outcome();
+  std::optional<cluster_changeUnion> late_to_register(time_point now);
+  std::optional<cluster_changeUnion> late_to_end(time_point now);
+  bool awaited(const task& x) const;
+  uint32_t restarts() const;
   const task* find(const task_id_msg& id) const;
   task* lookup(const task_id_msg& id);
   std::string name_of(const task& x) const;
   task_id_msg id_of(const task& x) const;
-  cluster_changeUnion end_of(const task& x, task_state state, int32_t code, std::string why) const;
-  cluster_changeUnion stop(job_state next, std::string reason) const;
-  cluster_changeUnion fail(const std::string& reason) const;
+  cluster_changeUnion end_of(const task& x, task_state state, int32_t code, std::string why,
+                             exit_class cause) const;
+  cluster_changeUnion stop(job_state next, std::string reason, exit_class cause) const;
+  cluster_changeUnion fail(const std::string& reason, exit_class cause) const;
   cluster_changeUnion become(job_state state, std::string reason) const;
   start_task_msg start_of(const task& x, uint64_t epoch) const;
-  cluster_spec_msg spec_of(size_t rank, uint64_t epoch) const;
+  cluster_spec_msg spec_of(const task& x, uint64_t epoch) const;
 
   const gang_options* options_;
   job_submitted_msg submitted_;
@@ -173,12 +201,16 @@ private:
   int64_t submitted_ns_ = 0;
   int64_t started_ns_ = 0;
   int64_t ended_ns_ = 0;
-  std::vector<task> tasks_; // ordered by type in the spec, then index: the rank
+  std::array<uint32_t, 5> restarts_{}; // by exit_class
+  std::vector<task> tasks_;            // of the attempt; ordered by type in the spec, then index
   std::vector<job_event_msg> events_;
   uint64_t sequence_ = 0;
   // volatile
   std::optional<time_point> complete_by_;
   std::optional<time_point> retry_at_;
+  std::optional<time_point> placed_by_;
+  std::optional<time_point> over_by_;
+  std::map<size_t, time_point> ends_by_; // by end rule
 };
 
 // A record of the event log, from what has changed.
@@ -188,6 +220,9 @@ cluster_changeUnion change_of(T x) {
   out.Set(std::move(x));
   return out;
 }
+
+// How a task ended, as people read it: `exited with code 3`.
+std::string end_text(task_state state, int32_t code, const std::string& why);
 
 // A task as people write it: `worker:1`.
 std::string task_name(const std::string& type, uint32_t index);

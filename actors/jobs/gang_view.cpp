@@ -35,16 +35,22 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   out.cpus = type.cpus;
   out.memory = type.memory;
   out.accelerators = type.accelerators;
+  out.timeout_ns = type.timeout_ns;
   return out;
 }
 
-cluster_spec_msg gang::spec_of(size_t rank, uint64_t epoch) const {
+// Its gang: the tasks of its stage, and those of earlier ones that serve them.
+cluster_spec_msg gang::spec_of(const task& whose, uint64_t epoch) const {
   cluster_spec_msg out;
   out.epoch = epoch;
-  out.task = std::make_unique<task_id_msg>(id_of(tasks_[rank]));
-  out.rank = static_cast<uint32_t>(rank);
-  out.world_size = static_cast<uint32_t>(tasks_.size());
+  out.task = std::make_unique<task_id_msg>(id_of(whose));
   for (auto& x : tasks_) {
+    auto serves = x.stage < whose.stage && type_of(x).role != task_role::tracked;
+    if (x.stage != whose.stage && !serves)
+      continue;
+    if (&x == &whose)
+      out.rank = out.world_size;
+    ++out.world_size;
     auto member = std::make_unique<cluster_member_msg>();
     member->type = type_of(x).name;
     member->index = x.index;
@@ -115,10 +121,18 @@ job_kept_msg gang::keep() const {
     kept->state = x.state;
     kept->exit_code = x.exit_code;
     kept->reason = x.reason;
+    kept->stage = x.stage;
+    kept->cause = x.cause;
     out.tasks.push_back(std::move(kept));
   }
   for (auto& x : events_)
     out.events.push_back(std::make_unique<job_event_msg>(x));
+  for (size_t cause = 0; cause < restarts_.size(); ++cause) {
+    auto budget = std::make_unique<retry_budget_msg>();
+    budget->cause = static_cast<exit_class>(cause);
+    budget->restarts = restarts_[cause];
+    out.restarts.push_back(std::move(budget));
+  }
   return out;
 }
 

@@ -6,18 +6,20 @@
 //
 // Guarantees
 // - The task's listening socket is open before the agent hears of its port, and stays open until
-// the
-//   command has ended: the command inherits it, so no other process can take the port in between.
+//   the command has ended: the command inherits it, so no other process can take the port between.
 // - The command starts at most once, when the agent has sent the cluster spec.
 // - While the agent is away the command goes on; each new link registers again, with the same ids.
 //   After `orphan_timeout` without an agent the command is stopped: its gang was placed anew by
 //   then.
 // - The exit is reported until it was acknowledged, or for `orphan_timeout`, after stop() for
-//   `stop_grace`. An agent that refuses
-//   the task knows a later attempt: the command is stopped.
+//   `stop_grace`. An agent that refuses the task knows a later attempt: the command is stopped.
+// - A command that runs longer than `timeout` is stopped with its whole process group, and has
+//   failed with code 124.
 // - Whatever way this process ends, no process of the command's group survives it
-// (task_process.hpp). Threads: run() blocks its caller, which forks the command and so lives as
-// long; stop() may be called from any thread.
+//   (task_process.hpp).
+//
+// Threads: run() blocks its caller, which forks the command and so lives as long; stop() may be
+// called from any thread.
 #pragma once
 
 #include "actors/jobs/task_launch.hpp"
@@ -43,7 +45,8 @@ struct task_executor_options {
   duration report_every = std::chrono::milliseconds(500);
   duration register_deadline = std::chrono::seconds(120);
   duration orphan_timeout = std::chrono::seconds(300);
-  duration stop_grace = std::chrono::seconds(10); // for stop()
+  duration stop_grace = std::chrono::seconds(10); // for stop(), and at the time-out
+  duration timeout{};                             // of the command, from its start; 0: none
 };
 
 class task_executor {

@@ -5,9 +5,18 @@
 
 #include <caf/all.hpp>
 
+#include <cstdio>
+
 namespace troupe {
 
 namespace {
+
+// `1.5`, `90`: no zeros behind.
+std::string shortest(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", x);
+  return text;
+}
 
 struct shell_state {
   static inline const char* name = "task_executor";
@@ -20,6 +29,7 @@ struct shell_state {
   bool report_open = false; // a report waits for its answer
   bool changed = false;     // the state changed behind the open report
   bool done = false;
+  bool late = false;         // the command ran longer than it may
   bool asked_to_end = false; // by stop(): then nobody may be left to acknowledge the exit
   task_state state = task_state::registered;
   std::optional<task_exit> ended;
@@ -171,14 +181,26 @@ void on_link(shell* self, bool up) {
 }
 
 void on_started(shell* self) {
+  auto limit = self->state.around->options.timeout;
+  if (limit > duration{})
+    self->delayed_send(self, limit, time_is_up{});
   self->state.state = task_state::running;
   send_report(self);
+}
+
+void on_time_is_up(shell* self) {
+  self->state.late = !self->state.over();
+  stop_task(self, self->state.around->options.stop_grace, "it ran longer than its time-out");
 }
 
 void on_ended(shell* self, task_exit how) {
   auto& st = self->state;
   if (st.over())
     return;
+  if (st.late) {
+    auto limit = std::chrono::duration<double>(st.around->options.timeout).count();
+    how = {exit_of_late, false, "ran longer than its time-out of " + shortest(limit) + " s"};
+  }
   st.state = how.stopped     ? task_state::killed
              : how.code == 0 ? task_state::succeeded
                              : task_state::failed;
@@ -212,6 +234,7 @@ caf::behavior task_shell(shell* self, std::shared_ptr<surroundings> around) {
     [self](const link_changed& in) { on_link(self, in.up); },
     [self](const command_started&) { on_started(self); },
     [self](const command_ended& in) { on_ended(self, in.how); },
+    [self](const time_is_up&) { on_time_is_up(self); },
     [self](const stop_wanted&) {
       self->state.asked_to_end = true;
       stop_task(self, self->state.around->options.stop_grace, "the executor was asked to end");

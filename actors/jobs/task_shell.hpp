@@ -18,6 +18,7 @@
 namespace troupe {
 
 inline constexpr int exit_of_stopped = 143;
+inline constexpr int exit_of_late = 124; // as timeout(1) has it
 
 // What happens around the actor, told to it by other threads.
 struct link_changed {
@@ -25,6 +26,7 @@ struct link_changed {
 };
 struct command_started {};
 struct stop_wanted {};
+struct time_is_up {};
 struct command_ended {
   task_exit how;
 };
@@ -48,4 +50,5 @@ caf::actor spawn_task_shell(caf::actor_system& system, std::shared_ptr<surroundi
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::link_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::command_started)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::stop_wanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::time_is_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::command_ended)

@@ -1,4 +1,5 @@
 #include "actors/jobs/job_file.hpp"
+#include "actors/jobs/quantities.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,102 @@
+#include "actors/jobs/job_rules.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+namespace troupe {
+namespace {
+
+constexpr uint64_t time_max = uint64_t{3650} * 86'400 * 1'000'000'000; // ns
+
+using types_by_name = std::map<std::string, const task_type_msg*>;
+
+error bad(std::string text) {
+  return {errc::invalid, std::move(text)};
+}
+
+std::string quoted(const std::string& x) {
+  return std::string{'"'}.append(x, 0, 128).append(1, '"');
+}
+
+result<void> check_time(const std::string& what, uint64_t ns) {
+  if (ns > time_max)
+    return bad(what + " is longer than ten years: give a shorter one");
+  return {};
+}
+
+result<void> check_order(const task_type_msg& type, const types_by_name& types) {
+  for (auto& name : type.after) {
+    auto found = types.find(name);
+    if (found == types.end())
+      return bad("task type " + quoted(type.name) + " comes after " + quoted(name)
+                 + ", which the job does not have: correct the name");
+    if (found->second->role != task_role::tracked)
+      return bad("task type " + quoted(type.name) + " comes after " + quoted(name)
+                 + ", which is not tracked and need never end: give one that is");
+  }
+  return {};
+}
+
+// Takes away the types whose predecessors are all gone, until none is left, or a cycle.
+result<void> check_no_cycle(types_by_name left) {
+  while (!left.empty()) {
+    auto first = std::find_if(left.begin(), left.end(), [&](auto& x) {
+      auto& after = x.second->after;
+      return std::none_of(after.begin(), after.end(),
+                          [&](auto& name) { return left.contains(name); });
+    });
+    if (first == left.end())
+      return bad("task type " + quoted(left.begin()->first)
+                 + " comes after itself, by way of others or not: break the cycle");
+    left.erase(first);
+  }
+  return {};
+}
+
+result<void> check_end_rule(const end_rule_msg& rule, const types_by_name& types) {
+  auto known = [&](const std::string& name) { return types.contains(name); };
+  if (!known(rule.type) || rule.after.empty()
+      || !std::all_of(rule.after.begin(), rule.after.end(), known))
+    return bad("an end rule for " + quoted(rule.type)
+               + " names no types of the job: give `type` and `after`");
+  if (std::find(rule.after.begin(), rule.after.end(), rule.type) != rule.after.end())
+    return bad("the end rule for " + quoted(rule.type) + " waits for that type itself: leave it "
+               + "out of `after`");
+  if (rule.within_ns == 0)
+    return bad("the end rule for " + quoted(rule.type) + " leaves no time: give `within`");
+  return check_time("the time of the end rule for " + quoted(rule.type), rule.within_ns);
+}
+
+} // namespace
+
+result<void> check_rules(const job_spec_msg& spec) {
+  types_by_name types;
+  for (auto& type : spec.tasks)
+    types[type->name] = type.get();
+  auto tracked = [](auto& x) { return x.second->role == task_role::tracked; };
+  if (std::none_of(types.begin(), types.end(), tracked))
+    return bad("no task type of the job is tracked, so that it would end at once: give one");
+  for (auto& [name, type] : types) {
+    if (type->role > task_role::MAX)
+      return bad("task type " + quoted(name) + " has an unknown role: update this cluster");
+    TROUPE_TRY(check_order(*type, types));
+    TROUPE_TRY(check_time("the time-out of task type " + quoted(name), type->timeout_ns));
+  }
+  TROUPE_TRY(check_no_cycle(types));
+  std::set<exit_class> causes;
+  for (auto& budget : spec.retries)
+    if (!budget || budget->cause > exit_class::MAX || !causes.insert(budget->cause).second)
+      return bad("a cause of restarts comes twice, or is unknown: give each once");
+  for (auto& rule : spec.end_rules) {
+    if (!rule)
+      return bad("the job has an empty end rule: leave it out");
+    TROUPE_TRY(check_end_rule(*rule, types));
+  }
+  TROUPE_TRY(check_time("the time-out of the job", spec.timeout_ns));
+  TROUPE_TRY(check_time("the time-out of its placement", spec.placement_timeout_ns));
+  return check_time("the time-out of its registration", spec.register_timeout_ns);
+}
+
+} // namespace troupe

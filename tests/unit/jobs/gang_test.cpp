@@ -1,0 +1,470 @@
+// What the end of a task means for its job: roles, stages, budgets, time-outs.
+#include "actors/jobs/gang.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe {
+namespace {
+
+using namespace std::chrono_literals;
+
+// One job, played by hand: the test places it and reports for its tasks.
+class Gang : public ::testing::Test {
+protected:
+  Gang() {
+    spec.name = "job";
+    spec.attempts_max = 1;
+    options.jobs_directory = "/jobs";
+  }
+
+  task_type_msg& type(const std::string& name, uint32_t instances = 1) {
+    auto& made = spec.tasks.emplace_back(std::make_unique<task_type_msg>());
+    made->name = name;
+    made->instances = instances;
+    made->command = {"true"};
+    return *made;
+  }
+
+  void submit() {
+    job_submitted_msg in;
+    in.job = 1;
+    in.spec = std::make_unique<job_spec_msg>(spec);
+    job.emplace(options, in, at.wall_ns);
+    settle();
+  }
+
+  // Applies what is due, and a later life of the master would know the same.
+  void settle() {
+    while (auto change = job->next(at)) {
+      if (auto* stopping = change->Asgang_stopping())
+        last_stop = *stopping;
+      apply(*change);
+    }
+    gang again{options, job->keep()};
+    EXPECT_EQ(again.keep(), job->keep());
+  }
+
+  void apply(const cluster_changeUnion& change) { job->apply(change, at.wall_ns); }
+
+  void pass(duration time) {
+    at.now += time;
+    at.wall_ns += time.count();
+    settle();
+  }
+
+  // Places what wants to be placed; returns the names of its types.
+  std::string place() {
+    attempt_placed_msg placed;
+    placed.job = 1;
+    placed.attempt = job->next_attempt();
+    std::string names;
+    for (auto kind : job->wants_placement(at.now)) {
+      auto& each = *spec.tasks[kind];
+      names += (names.empty() ? "" : " ") + each.name;
+      for (uint32_t i = 0; i < each.instances; ++i) {
+        placed.tasks.push_back(std::make_unique<placed_task_msg>());
+        placed.tasks.back()->type = each.name;
+        placed.tasks.back()->index = i;
+        placed.tasks.back()->node = "node-" + std::to_string(i);
+      }
+    }
+    if (!names.empty())
+      apply(change_of(std::move(placed)));
+    settle();
+    return names;
+  }
+
+  void report(const std::string& name, uint32_t index, task_state state, int code = 0) {
+    task_report_msg in;
+    in.task = std::make_unique<task_id_msg>();
+    in.task->job = 1;
+    in.task->attempt = job->attempt();
+    in.task->type = name;
+    in.task->index = index;
+    in.state = state;
+    in.exit_code = code;
+    in.host = "host";
+    in.port = 1000;
+    auto sight = job->see("node-" + std::to_string(index), in);
+    if (sight.change)
+      apply(*sight.change);
+    settle();
+  }
+
+  void end(const std::string& name, uint32_t index, int code) {
+    report(name, index, code == 0 ? task_state::succeeded : task_state::failed, code);
+  }
+
+  std::vector<std::pair<std::string, uint32_t>> living() const {
+    std::vector<std::pair<std::string, uint32_t>> out;
+    for (auto& x : job->tasks())
+      if (!x.ended)
+        out.emplace_back(job->type_of(x).name, x.index);
+    return out;
+  }
+
+  // Everything that is placed runs.
+  void start() {
+    for (auto state : {task_state::registered, task_state::running})
+      for (auto& [name, index] : living())
+        report(name, index, state);
+  }
+
+  // As agents that were ordered to stop their tasks.
+  void obey() {
+    ASSERT_TRUE(job->stopping());
+    for (auto& [name, index] : living())
+      report(name, index, task_state::killed);
+  }
+
+  void begin() {
+    submit();
+    place();
+    start();
+    ASSERT_EQ(job->state(), job_state::running);
+  }
+
+  std::vector<task_order> orders() {
+    std::vector<task_order> out;
+    job->orders(
+      at.now, 1, [](auto&) { return true; }, out);
+    return out;
+  }
+
+  gang_options options;
+  job_spec_msg spec;
+  moment at{time_point{1h}, 1'000'000'000};
+  std::optional<gang> job;
+  gang_stopping_msg last_stop;
+};
+
+TEST_F(Gang, SucceedsWithItsLastTask) {
+  type("worker", 2);
+  begin();
+  end("worker", 0, 0);
+  EXPECT_EQ(job->state(), job_state::running);
+  end("worker", 1, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Gang, StopsAtTheFirstFailureAndNamesIt) {
+  type("worker", 3);
+  begin();
+  end("worker", 1, 7);
+  obey();
+  EXPECT_EQ(job->state(), job_state::failed);
+  EXPECT_EQ(job->status().reason, "task worker:1 on node-1 exited with code 7");
+}
+
+TEST_F(Gang, UntrackedTasksAreStoppedAtTheEnd) {
+  type("ps").role = task_role::untracked;
+  type("worker");
+  begin();
+  end("worker", 0, 0);
+  EXPECT_EQ(job->state(), job_state::running);
+  EXPECT_TRUE(std::holds_alternative<send_stop>(orders().at(0)));
+  obey();
+  EXPECT_EQ(job->state(), job_state::succeeded);
+  EXPECT_EQ(job->status().reason, "");
+}
+
+TEST_F(Gang, AFailedUntrackedTaskStopsTheGang) {
+  type("ps").role = task_role::untracked;
+  type("worker").go_on = true;
+  begin();
+  end("ps", 0, 1);
+  obey();
+  EXPECT_EQ(job->state(), job_state::failed);
+}
+
+TEST_F(Gang, AnUntrackedTaskThatEndsWellIsNotAwaited) {
+  type("ps").role = task_role::untracked;
+  type("worker");
+  begin();
+  end("ps", 0, 0);
+  end("worker", 0, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Gang, TheEndOfASidecarMeansNothing) {
+  type("board").role = task_role::sidecar;
+  type("worker");
+  submit();
+  place();
+  end("board", 0, 9); // before the gang is complete
+  start();
+  EXPECT_EQ(job->state(), job_state::running);
+  end("worker", 0, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Gang, GoesOnWithoutAWorker) {
+  type("worker", 3).go_on = true;
+  begin();
+  end("worker", 2, 1);
+  EXPECT_FALSE(job->stopping());
+  end("worker", 1, 0);
+  end("worker", 0, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Gang, DoesNotGoOnWithoutItsChief) {
+  type("worker", 2).go_on = true;
+  begin();
+  end("worker", 0, 1);
+  EXPECT_TRUE(job->stopping());
+}
+
+TEST_F(Gang, ATypeNamedChiefIsTheChief) {
+  type("worker", 2).go_on = true;
+  type("chief").go_on = true;
+  begin();
+  end("worker", 0, 1);
+  EXPECT_FALSE(job->stopping());
+  end("chief", 0, 1);
+  EXPECT_TRUE(job->stopping());
+}
+
+TEST_F(Gang, FailsWhenEveryTaskFailed) {
+  type("chief"); // ends well, but only while another type has no success
+  type("worker", 2).go_on = true;
+  begin();
+  end("worker", 0, 3);
+  end("worker", 1, 4);
+  end("chief", 0, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+
+  spec.tasks.clear();
+  type("chief").role = task_role::sidecar;
+  type("worker", 2).go_on = true;
+  begin();
+  end("worker", 0, 3);
+  end("worker", 1, 4);
+  obey();
+  EXPECT_EQ(job->state(), job_state::failed);
+  EXPECT_NE(job->status().reason.find("worker:0 on node-0 exited with code 3"), std::string::npos)
+    << job->status().reason;
+}
+
+TEST_F(Gang, AWorkerThatNeverRanStopsAGangThatWouldGoOn) {
+  type("worker", 3).go_on = true;
+  submit();
+  place();
+  end("worker", 2, 1);
+  EXPECT_TRUE(job->stopping());
+}
+
+TEST_F(Gang, ALaterStageIsPlacedWhenTheEarlierHasSucceeded) {
+  type("train", 2).after = {"prepare"};
+  type("prepare");
+  type("ps").role = task_role::untracked;
+  submit();
+  EXPECT_EQ(place(), "prepare ps");
+  start();
+  EXPECT_EQ(place(), "");
+  end("prepare", 0, 0);
+  EXPECT_EQ(job->state(), job_state::running);
+  EXPECT_EQ(place(), "train");
+  EXPECT_EQ(job->state(), job_state::starting);
+  EXPECT_EQ(job->attempt(), 1u);
+  for (auto& order : orders()) // the first stage is not started again
+    EXPECT_EQ(std::get<send_start>(order).order.task->type, "train");
+  for (uint32_t i = 0; i < 2; ++i)
+    report("train", i, task_state::registered);
+  for (auto& order : orders()) {
+    auto& told = std::get<send_spec>(order).order; // its own stage, and what serves it
+    EXPECT_EQ(told.world_size, 3u);
+    EXPECT_EQ(told.rank, told.task->index);
+    EXPECT_EQ(told.members.back()->type, "ps");
+  }
+  start();
+  end("train", 0, 0);
+  end("train", 1, 0);
+  obey(); // the untracked one
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Gang, AnAttemptBeginsWithTheFirstStage) {
+  spec.attempts_max = 2;
+  type("prepare");
+  type("train").after = {"prepare"};
+  begin();
+  end("prepare", 0, 0);
+  place();
+  start();
+  end("train", 0, 1);
+  EXPECT_EQ(job->state(), job_state::restarting);
+  pass(2s);
+  EXPECT_EQ(place(), "prepare");
+  EXPECT_EQ(job->attempt(), 2u);
+}
+
+TEST_F(Gang, AStageWhosePredecessorsAllFailedFailsTheJob) {
+  type("chief").role = task_role::sidecar; // so that no worker is the chief
+  type("sweep", 2).go_on = true;
+  type("merge").after = {"sweep"};
+  type("other");
+  begin();
+  end("other", 0, 0);
+  end("sweep", 0, 1);
+  end("sweep", 1, 1);
+  obey();
+  EXPECT_EQ(job->state(), job_state::failed);
+  EXPECT_NE(job->status().reason.find("merge"), std::string::npos) << job->status().reason;
+}
+
+TEST_F(Gang, EachCauseHasItsBudget) {
+  spec.attempts_max = 10;
+  auto budget = [&](exit_class cause, uint32_t restarts) {
+    spec.retries.push_back(std::make_unique<retry_budget_msg>());
+    spec.retries.back()->cause = cause;
+    spec.retries.back()->restarts = restarts;
+  };
+  budget(exit_class::user_error, 1);
+  budget(exit_class::lost_node, 2);
+  type("worker");
+  begin();
+  auto lose_node = [&] {
+    for (auto& change : job->node_lost("node-0"))
+      apply(change);
+    settle();
+  };
+  auto next_attempt = [&] {
+    pass(70s);
+    EXPECT_EQ(place(), "worker");
+    start();
+  };
+  lose_node();
+  EXPECT_EQ(last_stop.cause, exit_class::lost_node);
+  next_attempt();
+  end("worker", 0, 1);
+  EXPECT_EQ(last_stop.cause, exit_class::user_error);
+  next_attempt();
+  lose_node();
+  next_attempt();
+  EXPECT_EQ(job->attempt(), 4u);
+  end("worker", 0, 1); // a second time
+  EXPECT_EQ(job->state(), job_state::failed);
+}
+
+TEST_F(Gang, AGangThatIsMovedDoesNotPayForIt) {
+  spec.attempts_max = 2;
+  type("worker");
+  begin();
+  for (int i = 0; i < 3; ++i) {
+    apply(*job->move_from("node-0"));
+    settle();
+    obey();
+    pass(2s);
+    EXPECT_EQ(place(), "worker");
+    start();
+  }
+  EXPECT_EQ(job->attempt(), 4u);
+  end("worker", 0, 1);
+  EXPECT_EQ(job->state(), job_state::restarting);
+}
+
+TEST_F(Gang, EndsAtItsTimeOutWhateverItsBudget) {
+  spec.attempts_max = 5;
+  spec.timeout_ns = 60'000'000'000;
+  type("worker");
+  begin();
+  pass(30s);
+  end("worker", 0, 1);
+  pass(10s);
+  place();
+  start();
+  pass(19s);
+  EXPECT_FALSE(job->stopping());
+  gang later_life{options, job->keep()};
+  EXPECT_FALSE(later_life.next(at)); // it counts from the first start too
+  pass(1s);
+  EXPECT_TRUE(later_life.next(at));
+  obey();
+  EXPECT_EQ(job->state(), job_state::failed);
+  EXPECT_EQ(job->status().reason, "the job ran longer than its time-out of 60 s");
+}
+
+TEST_F(Gang, GivesUpWhenNoRoomIsFound) {
+  spec.placement_timeout_ns = 10'000'000'000;
+  type("worker");
+  submit();
+  pass(9s);
+  EXPECT_EQ(job->state(), job_state::queued);
+  pass(1s);
+  EXPECT_EQ(job->state(), job_state::failed);
+  EXPECT_EQ(job->status().reason, "no room was found within 10 s");
+}
+
+TEST_F(Gang, HasItsOwnTimeToRegister) {
+  spec.register_timeout_ns = 5'000'000'000;
+  type("worker", 2);
+  submit();
+  place();
+  report("worker", 0, task_state::registered);
+  pass(5s);
+  EXPECT_EQ(last_stop.reason, "task worker:1 on node-1 did not register within 5 s");
+  EXPECT_EQ(last_stop.cause, exit_class::infrastructure);
+}
+
+TEST_F(Gang, WithoutAGangEachTaskStartsWhenItIsThere) {
+  spec.each_when_ready = true;
+  type("worker", 2);
+  submit();
+  place();
+  orders();
+  report("worker", 1, task_state::registered);
+  auto now = orders();
+  ASSERT_EQ(now.size(), 1u);
+  auto& told = std::get<send_spec>(now[0]).order;
+  EXPECT_EQ(told.task->index, 1u);
+  EXPECT_EQ(told.rank, 1u);
+  EXPECT_EQ(told.world_size, 2u);
+  end("worker", 1, 0);
+  EXPECT_EQ(job->state(), job_state::starting);
+  report("worker", 0, task_state::registered);
+  end("worker", 0, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+class GangWithAnEndRule : public Gang {
+protected:
+  void make(bool ignore) {
+    type("chief");
+    type("evaluator");
+    spec.end_rules.push_back(std::make_unique<end_rule_msg>());
+    auto& rule = *spec.end_rules.back();
+    rule.type = "evaluator";
+    rule.after = {"chief"};
+    rule.within_ns = 20'000'000'000;
+    rule.ignore = ignore;
+    begin();
+    pass(60s);
+    end("chief", 0, 0);
+    pass(19s);
+    EXPECT_FALSE(job->stopping());
+  }
+};
+
+TEST_F(GangWithAnEndRule, FailsForATaskThatDoesNotFollow) {
+  make(false);
+  pass(1s);
+  obey();
+  EXPECT_EQ(job->state(), job_state::failed);
+}
+
+TEST_F(GangWithAnEndRule, SucceedsWithoutATaskThatMayBeLeft) {
+  make(true);
+  pass(1s);
+  obey();
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(GangWithAnEndRule, IsContentWithATaskThatFollows) {
+  make(false);
+  end("evaluator", 0, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+} // namespace
+} // namespace troupe
