@@ -36,6 +36,7 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   out.memory = type.memory;
   out.accelerators = type.accelerators;
   out.timeout_ns = type.timeout_ns;
+  out.framework = spec().framework;
   return out;
 }
 
@@ -56,8 +57,14 @@ cluster_spec_msg gang::spec_of(const task& whose, uint64_t epoch) const {
     member->index = x.index;
     member->host = x.host;
     member->port = x.port;
+    member->role = type_of(x).role;
     out.members.push_back(std::move(member));
   }
+  out.attempts_max = spec().attempts_max;
+  out.each_when_ready = spec().each_when_ready;
+  for (auto& type : spec().tasks)
+    if (type->role == task_role::tracked)
+      out.tasks_tracked += type->instances;
   return out;
 }
 

@@ -37,8 +37,8 @@ private:
 
   void read_job(const YAML::Node& root) {
     static const keys allowed{
-      "name",    "attempts", "directory",         "end_rules",        "inputs", "mode",
-      "outputs", "retries",  "placement_timeout", "register_timeout", "tasks",  "timeout"};
+      "name",    "attempts", "directory",         "end_rules",        "framework", "inputs", "mode",
+      "outputs", "retries",  "placement_timeout", "register_timeout", "tasks",     "timeout"};
     auto folder = std::filesystem::path{options_.path}.parent_path().string();
     job_.directory = folder;
     YAML::Node tasks;
@@ -75,6 +75,9 @@ private:
       job_.attempts_max = number(value, path, 1);
     else if (key == "mode")
       job_.each_when_ready = choice(value, path, {"gang", "fcfs"}) == 1;
+    else if (key == "framework")
+      job_.framework = static_cast<framework>(
+        choice(value, path, {"troupe", "tensorflow", "pytorch", "mxnet", "horovod", "standalone"}));
     else if (key == "timeout")
       job_.timeout_ns = time(value, path);
     else if (key == "placement_timeout")

@@ -8,6 +8,8 @@
 //   placement_timeout: 10 min       # to wait for room; default: for ever
 //   register_timeout: 60 s          # from the placement to a complete gang; default 60 s
 //   mode: gang                      # or fcfs: each task starts as soon as it is there
+//   framework: pytorch              # whose variables the commands expect: troupe (default),
+//                                   # tensorflow, pytorch, mxnet, standalone
 //   end_rules:                      # tasks that have to end soon after others have
 //     - { type: evaluator, after: [chief], within: 10 min, ignore: true }
 //   directory: .                    # where the commands run; default: the folder of the file
