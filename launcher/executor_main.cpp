@@ -24,8 +24,8 @@ constexpr auto usage
     "T\n"
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--cpu-list 0,1] [--memory "
     "BYTES]\n"
-    "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N] -- command\n"
-    "  args...\n"
+    "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N]\n"
+    "  [--framework NAME] -- command args...\n"
     "The agent starts it; it runs one task.\n";
 
 template <class T>
@@ -50,6 +50,15 @@ result<void> read_seconds(const std::string& name, std::string_view text, durati
   TROUPE_TRY(read_number(name, text, seconds));
   out = std::chrono::seconds(seconds);
   return {};
+}
+
+result<void> read_framework(const std::string& name, framework& out) {
+  for (auto each : EnumValuesframework())
+    if (name == EnumNameframework(each)) {
+      out = each;
+      return {};
+    }
+  return {errc::invalid, "unknown framework '" + name + "'; update this node"};
 }
 
 result<void> read_option(const std::string& name, const std::string& value,
@@ -77,6 +86,8 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_number(name, value, out.task.memory);
   if (name == "--cpu-list")
     return read_cores(value, out.task.cpus);
+  if (name == "--framework")
+    return read_framework(value, out.framework);
   if (name == "--orphan-timeout")
     return read_seconds(name, value, out.orphan_timeout);
   if (name == "--timeout-ms") {
@@ -90,9 +101,14 @@ result<void> read_option(const std::string& name, const std::string& value,
   return {errc::invalid, "unknown option " + name + "; see --help"};
 }
 
-void add_variable(std::string_view variable, std::map<std::string, std::string>& out) {
-  if (auto equals = variable.find('='); equals != 0 && equals != std::string_view::npos)
-    out[std::string{variable.substr(0, equals)}] = variable.substr(equals + 1);
+// Its name; empty when it has none.
+std::string add_variable(std::string_view variable, std::map<std::string, std::string>& out) {
+  auto equals = variable.find('=');
+  if (equals == 0 || equals == std::string_view::npos)
+    return {};
+  std::string name{variable.substr(0, equals)};
+  out[name] = variable.substr(equals + 1);
+  return name;
 }
 
 result<task_executor_options> read_order(launcher::fork_order order) {
@@ -100,7 +116,7 @@ result<task_executor_options> read_order(launcher::fork_order order) {
   for (char** each = ::environ; *each; ++each)
     add_variable(*each, out.task.environment);
   for (auto& each : order.environment)
-    add_variable(each, out.task.environment);
+    out.set_by_job.insert(add_variable(each, out.task.environment));
   auto& given = order.words;
   size_t i = 0;
   for (; i < given.size() && given[i] != "--"; i += 2) {

@@ -124,6 +124,8 @@ private:
     if (order.timeout_ns != 0)
       words.insert(words.end(),
                    {"--timeout-ms", std::to_string((order.timeout_ns + 999'999) / 1'000'000)});
+    if (order.framework != framework::troupe)
+      words.insert(words.end(), {"--framework", EnumNameframework(order.framework)});
     if (order.memory != 0)
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
     words.push_back("--");

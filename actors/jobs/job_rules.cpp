@@ -69,6 +69,43 @@ result<void> check_end_rule(const end_rule_msg& rule, const types_by_name& types
   return check_time("the time of the end rule for " + quoted(rule.type), rule.within_ns);
 }
 
+// A framework whose tasks have to know each other when they start.
+result<void> check_complete_gang(const job_spec_msg& spec) {
+  if (spec.each_when_ready)
+    return bad(std::string{"framework "}.append(EnumNameframework(spec.framework))
+               + " has to know its whole gang when a task starts: leave out the mode fcfs");
+  return {};
+}
+
+result<void> check_framework(const job_spec_msg& spec, const types_by_name& types) {
+  auto instances = [&](const std::string& name) {
+    auto found = types.find(name);
+    return found == types.end() ? 0u : found->second->instances;
+  };
+  if (spec.framework > framework::MAX)
+    return bad("the job has an unknown framework: update this cluster");
+  if (spec.framework == framework::horovod)
+    return bad("framework horovod needs the rendezvous of Horovod's own driver, which this cluster "
+               "does not run: run horovodrun as the command of one task of framework standalone");
+  if (spec.framework == framework::standalone
+      && (spec.tasks.size() != 1 || spec.tasks[0]->instances != 1))
+    return bad("framework standalone is for exactly one task: give one type with one instance, or "
+               "another framework");
+  if (spec.framework == framework::pytorch) {
+    if (instances("worker") == 0 || types.at("worker")->role != task_role::tracked)
+      return bad("framework pytorch needs a tracked task type \"worker\", whose first task is rank "
+                 "0: give one");
+    return check_complete_gang(spec);
+  }
+  if (spec.framework == framework::mxnet) {
+    if (instances("scheduler") != 1 || instances("worker") == 0)
+      return bad("framework mxnet needs one task of type \"scheduler\", and a type \"worker\": "
+                 "give both");
+    return check_complete_gang(spec);
+  }
+  return {};
+}
+
 } // namespace
 
 result<void> check_rules(const job_spec_msg& spec) {
@@ -85,6 +122,7 @@ result<void> check_rules(const job_spec_msg& spec) {
     TROUPE_TRY(check_time("the time-out of task type " + quoted(name), type->timeout_ns));
   }
   TROUPE_TRY(check_no_cycle(types));
+  TROUPE_TRY(check_framework(spec, types));
   std::set<exit_class> causes;
   for (auto& budget : spec.retries)
     if (!budget || budget->cause > exit_class::MAX || !causes.insert(budget->cause).second)

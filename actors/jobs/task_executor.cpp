@@ -1,18 +1,16 @@
 #include "actors/jobs/task_executor.hpp"
 
+#include "actors/jobs/framework_environment.hpp"
+#include "actors/jobs/framework_port.hpp"
 #include "actors/jobs/task_shell.hpp"
 #include "runtime/actor_threads.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
 
-#include <arpa/inet.h>
 #include <caf/all.hpp>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <condition_variable>
-#include <cstring>
 #include <filesystem>
 
 namespace troupe {
@@ -21,29 +19,6 @@ namespace {
 
 constexpr int exit_not_started = 127;
 
-struct listener {
-  owned_fd socket;
-  uint16_t port = 0;
-};
-
-result<listener> listen_at(const std::string& host) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1)
-    return {errc::invalid, "'" + host + "' is no IPv4 address; give the node's own with --host"};
-  listener out;
-  out.socket = owned_fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  socklen_t size = sizeof address;
-  auto* where = reinterpret_cast<sockaddr*>(&address);
-  if (!out.socket || ::bind(out.socket.get(), where, size) != 0
-      || ::listen(out.socket.get(), SOMAXCONN) != 0
-      || ::getsockname(out.socket.get(), where, &size) != 0)
-    return {errc::io, "the task cannot listen at " + host + ": " + std::strerror(errno)
-                        + "; give an address of this node with --host"};
-  out.port = ntohs(address.sin_port);
-  return out;
-}
-
 // One directory for all attempts, beside that of each.
 std::string checkpoints_beside(const std::string& output_directory) {
   return (std::filesystem::path{output_directory}.parent_path() / "checkpoints").string();
@@ -51,7 +26,7 @@ std::string checkpoints_beside(const std::string& output_directory) {
 
 // The environment of the command: what the cluster says, and defaults for what the user may set.
 void complete_environment(const task_executor_options& options, const cluster_spec_msg& spec,
-                          int listening, std::map<std::string, std::string>& out) {
+                          environment_variables& out) {
   std::string members;
   for (auto& each : spec.members)
     members += (members.empty() ? "" : ",") + each->host + ":" + std::to_string(each->port);
@@ -62,11 +37,19 @@ void complete_environment(const task_executor_options& options, const cluster_sp
   out["TROUPE_RANK"] = std::to_string(spec.rank);
   out["TROUPE_WORLD_SIZE"] = std::to_string(spec.world_size);
   out["TROUPE_MEMBERS"] = members;
-  out["TROUPE_LISTEN_FD"] = std::to_string(listening);
   out["TROUPE_OUTPUT"] = options.output_directory;
   out.emplace("TROUPE_CHECKPOINTS", checkpoints_beside(options.output_directory));
   out.emplace("OMP_WAIT_POLICY", "passive");
   out.emplace("OMP_NUM_THREADS", std::to_string(std::max(options.cpus_declared, 1u)));
+  add_framework_environment(options.framework, spec, options.set_by_job, out);
+}
+
+// The command listens at the socket that it inherits, or binds the port that is held for it.
+void hand_over(const task_port& port, framework kind, task_command& out) {
+  if (kind != framework::troupe)
+    return;
+  out.environment["TROUPE_LISTEN_FD"] = std::to_string(port.socket.get());
+  out.inherited.push_back(port.socket.get());
 }
 
 // What the actor orders the thread in run() to do.
@@ -180,15 +163,15 @@ void task_executor::stop() {
 
 result<int> task_executor::run() {
   auto& s = *session_;
-  auto listening = listen_at(s.options.host);
-  if (!listening)
-    return listening.error();
+  auto port = open_task_port(s.options.framework, s.options.host);
+  if (!port)
+    return port.error();
   std::error_code made;
   std::filesystem::create_directories(s.options.output_directory, made);
   if (made)
     return {errc::io, "the output directory '" + s.options.output_directory
                         + "' cannot be made: " + made.message() + "; check the node's directory"};
-  auto around = std::make_shared<surroundings>(s.around(listening->port));
+  auto around = std::make_shared<surroundings>(s.around(port->number));
   {
     std::lock_guard hold{s.mutex};
     s.shell_handle = spawn_task_shell(s.system, std::move(around));
@@ -199,10 +182,10 @@ result<int> task_executor::run() {
   s.link.keep_connected(*s.carrier, s.options.agent_endpoint);
   if (auto spec = s.runner.wait_for_start()) {
     auto task = s.options.task;
-    complete_environment(s.options, *spec, listening->socket.get(), task.environment);
-    task.inherited.push_back(listening->socket.get());
+    complete_environment(s.options, *spec, task.environment);
+    hand_over(*port, s.options.framework, task);
     auto ran = s.process.run(task, [&](int) { caf::anon_send(s.actor(), command_started{}); });
-    listening->socket.close();
+    port->socket.close();
     caf::anon_send(s.actor(), command_ended{exit_of(ran)});
   }
   return s.runner.wait_for_finish();

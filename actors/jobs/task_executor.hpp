@@ -5,8 +5,9 @@
 //     +---- orders (spec, stop) ----+
 //
 // Guarantees
-// - The task's listening socket is open before the agent hears of its port, and stays open until
-//   the command has ended: the command inherits it, so no other process can take the port between.
+// - The task's port is taken before the agent hears of it, and stays so until the command has
+//   ended: as a listening socket that the command inherits, or held for the command to bind
+//   (framework_port.hpp), so no other process can take the port between.
 // - The command starts at most once, when the agent has sent the cluster spec.
 // - While the agent is away the command goes on; each new link registers again, with the same ids.
 //   After `orphan_timeout` without an agent the command is stopped: its gang was placed anew by
@@ -24,8 +25,10 @@
 
 #include "actors/jobs/task_launch.hpp"
 #include "runtime/base/clock.hpp"
+#include "runtime/protocol/messages.hpp"
 
 #include <memory>
+#include <set>
 #include <string>
 
 namespace troupe {
@@ -37,10 +40,12 @@ struct task_executor_options {
   uint32_t attempt = 0;
   std::string type;
   uint32_t index = 0;
-  std::string host = "127.0.0.1"; // where the task listens, an IPv4 address of this node
-  std::string output_directory;   // of the attempt; made when missing
-  uint32_t cpus_declared = 1;     // OMP_NUM_THREADS, unless the environment sets it
-  task_command task;              // its environment is completed with the TROUPE_ variables
+  std::string host = "127.0.0.1";   // where the task listens, an IPv4 address of this node
+  std::string output_directory;     // of the attempt; made when missing
+  uint32_t cpus_declared = 1;       // OMP_NUM_THREADS, unless the environment sets it
+  troupe::framework framework{};    // whose variables the command expects
+  task_command task;                // its environment is completed with the TROUPE_ variables
+  std::set<std::string> set_by_job; // the variables of that environment that the job itself gave
 
   duration report_every = std::chrono::milliseconds(500);
   duration register_deadline = std::chrono::seconds(120);

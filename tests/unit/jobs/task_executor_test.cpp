@@ -182,6 +182,27 @@ TEST_F(TaskExecutor, TheCommandInheritsTheListeningSocketThatWasRegistered) {
   EXPECT_NE(seen.find(":" + hex.str() + " 00000000:0000 0A"), std::string::npos) << "not listening";
 }
 
+TEST_F(TaskExecutor, TheCommandOfAFrameworkGetsItsVariablesAndAPortToBind) {
+  script("env | grep -vE '^TROUPE_(SECRET|OUTPUT)'; cat /proc/net/tcp /proc/net/tcp6");
+  options.framework = framework::pytorch;
+  options.task.environment["MASTER_ADDR"] = "left-by-the-node";
+  options.task.environment["INIT_METHOD"] = "of-the-job";
+  options.set_by_job = {"INIT_METHOD"};
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 0);
+  auto seen = text_of_file("task.log");
+  for (auto* each :
+       {"\nRANK=1\n", "\nWORLD_SIZE=2\n", "\nMASTER_ADDR=10.0.0.1\n", "\nMASTER_PORT=7000\n",
+        "\nINIT_METHOD=of-the-job\n", "\nTROUPE_RANK=1\n", "\nTORCHELASTIC_RESTART_COUNT=1\n"})
+    EXPECT_NE(('\n' + seen).find(each), std::string::npos) << each << " is not in\n" << seen;
+  EXPECT_EQ(seen.find("TROUPE_LISTEN_FD"), std::string::npos);
+  std::stringstream hex;
+  hex << std::uppercase << std::hex << std::setw(4) << std::setfill('0') << notes->registered.port;
+  EXPECT_EQ(seen.find(":" + hex.str() + " 0000"), std::string::npos)
+    << "it is the command's to use";
+}
+
 TEST_F(TaskExecutor, AMissingProgramIsReportedByItsName) {
   options.task.command = {"no-such-program-here"};
   start_agent();

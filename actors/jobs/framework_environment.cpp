@@ -1,0 +1,202 @@
+#include "actors/jobs/framework_environment.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace troupe {
+namespace {
+
+using members = std::vector<const cluster_member_msg*>;
+
+std::string address_of(const cluster_member_msg& x) {
+  return x.host + ":" + std::to_string(x.port);
+}
+
+std::string in_quotes(const std::string& x) { // names and addresses: nothing to escape
+  return std::string{'"'}.append(x).append(1, '"');
+}
+
+bool is_own(const cluster_spec_msg& spec, const cluster_member_msg& x) {
+  return x.type == spec.task->type && x.index == spec.task->index;
+}
+
+bool is_chief(const cluster_spec_msg& spec) {
+  auto named = std::any_of(spec.members.begin(), spec.members.end(),
+                           [](auto& x) { return x->type == "chief"; });
+  return spec.task->index == 0 && spec.task->type == (named ? "chief" : "worker");
+}
+
+// The first member of a type, if there is one.
+const cluster_member_msg* first_of(const cluster_spec_msg& spec, std::string_view type) {
+  auto found = std::find_if(spec.members.begin(), spec.members.end(),
+                            [&](auto& x) { return x->type == type; });
+  return found == spec.members.end() ? nullptr : found->get();
+}
+
+template <class Predicate>
+std::string count(const members& of, Predicate matches) {
+  return std::to_string(std::count_if(of.begin(), of.end(), [&](auto* x) { return matches(*x); }));
+}
+
+// {"type":["host:port",...],...} in the order of the job, without the types that are `hidden`.
+std::string cluster_json(const cluster_spec_msg& spec, const std::set<std::string_view>& hidden) {
+  std::string out{'{'};
+  std::string_view open; // the type whose list is open
+  for (auto& x : spec.members) {
+    if (hidden.contains(x->type))
+      continue;
+    if (x->type == open)
+      out.append(",");
+    else
+      out.append(open.empty() ? "" : "],").append(in_quotes(x->type)).append(":[");
+    open = x->type;
+    out.append(in_quotes(address_of(*x)));
+  }
+  return out.append(open.empty() ? "}" : "]}");
+}
+
+void add_generic(const cluster_spec_msg& spec, environment_variables& out) {
+  auto& task = *spec.task;
+  auto restarts = std::to_string(std::max(task.attempt, 1u) - 1);
+  out["JOB_NAME"] = task.type;
+  out["TASK_INDEX"] = std::to_string(task.index);
+  out["TASK_NUM"] = std::to_string(spec.tasks_tracked);
+  out["JOB_ID"] = out["APPID"] = std::to_string(task.job);
+  out["ATTEMPT_NUMBER"] = out["SESSION_ID"] = restarts;
+  out["DISTRIBUTED_MODE"] = std::string{spec.each_when_ready ? "FCFS" : "GANG"};
+  if (is_chief(spec))
+    out["IS_CHIEF"] = std::string{"true"};
+}
+
+void add_tensorflow(const cluster_spec_msg& spec, environment_variables& out) {
+  if (spec.each_when_ready)
+    return;
+  auto& task = *spec.task;
+  std::set<std::string_view> hidden{"tensorboard"};
+  if (task.type != "evaluator")
+    hidden.insert("evaluator");
+  out["CLUSTER_SPEC"] = cluster_json(spec, {});
+  std::string config{R"({"cluster":)"};
+  config.append(cluster_json(spec, hidden)).append(R"(,"task":{"type":)");
+  config.append(in_quotes(task.type)).append(R"(,"index":)").append(std::to_string(task.index));
+  out["TF_CONFIG"] = config.append("}}");
+}
+
+// The members that train; their places are the ranks.
+members ranks_of(const cluster_spec_msg& spec) {
+  members out;
+  for (auto& x : spec.members)
+    if (x->role == task_role::tracked)
+      out.push_back(x.get());
+  std::stable_partition(out.begin(), out.end(), [](auto* x) { return x->type == "worker"; });
+  return out;
+}
+
+// What every task of the gang is told alike.
+void add_rendezvous(const cluster_spec_msg& spec, const members& ranks,
+                    environment_variables& out) {
+  auto size = std::to_string(ranks.size());
+  auto attempts = std::max(spec.attempts_max, 1u);
+  out["INIT_METHOD"] = std::string{"tcp://"}.append(address_of(*ranks[0]));
+  out["MASTER_ADDR"] = ranks[0]->host;
+  out["MASTER_PORT"] = std::to_string(ranks[0]->port);
+  out["WORLD"] = out["WORLD_SIZE"] = size;
+  out["TORCHELASTIC_RUN_ID"] = std::to_string(spec.task->job);
+  out["TORCHELASTIC_RESTART_COUNT"] = std::to_string(std::max(spec.task->attempt, 1u) - 1);
+  out["TORCHELASTIC_MAX_RESTARTS"] = std::to_string(attempts - 1);
+  out["TORCHELASTIC_USE_AGENT_STORE"] = std::string{"False"}; // rank 0 has the store
+  out["TORCH_NCCL_ASYNC_ERROR_HANDLING"] = std::string{"1"};
+}
+
+void add_pytorch(const cluster_spec_msg& spec, environment_variables& out) {
+  auto ranks = ranks_of(spec);
+  if (ranks.empty())
+    return;
+  add_rendezvous(spec, ranks, out);
+  auto found = std::find_if(ranks.begin(), ranks.end(), [&](auto* x) { return is_own(spec, *x); });
+  if (found == ranks.end())
+    return;
+  auto& own = **found;
+  members before{ranks.begin(), found};
+  std::vector<std::string_view> hosts; // in the order of their first rank
+  for (auto* x : ranks)
+    if (std::find(hosts.begin(), hosts.end(), x->host) == hosts.end())
+      hosts.push_back(x->host);
+  auto here = [&](auto& x) { return x.host == own.host; };
+  auto alike = [&](auto& x) { return x.type == own.type; };
+  out["RANK"] = std::to_string(before.size());
+  out["LOCAL_RANK"] = count(before, here);
+  out["LOCAL_WORLD_SIZE"] = count(ranks, here);
+  out["GROUP_RANK"]
+    = std::to_string(std::find(hosts.begin(), hosts.end(), own.host) - hosts.begin());
+  out["GROUP_WORLD_SIZE"] = std::to_string(hosts.size());
+  out["ROLE_NAME"] = own.type;
+  out["ROLE_RANK"] = count(before, alike);
+  out["ROLE_WORLD_SIZE"] = count(ranks, alike);
+}
+
+void add_mxnet(const cluster_spec_msg& spec, environment_variables& out) {
+  static const std::set<std::string_view> roles{"scheduler", "server", "worker"};
+  auto* scheduler = first_of(spec, "scheduler");
+  if (!scheduler || !roles.contains(spec.task->type))
+    return;
+  members all;
+  for (auto& x : spec.members)
+    all.push_back(x.get());
+  out["DMLC_ROLE"] = spec.task->type;
+  out["DMLC_PS_ROOT_URI"] = scheduler->host;
+  out["DMLC_PS_ROOT_PORT"] = std::to_string(scheduler->port);
+  out["DMLC_LOCAL"] = std::string{"0"};
+  out["DMLC_NUM_SERVER"] = count(all, [](auto& x) { return x.type == "server"; });
+  out["DMLC_NUM_WORKER"] = count(all, [](auto& x) { return x.type == "worker"; });
+}
+
+} // namespace
+
+environment_variables framework_environment(framework kind, const cluster_spec_msg& spec) {
+  environment_variables out;
+  if (kind == framework::troupe)
+    return out;
+  add_generic(spec, out);
+  if (kind == framework::tensorflow)
+    add_tensorflow(spec, out);
+  if (kind == framework::pytorch)
+    add_pytorch(spec, out);
+  if (kind == framework::mxnet)
+    add_mxnet(spec, out);
+  return out;
+}
+
+bool tells_tasks_apart(const std::string& variable) {
+  static const std::set<std::string_view> names{"ATTEMPT_NUMBER",
+                                                "DMLC_NUM_SERVER",
+                                                "DMLC_NUM_WORKER",
+                                                "DMLC_ROLE",
+                                                "GROUP_RANK",
+                                                "GROUP_WORLD_SIZE",
+                                                "IS_CHIEF",
+                                                "JOB_NAME",
+                                                "LOCAL_RANK",
+                                                "LOCAL_WORLD_SIZE",
+                                                "RANK",
+                                                "ROLE_NAME",
+                                                "ROLE_RANK",
+                                                "ROLE_WORLD_SIZE",
+                                                "SESSION_ID",
+                                                "TASK_INDEX",
+                                                "TASK_NUM",
+                                                "TORCHELASTIC_RESTART_COUNT",
+                                                "WORLD",
+                                                "WORLD_SIZE"};
+  return names.contains(variable);
+}
+
+void add_framework_environment(framework kind, const cluster_spec_msg& spec,
+                               const std::set<std::string>& set_by_job,
+                               environment_variables& out) {
+  for (auto& [name, value] : framework_environment(kind, spec))
+    if (tells_tasks_apart(name) || !set_by_job.contains(name))
+      out[name] = value;
+}
+
+} // namespace troupe

@@ -1,0 +1,42 @@
+// The environment that the scripts of a framework expect, beside the TROUPE_ variables.
+//
+//   all but troupe  what TonY gives every task: JOB_NAME (the type), TASK_INDEX, TASK_NUM (tracked
+//                   tasks of the job), JOB_ID, APPID, ATTEMPT_NUMBER and SESSION_ID (0 for the
+//                   first attempt), DISTRIBUTED_MODE, IS_CHIEF (on the chief only)
+//   tensorflow      CLUSTER_SPEC and TF_CONFIG, unless tasks start without knowing each other
+//   pytorch         TonY's INIT_METHOD, RANK and WORLD, and all that torchrun sets
+//   mxnet           what ps-lite reads: DMLC_
+//   standalone      nothing more
+//
+// - Ranks of PyTorch count the tracked tasks of the gang, those of type `worker` first, in the
+//   order of their indices: rank 0 is worker:0, at whose port they meet. Tasks of other roles have
+//   none. A local rank counts the ranks at one address, so that two nodes on one machine are one
+//   host; ranks of one host need not be consecutive.
+// - A variable that the job sets itself wins, unless it tells one task of a type from the others,
+//   or counts them: one text for all of them cannot be right (tells_tasks_apart).
+//
+// Plain functions; a spec is one that the cluster sent. Sources: TonY, com.linkedin.tony.runtime;
+// PyTorch 2.13, torch/distributed/elastic/agent/server/local_elastic_agent.py.
+#pragma once
+
+#include "runtime/protocol/messages.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+
+namespace troupe {
+
+using environment_variables = std::map<std::string, std::string>;
+
+// For the task that `spec` was sent to. Empty for the framework troupe.
+environment_variables framework_environment(framework kind, const cluster_spec_msg& spec);
+
+// Whether a variable keeps its value whatever the job sets.
+bool tells_tasks_apart(const std::string& variable);
+
+// Adds the variables of a framework to an environment in which the job set some itself.
+void add_framework_environment(framework kind, const cluster_spec_msg& spec,
+                               const std::set<std::string>& set_by_job, environment_variables& out);
+
+} // namespace troupe
