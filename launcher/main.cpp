@@ -114,7 +114,7 @@ void add_process_commands(CLI::App& app, parsed& x) {
 void add_job_commands(CLI::App& app, parsed& x) {
   auto& start = add_command(app, "submit", "Run a job; without a cluster, inside this command",
                             "submit examples/fashion_mnist/job.yaml --wait");
-  start.add_option("FILE", x.submit_with.file, "The job file (YAML)")->required();
+  start.add_option("FILE", x.submit_with.file, "The job file (YAML, or TonY's XML)")->required();
   start
     .add_option("--set", x.submit_with.set, "Override a value, such as tasks.worker.instances=4")
     ->allow_extra_args(false);

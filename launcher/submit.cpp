@@ -2,6 +2,7 @@
 #include "actors/cluster/client.hpp"
 #include "actors/jobs/gang.hpp"
 #include "actors/jobs/job_file.hpp"
+#include "actors/jobs/tony_file.hpp"
 #include "launcher/console.hpp"
 #include "launcher/submission.hpp"
 
@@ -33,6 +34,26 @@ bool program_exists(const std::string& program, const std::string& directory) {
   return false;
 }
 
+// TonY's files are XML; no job in YAML begins with '<'.
+bool is_xml(const std::string& file, const std::string& text) {
+  auto first = text.find_first_not_of(" \t\r\n\xef\xbb\xbf"); // the last three: a byte order mark
+  return file.ends_with(".xml") || (first != std::string::npos && text[first] == '<');
+}
+
+result<job_spec_msg> read_tony_job(const shared_options& shared, const std::string& text,
+                                   job_file_options with) {
+  for (auto [name, variable] : {std::pair{"user.name", "USER"}, std::pair{"user.home", "HOME"}})
+    if (auto* value = std::getenv(variable)) // as Hadoop's files say it
+      with.parameters[name] = value;
+  auto job = parse_tony_file(text, with);
+  if (!job)
+    return job.error();
+  if (!shared.json)
+    for (auto& note : notes_of(*job))
+      std::fprintf(stderr, "troupe: note: %s\n", note.c_str());
+  return std::move(job->spec);
+}
+
 result<job_spec_msg> read_job_file(const shared_options& shared, const submit_options& options) {
   std::ifstream in{options.file, std::ios::binary};
   if (!in || fs::is_directory(options.file))
@@ -43,7 +64,8 @@ result<job_spec_msg> read_job_file(const shared_options& shared, const submit_op
   with.parameters["TROUPE_BIN"] = fs::path{shared.program}.parent_path().string();
   with.overrides = options.set;
   with.program_exists = program_exists;
-  return parse_job_file(text, with);
+  return is_xml(options.file, text) ? read_tony_job(shared, text, std::move(with))
+                                    : parse_job_file(text, with);
 }
 
 // Shows a job until its end; the exit code says how it ended.

@@ -33,6 +33,7 @@ std::span<const foreign> foreign_headers() {
     {"fmt/", {"runtime/base/log.cpp"}},
     {"yaml-cpp/",
      {"actors/jobs/job_file.cpp", "actors/jobs/yaml_reader.", "launcher/config_file.cpp"}},
+    {"pugixml.hpp", {"actors/jobs/tony_xml.cpp"}},
     {"CLI/", {"launcher/", "examples/"}},
     {"hwloc.h", {"launcher/machine.cpp"}},
     {"malloc.h", {"launcher/executor_main.cpp"}},

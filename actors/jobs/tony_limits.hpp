@@ -1,0 +1,11 @@
+// The limits that a TonY configuration sets to what its job may ask for.
+#pragma once
+
+#include "actors/jobs/tony_values.hpp"
+
+namespace troupe {
+
+// tony.task.max-total-instances and -<resource>. A job above one is a complaint of `values`.
+void check_tony_limits(const job_spec_msg& job, tony_values& values);
+
+} // namespace troupe
