@@ -314,45 +314,6 @@ void master_core::settle(moment at, master_outcome& out) {
   dirty_.clear();
 }
 
-void master_core::place(moment at, master_outcome& out) {
-  std::vector<waiting_gang> queue;
-  for (auto id : active_) {
-    auto& job = *lookup(id);
-    waiting_gang gang{id, {}};
-    for (auto kind : job.wants_placement(at.now)) {
-      auto& type = *job.spec().tasks[kind];
-      gang.types.push_back({type.name, type.instances, demand_of(type)});
-    }
-    if (!gang.types.empty())
-      queue.push_back(std::move(gang));
-  }
-  if (queue.empty())
-    return;
-  std::vector<node_room> rooms;
-  auto taken = used();
-  for (auto& [name, node] : nodes_.nodes()) {
-    if (!node.usable())
-      continue;
-    auto free = node.capacity();
-    free -= taken[name];
-    rooms.push_back({name, free, node.capacity()});
-  }
-  for (auto& chosen : place_fifo(std::move(rooms), queue)) {
-    attempt_placed_msg placed;
-    placed.job = chosen.job;
-    placed.attempt = lookup(chosen.job)->next_attempt();
-    placed.secret = random_.next();
-    for (auto& x : chosen.tasks) {
-      auto task = std::make_unique<placed_task_msg>();
-      task->type = x.type;
-      task->index = x.index;
-      task->node = x.node;
-      placed.tasks.push_back(std::move(task));
-    }
-    commit(change_of(std::move(placed)), at, out);
-  }
-}
-
 gang* master_core::lookup(uint64_t job) {
   auto found = jobs_.find(job);
   return found == jobs_.end() ? nullptr : found->second.get();

@@ -131,7 +131,10 @@ private:
   void linger(const std::string& node, const task_report_msg& report, bool fenced);
   void commit(cluster_changeUnion change, moment at, master_outcome& out);
   void settle(moment at, master_outcome& out);
+  std::vector<waiting_gang> queue(time_point now) const;
+  std::vector<node_room> rooms(const std::map<std::string, resources>& taken) const;
   void place(moment at, master_outcome& out);
+  void make_way(const std::vector<waiting_gang>& waiting, moment at, master_outcome& out);
   void stop_stray(const std::string& node, const task_id_msg& task, master_outcome& out) const;
   void forget_old_jobs();
   gang* lookup(uint64_t job);

@@ -206,12 +206,17 @@ std::optional<cluster_changeUnion> gang::refused(const std::string& node, const 
   return end_of(*found, task_state::failed, 0, reason, exit_class::infrastructure);
 }
 
+std::optional<cluster_changeUnion> gang::preempt(const std::string& reason) const {
+  if (final() || stopping_)
+    return {};
+  return stop(job_state::restarting, reason, exit_class::preempted);
+}
+
 std::optional<cluster_changeUnion> gang::move_from(const std::string& node) const {
   auto lives_there = [&](const task& x) { return !x.ended && x.node == node; };
-  if (final() || stopping_ || std::none_of(tasks_.begin(), tasks_.end(), lives_there))
+  if (std::none_of(tasks_.begin(), tasks_.end(), lives_there))
     return {};
-  return stop(job_state::restarting, "node " + node + " is leaving the cluster",
-              exit_class::preempted);
+  return preempt("node " + node + " is leaving the cluster");
 }
 
 std::optional<cluster_changeUnion> gang::kill(const std::string& reason) const {

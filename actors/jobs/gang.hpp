@@ -115,8 +115,11 @@ public:
   std::optional<cluster_changeUnion> refused(const std::string& node, const task_id_msg& task,
                                              const std::string& reason) const;
 
-  // The change that restarts the gang elsewhere when it has a living task on a node that leaves,
-  // whatever its budget of attempts; none if it stops anyway.
+  // The change that sends the gang back to its queue, whatever its budget of attempts; none if it
+  // stops anyway.
+  std::optional<cluster_changeUnion> preempt(const std::string& reason) const;
+
+  // The same when it has a living task on a node that leaves.
   std::optional<cluster_changeUnion> move_from(const std::string& node) const;
 
   // The change that ends the job on request; none if it has ended.

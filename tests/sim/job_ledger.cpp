@@ -131,29 +131,80 @@ job_ledger::job_record* job_ledger::current(uint64_t job, uint32_t attempt, cons
 }
 
 void job_ledger::apply(const attempt_placed_msg& x) {
-  auto* job = current(x.job, x.attempt - 1, "a placement");
+  auto known = jobs_.find(x.job);
+  auto later = known != jobs_.end() && known->second.attempt == x.attempt;
+  auto* job = current(x.job, later ? x.attempt : x.attempt - 1, "a placement");
   if (!job)
     return;
-  for (auto& [name, each] : job->tasks)
-    if (!each.ended)
-      violated(attempt_name(x.job, x.attempt) + " is placed while " + name
-               + " of the one before lives");
-  job->tasks.clear();
+  if (!later) {
+    for (auto& [name, each] : job->tasks)
+      if (!each.ended)
+        violated(attempt_name(x.job, x.attempt) + " is placed while " + name
+                 + " of the one before lives");
+    job->tasks.clear();
+    job->stages = 0;
+  }
+  job->attempt = x.attempt;
+  check_stage(x, *job);
   for (auto& each : x.tasks) {
     auto node = nodes_.find(each->node);
     if (node == nodes_.end() || !node->second.alive)
       violated(attempt_name(x.job, x.attempt) + " is placed on " + each->node + ", which is lost");
-    job->tasks[task_name(each->type, each->index)].node = each->node;
+    auto& task = job->tasks[task_name(each->type, each->index)];
+    if (!task.node.empty())
+      violated(attempt_name(x.job, x.attempt) + " places " + task_name(each->type, each->index)
+               + " again");
+    task.node = each->node;
+    task.stage = job->stages;
   }
-  size_t wanted = 0;
-  for (auto& type : job->submitted.spec->tasks)
-    wanted += type->instances;
-  if (job->tasks.size() != wanted || x.tasks.size() != wanted)
-    violated(attempt_name(x.job, x.attempt) + " is not placed whole");
-  job->attempt = x.attempt;
+  ++job->stages;
   job->state = job_state::starting;
   job->stopping = false;
   check_room(x.job);
+}
+
+// What is placed is every task of every type whose time has come.
+void job_ledger::check_stage(const attempt_placed_msg& x, const job_record& job) {
+  std::map<std::string, uint32_t> placed;
+  for (auto& each : x.tasks)
+    ++placed[each->type];
+  for (auto& type : job.submitted.spec->tasks) {
+    auto& after = type->after;
+    auto due = job.stages == 0 ? after.empty()
+                               : !job.tasks.contains(task_name(type->name, 0))
+                                   && std::all_of(after.begin(), after.end(), [&](auto& name) {
+                                        return type_succeeded(job, name);
+                                      });
+    if (placed[type->name] != (due ? type->instances : 0))
+      violated(attempt_name(x.job, x.attempt) + " is not placed whole, or not in its order");
+  }
+}
+
+// Every task of it has ended well; of one that its gang goes on without, some task.
+bool job_ledger::type_succeeded(const job_record& job, const std::string& name) const {
+  auto& type = *type_of(*job.submitted.spec, name);
+  uint32_t succeeded = 0;
+  for (uint32_t i = 0; i < type.instances; ++i) {
+    auto task = job.tasks.find(task_name(name, i));
+    if (task == job.tasks.end() || !task->second.ended)
+      return false;
+    succeeded += task->second.state == task_state::succeeded ? 1 : 0;
+  }
+  return type.go_on ? succeeded > 0 : succeeded == type.instances;
+}
+
+bool job_ledger::has_succeeded(const job_record& job) const {
+  auto& types = job.submitted.spec->tasks;
+  auto all = true;
+  auto any = false;
+  for (auto& type : types) {
+    if (type->role != task_role::tracked)
+      continue;
+    auto well = type_succeeded(job, type->name);
+    any = any || well;
+    all = all && (well || type->go_on);
+  }
+  return all && any;
 }
 
 // No node holds more than it has.
@@ -193,25 +244,35 @@ void job_ledger::apply(const gang_stopping_msg& x) {
   auto* job = current(x.job, x.attempt, "a stop");
   if (!job)
     return;
-  if (x.next == job_state::failed && x.attempt < job->submitted.spec->attempts_max)
-    violated(job_name(x.job) + " fails before its attempts are spent: " + x.reason);
+  check_restart(x, *job);
   if (x.next == job_state::killed && !kills_.contains(x.job))
     violated(job_name(x.job) + " is killed though nobody asked for it");
   job->stopping = true;
   job->next = x.next;
-  if (x.next == job_state::restarting)
+  if (x.next == job_state::succeeded && !has_succeeded(*job))
+    violated(job_name(x.job) + " stops as if it had succeeded");
+  if (x.next == job_state::restarting) {
     job->state = x.next;
+    ++job->restarts[x.cause];
+  }
 }
 
-bool job_ledger::all_of_gang(uint64_t id, const job_record& job,
-                             bool (*holds)(const truth&)) const {
-  for (auto& type : job.submitted.spec->tasks)
-    for (uint32_t i = 0; i < type->instances; ++i) {
-      auto found = truths_.find(task_key(id_of(id, job.attempt, type->name, i)));
-      if (found == truths_.end() || !holds(found->second))
-        return false;
-    }
-  return true;
+// A job fails when it has no restart left for the cause, or its time is up.
+void job_ledger::check_restart(const gang_stopping_msg& x, const job_record& job) {
+  auto& spec = *job.submitted.spec;
+  uint32_t charged = 0;
+  for (auto& [cause, times] : job.restarts)
+    charged += cause == exit_class::preempted ? 0 : times;
+  auto left = x.cause == exit_class::preempted || charged + 1 < spec.attempts_max;
+  auto used = job.restarts.find(x.cause);
+  for (auto& budget : spec.retries)
+    if (budget->cause == x.cause && x.cause != exit_class::preempted)
+      left = left && (used == job.restarts.end() ? 0 : used->second) < budget->restarts;
+  auto late = spec.timeout_ns != 0 && x.reason.starts_with("the job ran longer");
+  if (x.next == job_state::failed && left && !late)
+    violated(job_name(x.job) + " fails before its attempts are spent: " + x.reason);
+  if (x.next == job_state::restarting && !left)
+    violated(job_name(x.job) + " restarts though its attempts are spent: " + x.reason);
 }
 
 void job_ledger::apply(const job_changed_msg& x) {
@@ -219,15 +280,18 @@ void job_ledger::apply(const job_changed_msg& x) {
   if (!job)
     return;
   job->state = x.state;
-  if (x.state == job_state::running && !replaying_
-      && !all_of_gang(x.job, *job, [](const truth& each) { return each.connected; }))
-    violated(attempt_name(x.job, x.attempt) + " runs before its gang was there");
   for (auto& [name, each] : job->tasks) {
+    auto colon = name.find(':');
+    auto id = id_of(x.job, x.attempt, name.substr(0, colon),
+                    static_cast<uint32_t>(std::stoul(name.substr(colon + 1))));
+    if (x.state == job_state::running && !replaying_ && !each.ended
+        && !truths_[task_key(id)].connected)
+      violated(attempt_name(x.job, x.attempt) + " runs before its gang was there");
     if (job->final() && !each.ended)
       violated(job_name(x.job) + " is over while its task " + name + " lives");
-    if (x.state == job_state::succeeded && each.state != task_state::succeeded)
-      violated(job_name(x.job) + " has succeeded without its task " + name);
   }
+  if (x.state == job_state::succeeded && !has_succeeded(*job))
+    violated(job_name(x.job) + " has succeeded without its tasks");
 }
 
 // ---- machines ----
@@ -260,8 +324,12 @@ void job_ledger::started(const task_id_msg& task) {
   if (real.over)
     violated("the process of task " + key + " starts after its end was logged");
   auto* job = find(task.job);
-  if (!job || job->attempt < task.attempt
-      || (job->attempt == task.attempt && job->state == job_state::starting))
+  auto early = [&] {
+    auto known = job->tasks.find(task_name(task.type, task.index));
+    return job->state == job_state::starting && known != job->tasks.end()
+           && known->second.stage + 1 == job->stages && !job->submitted.spec->each_when_ready;
+  };
+  if (!job || job->attempt < task.attempt || (job->attempt == task.attempt && early()))
     violated("the process of task " + key + " starts before the log says that its gang runs");
 }
 
@@ -352,9 +420,16 @@ void job_ledger::check_end_of(uint64_t id, const job_record& job) {
   if (known != told_.end() && known->second.final && known->second.state != job.state)
     violated(job_name(id) + " is " + EnumNamejob_state(job.state) + "; a client was told "
              + EnumNamejob_state(known->second.state));
-  if (job.state == job_state::succeeded
-      && !all_of_gang(id, job, [](const truth& each) { return each.code == 0; }))
-    violated(job_name(id) + " has succeeded though a process of its gang did not");
+  if (job.state != job_state::succeeded)
+    return;
+  for (auto& [name, task] : job.tasks) {
+    auto colon = name.find(':');
+    auto key = task_key(id_of(id, job.attempt, name.substr(0, colon),
+                              static_cast<uint32_t>(std::stoul(name.substr(colon + 1)))));
+    auto real = truths_.find(key);
+    if (task.state == task_state::succeeded && (real == truths_.end() || real->second.code != 0))
+      violated(job_name(id) + " has succeeded though a process of its gang did not");
+  }
 }
 
 void job_ledger::violated(const std::string& what) {

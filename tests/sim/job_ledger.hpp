@@ -3,14 +3,16 @@
 //
 // Invariants
 // - The log alone is a sound history: epochs grow; one token is one job; a gang is placed whole, on
-//   living nodes that have room, after every task of the attempt before has ended; a task ends
-//   once.
+//   living nodes that have room, after every task of the attempt before has ended; a later stage of
+//   it when the types that it follows have succeeded; a task ends once. No job fails while it has a
+//   restart left for the cause, and none restarts without.
 // - An executor is started only for a task that is placed there, and once; the executors of a
 //   machine never exceed its capacity. A user's process starts once, when the log says that its
 //   gang runs, and that only when every executor of the gang had found its agent.
 // - A task succeeds in the log only if its own process, of this attempt, exited with 0; a job only
-//   if all tasks of its last attempt did. A task that the log says has ended, and not that it was
-//   lost, has no process then and gets none: so no two attempts of a job run on living nodes.
+//   if all tracked tasks of its last attempt did, or, where it goes on without some, one of them. A
+//   task that the log says has ended, and not that it was lost, has no process then and gets none:
+//   so no two attempts of a job run on living nodes.
 // - What a client was told stays so: an accepted job, a confirmed kill, every event.
 // - A snapshot that the master took equals the fold of the log up to it.
 #pragma once
@@ -47,6 +49,7 @@ public:
     std::string node;
     bool ended = false;
     task_state state = task_state::pending;
+    uint32_t stage = 0;
   };
 
   struct job_record {
@@ -56,6 +59,8 @@ public:
     bool stopping = false;
     job_state next = job_state::queued;
     std::map<std::string, task_record> tasks; // by task_name, of this attempt
+    uint32_t stages = 0;                      // placed in this attempt
+    std::map<exit_class, uint32_t> restarts;
 
     bool final() const { return state >= job_state::succeeded; }
   };
@@ -95,7 +100,10 @@ private:
   void check_snapshot(std::string_view payload);
   void check_end_of(uint64_t id, const job_record& job);
   job_record* current(uint64_t job, uint32_t attempt, const char* what);
-  bool all_of_gang(uint64_t id, const job_record& job, bool (*holds)(const truth&)) const;
+  void check_stage(const attempt_placed_msg& x, const job_record& job);
+  void check_restart(const gang_stopping_msg& x, const job_record& job);
+  bool type_succeeded(const job_record& job, const std::string& name) const;
+  bool has_succeeded(const job_record& job) const;
   std::string fold(uint64_t up_to) const;
   void violated(const std::string& what);
 

@@ -117,6 +117,7 @@ result<int> sim_machine::start(const start_task_msg& order) {
   options.register_deadline = 5s;
   options.orphan_timeout = options_.orphan_timeout;
   options.stop_grace = 1s;
+  options.timeout = duration{static_cast<int64_t>(order.timeout_ns)};
   after(world_.time.between(1ms, 20ms), [this, id] {
     if (!find(id))
       return;

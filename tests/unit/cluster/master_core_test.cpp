@@ -90,7 +90,7 @@ public:
 
 private:
   static std::string name(uint64_t i) { return "node-" + std::to_string(i); }
-  agent_core& agent(const std::string& node) { return agents_[node.back() - '0']; }
+  agent_core& agent(const std::string& node) { return agents_[static_cast<size_t>(node.back() - '0')]; }
 
   std::unique_ptr<master_core> replayed(const std::vector<cluster_event_msg>& log) {
     auto out = std::make_unique<master_core>(master_options{}, 99);
@@ -165,7 +165,7 @@ private:
   void run_tasks(bool faults) {
     auto running = std::exchange(running_, {});
     for (auto& [node, task] : running)
-      if (random_.chance(0.3))
+      if (task.type != "ps" && random_.chance(0.3)) // one that serves ends when it is told to
         agents_[node].executor_exited(task, faults && random_.chance(0.1) ? 3 : 0, "");
       else
         running_.push_back({node, task});
@@ -181,7 +181,12 @@ private:
     }
     for (auto& job : master_->jobs().jobs)
       if (job->state == job_state::running) {
-        ASSERT_EQ(job->tasks.size(), master_->find(job->job)->spec().tasks[0]->instances);
+        uint32_t whole = 0;
+        for (auto& type : master_->find(job->job)->spec().tasks)
+          if (std::any_of(job->tasks.begin(), job->tasks.end(),
+                          [&](auto& x) { return x->type == type->name; }))
+            whole += type->instances;
+        ASSERT_EQ(job->tasks.size(), whole);
       }
     auto bytes = [](const std::vector<cluster_event_msg>& records) {
       std::string out;
@@ -259,6 +264,32 @@ TEST(MasterCore, AGangThatNeedsMoreNodesWaitsAndBlocksNobody) {
   auto last = cluster.master().step(job_of(4, 1, 1, 1), {});
   EXPECT_EQ(cluster.master().job(next.job)->state, job_state::queued);
   EXPECT_EQ(cluster.master().job(last.job)->state, job_state::queued);
+}
+
+// Each holds a node while it waits for two more, of three.
+TEST(MasterCore, TwoJobsThatHoldWhatTheOtherNeedsBothEnd) {
+  auto staged = [](uint64_t token) {
+    auto out = job_of(token, 2, 4, 1);
+    out.spec->tasks[0]->after = {"prepare"};
+    for (const auto* name : {"prepare", "ps"}) {
+      auto& type = *out.spec->tasks.emplace_back(std::make_unique<task_type_msg>());
+      type.name = name;
+      type.command = {"true"};
+      type.cpus = out.spec->tasks.size() == 2 ? 1 : 3;
+    }
+    out.spec->tasks[2]->role = task_role::untracked;
+    return out;
+  };
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    small_cluster cluster{seed};
+    cluster.step(staged(1));
+    cluster.step(staged(2));
+    for (int i = 0; i < 400 && !cluster.all_ended(); ++i)
+      cluster.advance(false);
+    for (auto& job : cluster.master().jobs().jobs)
+      EXPECT_EQ(job->state, job_state::succeeded) << "seed " << seed << ": " << job->reason;
+    EXPECT_EQ(cluster.master().job(1)->attempt, 1u) << "the older one keeps what it has";
+  }
 }
 
 TEST(MasterCore, RefusesWhatItWouldHaveToRepeatToEverybody) {
