@@ -137,7 +137,7 @@ TEST(FrameworkPort, OfTwoHundredStartsAtOnceAreNobodyElses) {
     GTEST_SKIP() << "asking for one port of a range needs Linux 6.3";
   for (auto& port : ports)
     for (auto with : all_options)
-      for (uint32_t last : {0, 1, 2})
+      for (uint32_t last : {0u, 1u, 2u})
         EXPECT_EQ(ask_for_any(AF_INET, port.number, last, with), EADDRINUSE);
   auto first = ports[0].number;
   ports[0].socket.close();
