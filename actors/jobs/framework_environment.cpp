@@ -6,6 +6,8 @@
 namespace troupe {
 namespace {
 
+constexpr std::string_view ui_type = "tensorboard";
+
 using members = std::vector<const cluster_member_msg*>;
 
 std::string address_of(const cluster_member_msg& x) {
@@ -66,13 +68,17 @@ void add_generic(const cluster_spec_msg& spec, environment_variables& out) {
   out["DISTRIBUTED_MODE"] = std::string{spec.each_when_ready ? "FCFS" : "GANG"};
   if (is_chief(spec))
     out["IS_CHIEF"] = std::string{"true"};
+  if (task.type == ui_type)
+    for (auto& x : spec.members)
+      if (is_own(spec, *x))
+        out["TB_PORT"] = std::to_string(x->port);
 }
 
 void add_tensorflow(const cluster_spec_msg& spec, environment_variables& out) {
   if (spec.each_when_ready)
     return;
   auto& task = *spec.task;
-  std::set<std::string_view> hidden{"tensorboard"};
+  std::set<std::string_view> hidden{ui_type};
   if (task.type != "evaluator")
     hidden.insert("evaluator");
   out["CLUSTER_SPEC"] = cluster_json(spec, {});
@@ -165,6 +171,10 @@ environment_variables framework_environment(framework kind, const cluster_spec_m
   if (kind == framework::mxnet)
     add_mxnet(spec, out);
   return out;
+}
+
+bool wants_ui_port(framework kind, const cluster_spec_msg& spec) {
+  return kind != framework::troupe && is_chief(spec) && !first_of(spec, ui_type);
 }
 
 bool tells_tasks_apart(const std::string& variable) {

@@ -2,7 +2,8 @@
 //
 //   all but troupe  what TonY gives every task: JOB_NAME (the type), TASK_INDEX, TASK_NUM (tracked
 //                   tasks of the job), JOB_ID, APPID, ATTEMPT_NUMBER and SESSION_ID (0 for the
-//                   first attempt), DISTRIBUTED_MODE, IS_CHIEF (on the chief only)
+//                   first attempt), DISTRIBUTED_MODE, IS_CHIEF (on the chief only), TB_PORT (its
+//                   own, in a task of type `tensorboard`)
 //   tensorflow      CLUSTER_SPEC and TF_CONFIG, unless tasks start without knowing each other
 //   pytorch         TonY's INIT_METHOD, RANK and WORLD, and all that torchrun sets
 //   mxnet           what ps-lite reads: DMLC_
@@ -31,6 +32,10 @@ using environment_variables = std::map<std::string, std::string>;
 
 // For the task that `spec` was sent to. Empty for the framework troupe.
 environment_variables framework_environment(framework kind, const cluster_spec_msg& spec);
+
+// Whether the task may show a UI at a second port, which TB_PORT names: the chief, unless the gang
+// has a type `tensorboard` for that.
+bool wants_ui_port(framework kind, const cluster_spec_msg& spec);
 
 // Whether a variable keeps its value whatever the job sets.
 bool tells_tasks_apart(const std::string& variable);

@@ -4,6 +4,7 @@
 #include "actors/jobs/framework_port.hpp"
 #include "actors/jobs/task_shell.hpp"
 #include "runtime/actor_threads.hpp"
+#include "runtime/base/log.hpp"
 #include "runtime/bridge.hpp"
 #include "runtime/local_transport.hpp"
 
@@ -50,6 +51,20 @@ void hand_over(const task_port& port, framework kind, task_command& out) {
     return;
   out.environment["TROUPE_LISTEN_FD"] = std::to_string(port.socket.get());
   out.inherited.push_back(port.socket.get());
+}
+
+// A second port, held in the same way, for a task that may show a UI; none if it cannot be had.
+task_port add_ui_port(const task_executor_options& options, const cluster_spec_msg& spec,
+                      environment_variables& out) {
+  if (!wants_ui_port(options.framework, spec) || options.set_by_job.contains("TB_PORT"))
+    return {};
+  auto port = open_task_port(options.framework, options.host);
+  if (!port) {
+    log::warning("no port for a UI", {{"reason", port.error().text}});
+    return {};
+  }
+  out["TB_PORT"] = std::to_string(port->number);
+  return std::move(*port);
 }
 
 // What the actor orders the thread in run() to do.
@@ -184,6 +199,7 @@ result<int> task_executor::run() {
     auto task = s.options.task;
     complete_environment(s.options, *spec, task.environment);
     hand_over(*port, s.options.framework, task);
+    auto ui = add_ui_port(s.options, *spec, task.environment);
     auto ran = s.process.run(task, [&](int) { caf::anon_send(s.actor(), command_started{}); });
     port->socket.close();
     caf::anon_send(s.actor(), command_ended{exit_of(ran)});

@@ -132,6 +132,17 @@ TEST(FrameworkEnvironment, TheJobsOwnVariablesWinUnlessTheyTellTasksApart) {
   EXPECT_EQ(out["EPOCHS"], "3");
 }
 
+TEST(FrameworkEnvironment, TheChiefHasAPortForAUiUnlessASidecarHas) {
+  auto gang = read_golden("tests/golden/frameworks/tensorflow_gang.env");
+  gang.spec.task->type = "chief";
+  EXPECT_FALSE(wants_ui_port(gang.kind, gang.spec));
+  gang.spec.members.pop_back();
+  EXPECT_TRUE(wants_ui_port(gang.kind, gang.spec));
+  EXPECT_FALSE(wants_ui_port(framework::troupe, gang.spec));
+  gang.spec.task->type = "worker";
+  EXPECT_FALSE(wants_ui_port(gang.kind, gang.spec));
+}
+
 job_spec_msg job_of(framework kind, const std::vector<std::string>& types) {
   job_spec_msg out;
   out.framework = kind;

@@ -203,6 +203,18 @@ TEST_F(TaskExecutor, TheCommandOfAFrameworkGetsItsVariablesAndAPortToBind) {
     << "it is the command's to use";
 }
 
+TEST_F(TaskExecutor, TheChiefOfAFrameworkGetsASecondPort) {
+  script("echo $TB_PORT");
+  options.framework = framework::tensorflow;
+  options.index = 0;
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 0);
+  auto port = std::atoi(text_of_file("task.log").c_str());
+  EXPECT_GT(port, 0);
+  EXPECT_NE(port, notes->registered.port);
+}
+
 TEST_F(TaskExecutor, AMissingProgramIsReportedByItsName) {
   options.task.command = {"no-such-program-here"};
   start_agent();
