@@ -55,6 +55,12 @@ struct logs_options {
   bool follow = false;
 };
 
+struct drain_options {
+  std::string node;
+  bool draining = true; // false: it takes tasks again
+  std::string reason;
+};
+
 int up(const shared_options& shared, const up_options& options);
 int down(const shared_options& shared);
 int status(const shared_options& shared);
@@ -64,6 +70,7 @@ int jobs(const shared_options& shared);
 int job(const shared_options& shared, uint64_t id);
 int logs(const shared_options& shared, const logs_options& options);
 int kill(const shared_options& shared, uint64_t id);
+int drain(const shared_options& shared, const drain_options& options);
 int lineage(const shared_options& shared, uint64_t job);
 int add_key(const shared_options& shared, const std::string& name);
 

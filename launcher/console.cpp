@@ -112,6 +112,7 @@ std::string json_of(const cluster_status_msg& x) {
     nodes.push_back({{"name", n->name},
                      {"alive", n->alive},
                      {"draining", n->draining},
+                     {"reason", n->reason},
                      {"tasks", n->tasks},
                      {"cpus", n->cpus},
                      {"cpus_free", n->cpus_free},
@@ -146,13 +147,14 @@ void print(const job_list_msg& x) {
 void print_nodes(const cluster_status_msg& x) {
   for (auto& n : x.nodes)
     std::printf(
-      "%-16s %-8s cpus %u/%u free  memory %s/%s free  accelerators %u/%u free  tasks %u\n",
+      "%-16s %-8s cpus %u/%u free  memory %s/%s free  accelerators %u/%u free  tasks %u%s%s\n",
       n->name.c_str(),
       !n->alive     ? "lost"
       : n->draining ? "draining"
                     : "alive",
       n->cpus_free, n->cpus, size_of(n->memory_free).c_str(), size_of(n->memory).c_str(),
-      n->accelerators_free, n->accelerators, n->tasks);
+      n->accelerators_free, n->accelerators, n->tasks, n->reason.empty() ? "" : "  ",
+      n->reason.c_str());
 }
 
 progress_bar::progress_bar() : terminal_(::isatty(STDOUT_FILENO) != 0) {}

@@ -1,4 +1,4 @@
-// status, nodes, jobs, job, logs, kill, lineage: one question to the master each.
+// status, nodes, jobs, job, logs, kill, drain, lineage: one question to the master each.
 #include "actors/cluster/client.hpp"
 #include "actors/jobs/gang.hpp"
 #include "launcher/commands.hpp"
@@ -105,6 +105,14 @@ int kill(const shared_options& shared, uint64_t id) {
     return complain(cluster.error());
   auto killed = (*cluster)->kill(id, "killed by its user");
   return killed ? 0 : complain(killed.error());
+}
+
+int drain(const shared_options& shared, const drain_options& options) {
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  auto done = (*cluster)->drain(options.node, options.draining, options.reason);
+  return done ? 0 : complain(done.error());
 }
 
 int logs(const shared_options& shared, const logs_options& options) {

@@ -51,6 +51,7 @@ struct parsed {
   node_options node_with;
   submit_options submit_with;
   logs_options logs_with;
+  drain_options drain_with;
   uint64_t id = 0;
   head_options master_with;
   std::string key;
@@ -85,6 +86,20 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
   });
   add_command(app, "nodes", "Show the nodes and what is free on them", "nodes").callback([&x] {
     x.code = nodes(x.shared);
+  });
+}
+
+void add_node_commands(CLI::App& app, parsed& x) {
+  auto& drain_node = add_command(app, "drain", "Give a node no new tasks; those it has go on",
+                                 "drain node-2 --reason 'a disk is replaced'");
+  drain_node.add_option("NODE", x.drain_with.node, "The node")->required();
+  drain_node.add_option("--reason", x.drain_with.reason, "Why, for those who look");
+  drain_node.callback([&x] { x.code = drain(x.shared, x.drain_with); });
+  auto& resume = add_command(app, "resume", "Give a drained node tasks again", "resume node-2");
+  resume.add_option("NODE", x.drain_with.node, "The node")->required();
+  resume.callback([&x] {
+    x.drain_with.draining = false;
+    x.code = drain(x.shared, x.drain_with);
   });
 }
 
@@ -163,6 +178,7 @@ int main(int argc, char** argv) {
   app.footer("Example: troupe up --nodes 3; troupe submit examples/fashion_mnist/job.yaml --wait; "
              "troupe down");
   add_cluster_commands(app, x);
+  add_node_commands(app, x);
   add_process_commands(app, x);
   add_job_commands(app, x);
 

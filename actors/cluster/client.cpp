@@ -147,6 +147,15 @@ result<void> client::kill(uint64_t job, std::string reason) {
   return {};
 }
 
+result<void> client::drain(std::string node, bool draining, std::string reason) {
+  drain_node_msg request;
+  request.node = std::move(node);
+  request.draining = draining;
+  request.reason = std::move(reason);
+  TROUPE_TRY(ask<done_msg>(std::move(request)));
+  return {};
+}
+
 result<job_status_msg> client::status(uint64_t job) {
   get_job_msg request;
   request.job = job;

@@ -43,6 +43,9 @@ public:
   // The events behind number `after`, as soon as there are any, and at the latest after a second.
   result<job_events_msg> watch(uint64_t job, uint64_t after);
   result<cluster_status_msg> cluster();
+
+  // Gives a node no new tasks, or gives it some again.
+  result<void> drain(std::string node, bool draining, std::string reason);
   result<log_chunk_msg> log(uint64_t job, uint32_t attempt, std::string type, uint32_t index,
                             uint64_t offset);
   result<lineage_msg> lineage(uint64_t job);

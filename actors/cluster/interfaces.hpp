@@ -19,6 +19,7 @@ using master_client_api = caf::typed_actor<
   caf::replies_to<get_cluster_msg>::with<cluster_status_msg>,
   caf::replies_to<read_log_msg>::with<log_chunk_msg>,
   caf::replies_to<get_lineage_msg>::with<lineage_msg>,
+  caf::replies_to<drain_node_msg>::with<done_msg>, // durable when answered
   caf::replies_to<stop_cluster_msg>::with<done_msg>>;
 
 // What agents tell the master, under the name "master/agents".

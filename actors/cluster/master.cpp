@@ -367,6 +367,9 @@ master_actor::behavior_type behavior_of(master_pointer self) {
         return fail(found.error());
       return std::move(*found);
     },
+    [self](const drain_node_msg& x) {
+      return take_and_answer<done_msg>(self, x, [] { return done_msg{}; });
+    },
     [self](const stop_cluster_msg& x) {
       for (auto& [node, agent] : self->state.agents)
         self->request(agent, order_deadline, x).then([](const done_msg&) {}, [](caf::error&) {});

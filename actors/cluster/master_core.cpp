@@ -8,6 +8,13 @@
 namespace troupe {
 namespace {
 
+constexpr size_t reason_max = 1000; // bytes
+
+error too_long(const std::string& what, const std::string& reason) {
+  return {errc::invalid,
+          what + " has " + std::to_string(reason.size()) + " bytes: give at most 1000"};
+}
+
 // The job that a change belongs to; 0: none.
 uint64_t job_of(const cluster_changeUnion& x) {
   if (auto* submitted = x.Asjob_submitted())
@@ -107,10 +114,8 @@ void master_core::on(const kill_job_msg& x, moment at, master_outcome& out) {
       = error{errc::not_found, "there is no job " + std::to_string(x.job) + ": list the jobs"};
     return;
   }
-  if (x.reason.size() > 1000) {
-    out.refusal
-      = error{errc::invalid, "the reason to kill job " + std::to_string(x.job) + " has "
-                               + std::to_string(x.reason.size()) + " bytes: give at most 1000"};
+  if (x.reason.size() > reason_max) {
+    out.refusal = too_long("the reason to kill job " + std::to_string(x.job), x.reason);
     return;
   }
   if (auto change = job->kill(x.reason))
@@ -140,6 +145,7 @@ void master_core::on(const register_node_msg& x, moment at, master_outcome& out)
   changed.incarnation = x.incarnation;
   changed.alive = true;
   changed.draining = known && known->durable.draining;
+  changed.reason = known ? known->durable.reason : std::string{};
   if (!known || !(known->durable == changed))
     commit(change_of(std::move(changed)), at, out);
   auto& node = *nodes_.find(x.name);
@@ -238,17 +244,22 @@ void master_core::on(const node_gone& x, moment at, master_outcome& out) {
       commit(std::move(change), at, out);
 }
 
-void master_core::on(const node_drain& x, moment at, master_outcome& out) {
+void master_core::on(const drain_node_msg& x, moment at, master_outcome& out) {
   auto* node = nodes_.find(x.node);
   if (!node) {
     out.refusal = error{errc::not_found, "there is no node \"" + printable(x.node)
                                            + "\": list the nodes of the cluster"};
     return;
   }
-  if (node->durable.draining == x.draining)
+  if (x.reason.size() > reason_max) {
+    out.refusal = too_long("the reason to drain node \"" + x.node + "\"", x.reason);
     return;
+  }
   auto changed = node->durable;
   changed.draining = x.draining;
+  changed.reason = x.draining ? x.reason : std::string{};
+  if (changed == node->durable)
+    return;
   commit(change_of(std::move(changed)), at, out);
   place_ = true;
 }

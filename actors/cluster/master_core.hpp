@@ -42,11 +42,6 @@ struct node_gone {
   std::string node;
 };
 
-struct node_drain {
-  std::string node;
-  bool draining = true;
-};
-
 // An agent answered start_task with a failure.
 struct start_refused {
   std::string node;
@@ -57,8 +52,9 @@ struct start_refused {
 // Time passes: at least every 200 ms.
 struct timer_tick {};
 
-using master_input = std::variant<submit_job_msg, kill_job_msg, register_node_msg, node_reported,
-                                  node_unlinked, node_gone, node_drain, start_refused, timer_tick>;
+using master_input
+  = std::variant<submit_job_msg, kill_job_msg, register_node_msg, node_reported, node_unlinked,
+                 node_gone, drain_node_msg, start_refused, timer_tick>;
 
 // There are new events of this job: wake those who watch it.
 struct job_news {
@@ -123,7 +119,7 @@ private:
   void on(const node_reported& x, moment at, master_outcome& out);
   void on(const node_unlinked& x, moment at, master_outcome& out);
   void on(const node_gone& x, moment at, master_outcome& out);
-  void on(const node_drain& x, moment at, master_outcome& out);
+  void on(const drain_node_msg& x, moment at, master_outcome& out);
   void on(const start_refused& x, moment at, master_outcome& out);
   void on(const timer_tick& x, moment at, master_outcome& out);
 

@@ -114,6 +114,7 @@ cluster_status_msg master_core::status() const {
     status->accelerators_free = static_cast<uint32_t>(free.accelerators);
     status->alive = node.durable.alive && node.present;
     status->draining = node.durable.draining;
+    status->reason = node.durable.reason;
     status->tasks = tasks[name];
     out.nodes.push_back(std::move(status));
   }

@@ -40,6 +40,25 @@ TEST_F(cluster, a_job_that_fails_says_which_task_and_code) {
   EXPECT_NE(ran.err.find("code 3"), std::string::npos) << ran.err;
 }
 
+TEST_F(cluster, a_node_that_drains_gets_no_new_tasks) {
+  start_nodes(2, 1);
+  auto before = submit(job_of(waits_at_gate));
+  ASSERT_TRUE(becomes(before, "running"));
+  auto busy = value_of(job_json(before), "node");
+  ASSERT_EQ(troupe({"drain", busy, "--reason", "a disk is replaced"}).code, 0);
+  auto nodes = troupe({"nodes"}).out;
+  EXPECT_NE(nodes.find("draining"), std::string::npos) << nodes;
+  EXPECT_NE(nodes.find("a disk is replaced"), std::string::npos) << nodes;
+  ASSERT_TRUE(open_gate()); // what it had goes on
+  EXPECT_TRUE(becomes(before, "succeeded"));
+  ASSERT_EQ(::kill(master_process(), SIGKILL), 0); // and its successor knows
+  auto two = submit(job_of("true", 2));
+  EXPECT_EQ(value_of(job_json(two), "state"), "queued");
+  ASSERT_EQ(troupe({"resume", busy}).code, 0);
+  EXPECT_TRUE(becomes(two, "succeeded"));
+  EXPECT_EQ(troupe({"drain", "no-such-node"}).code, 2);
+}
+
 TEST_F(cluster, bad_input_is_refused_and_makes_no_job) {
   start_nodes(1, 2);
   auto with = [&](const std::string& name, const std::string& lines) {

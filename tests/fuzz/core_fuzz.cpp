@@ -102,6 +102,14 @@ register_node_msg any_node(random_source& random) {
   return out;
 }
 
+drain_node_msg any_drain(random_source& random) {
+  drain_node_msg out;
+  out.node = any_name(random);
+  out.draining = random.chance(0.5);
+  out.reason = hostile_text(random, 2000);
+  return out;
+}
+
 master_input any_input(random_source& random) {
   switch (random.below(9)) {
   case 0:
@@ -124,8 +132,9 @@ master_input any_input(random_source& random) {
     return node_reported{any_name(random), std::move(report)};
   }
   case 6:
-    return random.chance(0.2) ? master_input{node_gone{any_name(random)}}
-                              : master_input{node_drain{any_name(random), random.chance(0.5)}};
+    if (random.chance(0.2))
+      return node_gone{any_name(random)};
+    return any_drain(random);
   case 7:
     return start_refused{any_name(random), any_task(random), hostile_text(random, 1000)};
   default:

@@ -90,7 +90,9 @@ public:
 
 private:
   static std::string name(uint64_t i) { return "node-" + std::to_string(i); }
-  agent_core& agent(const std::string& node) { return agents_[static_cast<size_t>(node.back() - '0')]; }
+  agent_core& agent(const std::string& node) {
+    return agents_[static_cast<size_t>(node.back() - '0')];
+  }
 
   std::unique_ptr<master_core> replayed(const std::vector<cluster_event_msg>& log) {
     auto out = std::make_unique<master_core>(master_options{}, 99);
