@@ -1,6 +1,7 @@
 // The command line. Parsing only: what a command does is in its own file.
 #include "launcher/commands.hpp"
 #include "launcher/config_file.hpp"
+#include "runtime/base/log.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -157,6 +158,8 @@ void add_job_commands(CLI::App& app, parsed& x) {
 } // namespace
 
 int main(int argc, char** argv) {
+  troupe::log::set_level(
+    troupe::log::level::off); // a role opens its own log; a command says it all
   parsed x;
   x.shared.directory = default_directory();
   make_absolute(x.shared.directory);

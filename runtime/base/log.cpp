@@ -78,6 +78,7 @@ void open(const std::string& path, level least) {
   try {
     current() = make(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path), least);
   } catch (const spdlog::spdlog_ex& e) {
+    open({}, least);
     warning("the log file cannot be opened; logging to standard error", {{"reason", e.what()}});
   }
 }
