@@ -41,7 +41,7 @@ cluster_options wild(random_source& random) {
     out.machine.start_failures = 0.05;
   constexpr std::array slowest{5ms, 50ms, 300ms};
   out.commit_max = slowest[random.below(slowest.size())];
-  out.master.records_per_snapshot = 3 + random.below(60);
+  out.master.records_per_snapshot = random.chance(0.5) ? 1 + random.below(5) : 3 + random.below(60);
   return out;
 }
 
@@ -52,17 +52,21 @@ task_type_msg& add_type(wanted_job& job, const std::string& name, const std::str
   return made;
 }
 
-// Half of the jobs are plain gangs, the others more than that. A second type has one task.
-void shape(random_source& random, wanted_job& job) {
+// A job that is more than a plain gang. A second type has one task. `greedy`: it serves a second
+// stage that needs all other room, so that two of these stand in each other's way.
+void shape(random_source& random, uint32_t room, bool greedy, wanted_job& job) {
   auto& spec = job.spec;
   auto& worker = *spec.tasks.front();
-  if (random.chance(0.2))
+  if (greedy || random.chance(0.2))
     add_type(job, "ps", "hang").role = task_role::untracked;
   else if (random.chance(0.1))
     add_type(job, "board", "flaky").role = task_role::sidecar;
-  if (random.chance(0.3)) {
-    add_type(job, "prepare", random.chance(0.5) ? "steady" : "once");
+  if (greedy || random.chance(0.3)) {
+    auto& prepare = add_type(job, "prepare", random.chance(0.5) ? "steady" : "flaky");
+    prepare.go_on = random.chance(0.5);
     worker.after = {"prepare"};
+    if (greedy)
+      worker.instances = room - 1;
   }
   worker.go_on = random.chance(0.2);
   spec.each_when_ready = random.chance(0.1);
@@ -81,13 +85,14 @@ void want_some(job_cluster& c, const std::string& client, duration span) {
   auto& random = c.world.time.random;
   constexpr std::array commands{"steady", "steady", "flaky", "once", "hang", "stubborn"};
   auto room = c.options.machine.capacity.cpus * c.options.machines;
+  auto greedy = random.chance(0.15);
   for (uint64_t i = 0; i < 2 + random.below(6); ++i) {
     auto command = std::string{commands[random.below(commands.size())]};
-    auto plain = random.chance(0.5);
+    auto plain = !greedy && random.chance(0.5);
     auto tasks = static_cast<uint32_t>(1 + random.below(plain ? room : room - 1));
     auto& job = c.want(client, command, tasks, static_cast<uint32_t>(1 + random.below(6)));
     if (!plain)
-      shape(random, job);
+      shape(random, static_cast<uint32_t>(room), greedy, job);
     job.submit_after = c.world.time.between({}, span);
     job.twice = random.chance(0.3);
     if (command == "hang" || random.chance(0.2))

@@ -296,11 +296,34 @@ findings record_length(const tree& files) {
   return found;
 }
 
+findings planted_patches(const tree& files) {
+  findings found;
+  for (auto& file : files) {
+    if (!file.path.ends_with(".patch"))
+      continue;
+    const source_file* target = nullptr;
+    size_t number = 0;
+    for (auto line : lines_of(file.text)) {
+      ++number;
+      if (line.starts_with("--- a/")) {
+        auto named = std::find_if(files.begin(), files.end(),
+                                  [&](auto& x) { return x.path == line.substr(6); });
+        target = named == files.end() ? nullptr : &*named;
+      } else if (line.starts_with("-")
+                 && (!target || target->text.find(line.substr(1)) == std::string::npos)) {
+        found.push_back({"planted_patches", file.path, number,
+                         "it takes away a line that is not there: make the patch anew"});
+      }
+    }
+  }
+  return found;
+}
+
 findings all_rules(const tree& files) {
   findings found;
   for (auto rule : {include_arrows, third_party, file_length, function_length, line_length,
                     header_form, file_names, banned_calls, loose_ends, machine_paths,
-                    listed_in_cmake, readme_folders, record_length}) {
+                    listed_in_cmake, readme_folders, record_length, planted_patches}) {
     auto more = rule(files);
     found.insert(found.end(), more.begin(), more.end());
   }

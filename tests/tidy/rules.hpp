@@ -45,6 +45,9 @@ findings listed_in_cmake(const tree&);
 findings readme_folders(const tree&);
 findings record_length(const tree&);
 
+// A planted bug changes code that is there.
+findings planted_patches(const tree&);
+
 findings all_rules(const tree&);
 
 struct exception {

@@ -153,6 +153,14 @@ TEST(MachinePaths, AreFoundInEveryFile) {
   EXPECT_EQ(machine_paths({{"docs/a.md", "cd " + path + "\n"}, {"b.cpp", "/opt\n"}}).size(), 1u);
 }
 
+TEST(PlantedPatches, TakeAwayLinesThatAreThere) {
+  std::string head{"--- a/x.cpp\n+++ b/x.cpp\n@@ -1,2 +1 @@\n int x;\n"};
+  source_file code{"x.cpp", "int x;\nint y;\n"};
+  EXPECT_TRUE(planted_patches({code, {"p.patch", head + "-int y;\n"}}).empty());
+  EXPECT_EQ(planted_patches({code, {"p.patch", head + "-int z;\n"}}).size(), 1u);
+  EXPECT_EQ(planted_patches({{"p.patch", head + "-int y;\n"}}).size(), 1u);
+}
+
 TEST(Cmake, ListsEverySourceByName) {
   auto found = listed_in_cmake(sorted({
     {"runtime/CMakeLists.txt", "add(x SOURCES a.cpp base/b.cpp)\n"},
