@@ -23,10 +23,10 @@ master_options fast_master() {
   return out;
 }
 
-cluster_options calm(random_source&) {
+cluster_options calm(random_source& random) {
   cluster_options out;
   out.master = fast_master();
-  out.master.records_per_snapshot = 10;
+  out.master.records_per_snapshot = 4 + random.below(7);
   out.machine.capacity = {4, 0, 0};
   return out;
 }
