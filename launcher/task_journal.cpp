@@ -42,7 +42,7 @@ std::optional<record> first_of(std::string_view from) {
   if (from.size() < sizeof head)
     return std::nullopt;
   std::memcpy(&head, from.data(), sizeof head);
-  if (from.size() - sizeof head < head.size)
+  if (head.size == 0 || from.size() - sizeof head < head.size)
     return std::nullopt;
   std::vector<uint8_t> aligned(head.size);
   std::memcpy(aligned.data(), from.data() + sizeof head, head.size);
