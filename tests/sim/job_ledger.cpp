@@ -15,13 +15,15 @@ std::string attempt_name(uint64_t job, uint32_t attempt) {
   return "attempt " + std::to_string(attempt) + " of " + job_name(job);
 }
 
-task_id_msg id_of(uint64_t job, uint32_t attempt, const std::string& type, uint32_t index) {
+// The task_key of a task, by its task_name.
+std::string key_of(uint64_t job, uint32_t attempt, const std::string& name) {
+  auto colon = name.find(':');
   task_id_msg id;
   id.job = job;
   id.attempt = attempt;
-  id.type = type;
-  id.index = index;
-  return id;
+  id.type = name.substr(0, colon);
+  id.index = static_cast<uint32_t>(std::stoul(name.substr(colon + 1)));
+  return task_key(id);
 }
 
 const task_type_msg* type_of(const job_spec_msg& spec, const std::string& name) {
@@ -281,11 +283,8 @@ void job_ledger::apply(const job_changed_msg& x) {
     return;
   job->state = x.state;
   for (auto& [name, each] : job->tasks) {
-    auto colon = name.find(':');
-    auto id = id_of(x.job, x.attempt, name.substr(0, colon),
-                    static_cast<uint32_t>(std::stoul(name.substr(colon + 1))));
     if (x.state == job_state::running && !replaying_ && !each.ended
-        && !truths_[task_key(id)].connected)
+        && !truths_[key_of(x.job, x.attempt, name)].connected)
       violated(attempt_name(x.job, x.attempt) + " runs before its gang was there");
     if (job->final() && !each.ended)
       violated(job_name(x.job) + " is over while its task " + name + " lives");
@@ -423,10 +422,7 @@ void job_ledger::check_end_of(uint64_t id, const job_record& job) {
   if (job.state != job_state::succeeded)
     return;
   for (auto& [name, task] : job.tasks) {
-    auto colon = name.find(':');
-    auto key = task_key(id_of(id, job.attempt, name.substr(0, colon),
-                              static_cast<uint32_t>(std::stoul(name.substr(colon + 1)))));
-    auto real = truths_.find(key);
+    auto real = truths_.find(key_of(id, job.attempt, name));
     if (task.state == task_state::succeeded && (real == truths_.end() || real->second.code != 0))
       violated(job_name(id) + " has succeeded though a process of its gang did not");
   }
