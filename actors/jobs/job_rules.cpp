@@ -1,5 +1,7 @@
 #include "actors/jobs/job_rules.hpp"
 
+#include "actors/jobs/quantities.hpp"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -7,8 +9,6 @@
 
 namespace troupe {
 namespace {
-
-constexpr uint64_t time_max = uint64_t{3650} * 86'400 * 1'000'000'000; // ns
 
 using types_by_name = std::map<std::string, const task_type_msg*>;
 
@@ -21,7 +21,7 @@ std::string quoted(const std::string& x) {
 }
 
 result<void> check_time(const std::string& what, uint64_t ns) {
-  if (ns > time_max)
+  if (ns > static_cast<uint64_t>(duration{longest_time}.count()))
     return bad(what + " is longer than ten years: give a shorter one");
   return {};
 }

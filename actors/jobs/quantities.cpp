@@ -51,7 +51,8 @@ result<uint64_t> parse_size(std::string_view text) {
 result<duration> parse_duration(std::string_view text) {
   static const unit_table units{{"", 1e9},     {"ms", 1e6},   {"s", 1e9},
                                 {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
-  auto out = parse(text, units, 3650 * 86400e9, "time", "90 s or 1.5 h");
+  auto out = parse(text, units, static_cast<double>(duration{longest_time}.count()), "time",
+                   "90 s or 1.5 h");
   if (!out)
     return out.error();
   return duration{static_cast<int64_t>(*out)};

@@ -1,6 +1,7 @@
 #include "actors/jobs/tony_file.hpp"
 
 #include "actors/jobs/job_rules.hpp"
+#include "actors/jobs/quantities.hpp"
 #include "actors/jobs/tony_limits.hpp"
 #include "actors/jobs/tony_values.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 constexpr size_t types_max = 64;
 constexpr int64_t instances_max = 4096;
 constexpr int64_t counted_max = 1 << 20; // cpus or accelerators of a task
-constexpr auto no_time_out = uint64_t{3650} * 86'400 * 1'000'000'000; // ns; what a job may ask for
+constexpr int64_t seconds_max = std::chrono::seconds{longest_time}.count();
 
 const std::string application = "tony.application.";
 
@@ -214,10 +215,10 @@ private:
   // Both are the time that a gang has until it is complete. Neither: the cluster's.
   void read_registration() {
     auto gang = values_.milliseconds("tony.container.registration.timeout");
-    auto own = values_.number("tony.task.executor.registry-timeout-sec", 0, 3650 * 86'400);
+    auto own = values_.number("tony.task.executor.registry-timeout-sec", 0, seconds_max);
     if (!gang && !own)
       return;
-    auto limit = no_time_out;
+    auto limit = static_cast<uint64_t>(duration{longest_time}.count());
     if (gang && *gang > 0)
       limit = std::min(limit, *gang);
     if (own && *own > 0)
@@ -326,7 +327,7 @@ private:
 
   void read_end_rule(const std::string& key, const std::string& type, const std::string& group) {
     auto shown = key.substr(0, 256);
-    auto seconds = values_.number(key, 1, 3650 * 86'400);
+    auto seconds = values_.number(key, 1, seconds_max);
     auto members = values_.list(application + "group." + group, {});
     if (!seconds)
       return;

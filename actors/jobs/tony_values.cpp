@@ -1,5 +1,6 @@
 #include "actors/jobs/tony_values.hpp"
 
+#include "actors/jobs/quantities.hpp"
 #include "actors/jobs/tony_xml.hpp"
 #include "runtime/base/assert.hpp"
 
@@ -226,8 +227,7 @@ std::optional<uint64_t> tony_values::size(const std::string& key) {
 }
 
 std::optional<uint64_t> tony_values::milliseconds(const std::string& key) {
-  constexpr int64_t ten_years = int64_t{3650} * 86'400 * 1000;
-  auto value = number(key, -1, ten_years);
+  auto value = number(key, -1, std::chrono::milliseconds{longest_time}.count());
   if (!value)
     return {};
   return static_cast<uint64_t>(std::max<int64_t>(*value, 0)) * 1'000'000;
