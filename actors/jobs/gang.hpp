@@ -166,6 +166,7 @@ private:
   void tell(int64_t wall_ns, std::string text);
   bool all_ended() const;
   bool all_registered() const;
+  bool is_placed(size_t kind) const;
   const task_type_msg* unplaced() const;
   bool is_chief(const task& x) const;
   bool may_run(const task& x) const;

@@ -75,6 +75,11 @@ bool gang::type_has_succeeded(const task_type_msg& type) const {
 
 // ---- placement ----
 
+// Whether the attempt has tasks of it.
+bool gang::is_placed(size_t kind) const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const task& x) { return x.kind == kind; });
+}
+
 // Types that nothing of the attempt has been placed of, and whose conditions hold.
 std::vector<size_t> gang::ready_types() const {
   auto& types = spec().tasks;
@@ -85,12 +90,11 @@ std::vector<size_t> gang::ready_types() const {
   std::vector<size_t> out;
   for (size_t kind = 0; kind < types.size(); ++kind) {
     auto& after = types[kind]->after;
-    auto placed
-      = std::any_of(tasks_.begin(), tasks_.end(), [&](const task& x) { return x.kind == kind; });
-    auto ready
-      = fresh ? after.empty() : !placed && std::all_of(after.begin(), after.end(), [&](auto& name) {
-          return type_has_succeeded(by_name(name));
-        });
+    auto ready = fresh
+                   ? after.empty()
+                   : !is_placed(kind) && std::all_of(after.begin(), after.end(), [&](auto& name) {
+                       return type_has_succeeded(by_name(name));
+                     });
     if (ready)
       out.push_back(kind);
   }
@@ -187,8 +191,7 @@ bool gang::awaited(const task& x) const {
 // A tracked type that has not been placed in this attempt.
 const task_type_msg* gang::unplaced() const {
   for (size_t kind = 0; kind < spec().tasks.size(); ++kind)
-    if (spec().tasks[kind]->role == task_role::tracked
-        && std::none_of(tasks_.begin(), tasks_.end(), [&](auto& x) { return x.kind == kind; }))
+    if (spec().tasks[kind]->role == task_role::tracked && !is_placed(kind))
       return spec().tasks[kind].get();
   return nullptr;
 }
