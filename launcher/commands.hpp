@@ -20,6 +20,7 @@ struct node_capacity {
   uint32_t cpus = 0;   // 0: what the machine has
   uint64_t memory = 0; // bytes; 0: what the machine has
   uint32_t accelerators = 0;
+  std::vector<std::string> labels;
 };
 
 struct up_options {
@@ -47,11 +48,29 @@ struct submit_options {
   std::vector<std::string> set;
   bool wait = false;
   bool dry_run = false;
+  bool explain = false; // say what a job file may have, and do nothing
+};
+
+struct job_options {
+  uint64_t job = 0;
+  bool why = false; // and how its attempts ended
+};
+
+struct change_options {
+  std::vector<std::string> jobs; // `3`, `7..9`
+  std::string reason;
+};
+
+struct ask_options {
+  uint64_t job = 0;
+  std::string what; // checkpoint, stacks
+  std::string task; // "worker:0", or a type; empty: every task
 };
 
 struct logs_options {
   uint64_t job = 0;
-  std::string task; // "worker:0"; empty: every task
+  std::string task;     // "worker:0"; empty: every task
+  uint32_t attempt = 0; // 0: the newest
   bool follow = false;
 };
 
@@ -59,6 +78,9 @@ struct drain_options {
   std::string node;
   bool draining = true; // false: it takes tasks again
   std::string reason;
+  std::string at;     // local time; empty: now
+  std::string length; // how long; empty: until it is resumed
+  bool move = false;  // its gangs go elsewhere
 };
 
 int up(const shared_options& shared, const up_options& options);
@@ -67,9 +89,12 @@ int status(const shared_options& shared);
 int nodes(const shared_options& shared);
 int submit(const shared_options& shared, const submit_options& options);
 int jobs(const shared_options& shared);
-int job(const shared_options& shared, uint64_t id);
+int job(const shared_options& shared, const job_options& options);
 int logs(const shared_options& shared, const logs_options& options);
-int kill(const shared_options& shared, uint64_t id);
+int kill(const shared_options& shared, const change_options& options);
+int hold(const shared_options& shared, const change_options& options, bool held);
+int requeue(const shared_options& shared, const change_options& options);
+int ask(const shared_options& shared, const ask_options& options);
 int drain(const shared_options& shared, const drain_options& options);
 int lineage(const shared_options& shared, uint64_t job);
 int add_key(const shared_options& shared, const std::string& name);

@@ -33,11 +33,26 @@ json tree_of(const job_status_msg& x) {
                      {"log", each->log},
                      {"progress", progress}});
   }
+  json ends = json::array();
+  for (auto& each : x.ends)
+    ends.push_back(
+      {{"attempt", each->attempt},
+       {"started_ns", each->started_ns},
+       {"ended_ns", each->ended_ns},
+       {"cause", EnumNameexit_class(each->cause)},
+       {"reason", each->reason},
+       {"task", each->type.empty() ? "" : each->type + ":" + std::to_string(each->index)}});
   return {{"job", x.job},
           {"name", x.name},
           {"user", x.user},
           {"state", name_of(x.state)},
+          {"held", x.held},
+          {"queue", x.queue},
+          {"priority", EnumNamepriority_class(x.priority)},
+          {"array", x.array},
+          {"array_index", x.array_index},
           {"attempt", x.attempt},
+          {"attempts", ends},
           {"reason", x.reason},
           {"submitted_ns", x.submitted_ns},
           {"started_ns", x.started_ns},
@@ -113,6 +128,9 @@ std::string json_of(const cluster_status_msg& x) {
                      {"alive", n->alive},
                      {"draining", n->draining},
                      {"reason", n->reason},
+                     {"drain_from_ns", n->drain_from_ns},
+                     {"drain_until_ns", n->drain_until_ns},
+                     {"labels", n->labels},
                      {"tasks", n->tasks},
                      {"cpus", n->cpus},
                      {"cpus_free", n->cpus_free},
@@ -134,6 +152,32 @@ void print(const job_status_msg& x) {
     std::printf("  %s:%u  %s  on %s  log %s\n", each->type.c_str(), each->index,
                 name_of(each->state).c_str(), each->node.empty() ? "-" : each->node.c_str(),
                 each->log.empty() ? "-" : each->log.c_str());
+}
+
+void print_why(const job_status_msg& x) {
+  if (x.ends.empty() && x.reason.empty())
+    std::puts("  nothing has gone wrong, and nothing keeps it waiting");
+  for (auto& each : x.ends) {
+    auto seconds = static_cast<double>(each->ended_ns - each->started_ns) / 1e9;
+    std::printf("  attempt %u ended after %.1f s (%s): %s\n", each->attempt, seconds,
+                EnumNameexit_class(each->cause), each->reason.c_str());
+    if (!each->type.empty())
+      std::printf("    its output: troupe logs %lu --task %s:%u --attempt %u\n", x.job,
+                  each->type.c_str(), each->index, each->attempt);
+  }
+  if (x.state == job_state::queued || x.state == job_state::restarting)
+    std::printf("  it waits: %s\n", x.reason.c_str());
+}
+
+void print(const std::vector<job_file_key>& keys, bool as_json) {
+  json list = json::array();
+  for (auto& x : keys)
+    if (as_json)
+      list.push_back({{"key", x.name}, {"value", x.value}, {"meaning", x.meaning}});
+    else
+      std::printf("%-24s %-36s %s\n", x.name.c_str(), x.value.c_str(), x.meaning.c_str());
+  if (as_json)
+    std::puts(pretty(list).c_str());
 }
 
 void print(const job_list_msg& x) {

@@ -1,6 +1,7 @@
 // What commands print: tables and bars for people, JSON for programs.
 #pragma once
 
+#include "actors/jobs/job_file.hpp"
 #include "runtime/protocol/messages.hpp"
 
 #include <string>
@@ -15,6 +16,11 @@ std::string name_of(job_state x);
 std::string name_of(task_state x);
 
 void print(const job_status_msg& x);
+
+// Why a job waits, or how each of its attempts ended: the first failure of each.
+void print_why(const job_status_msg& x);
+
+void print(const std::vector<job_file_key>& keys, bool as_json);
 void print(const job_list_msg& x);
 void print_nodes(const cluster_status_msg& x);
 

@@ -36,7 +36,7 @@ struct printed_log {
 result<void> print_more(client& cluster, const logs_options& options, const task_status_msg& task,
                         bool named, printed_log& log) {
   for (;;) {
-    auto chunk = cluster.log(options.job, 0, task.type, task.index, log.offset);
+    auto chunk = cluster.log(options.job, options.attempt, task.type, task.index, log.offset);
     if (!chunk)
       return chunk.error();
     if (chunk->text.empty())
@@ -85,11 +85,15 @@ int jobs(const shared_options& shared) {
     });
 }
 
-int job(const shared_options& shared, uint64_t id) {
+int job(const shared_options& shared, const job_options& options) {
   return answer(
-    shared, [&](client& c) { return c.status(id); },
+    shared, [&](client& c) { return c.status(options.job); },
     [&](const job_status_msg& x) {
-      shared.json ? static_cast<void>(std::puts(json_of(x).c_str())) : print(x);
+      if (shared.json)
+        return static_cast<void>(std::puts(json_of(x).c_str()));
+      print(x);
+      if (options.why)
+        print_why(x);
     });
 }
 
@@ -97,22 +101,6 @@ int lineage(const shared_options& shared, uint64_t id) {
   return answer(
     shared, [&](client& c) { return c.lineage(id); },
     [&](const lineage_msg& x) { std::puts(shared.json ? x.json.c_str() : x.text.c_str()); });
-}
-
-int kill(const shared_options& shared, uint64_t id) {
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  auto killed = (*cluster)->kill(id, "killed by its user");
-  return killed ? 0 : complain(killed.error());
-}
-
-int drain(const shared_options& shared, const drain_options& options) {
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  auto done = (*cluster)->drain(options.node, options.draining, options.reason);
-  return done ? 0 : complain(done.error());
 }
 
 int logs(const shared_options& shared, const logs_options& options) {

@@ -11,7 +11,8 @@
 namespace troupe::launcher {
 
 node_capacity machine_capacity() {
-  node_capacity found{1, 0, 0};
+  node_capacity found;
+  found.cpus = 1;
   hwloc_topology_t topology = nullptr;
   if (hwloc_topology_init(&topology) != 0)
     return found;

@@ -35,6 +35,8 @@ void add_capacity(CLI::App& to, node_capacity& capacity) {
   to.add_option("--memory", capacity.memory, "Memory of a node (default: what the machine has)")
     ->transform(CLI::AsSizeValue(false));
   to.add_option("--accelerators", capacity.accelerators, "Accelerators of a node");
+  to.add_option("--label", capacity.labels, "What the node is, for jobs that ask for it")
+    ->allow_extra_args(false);
 }
 
 CLI::App& add_job_command(CLI::App& app, const std::string& name, const std::string& what,
@@ -53,6 +55,9 @@ struct parsed {
   submit_options submit_with;
   logs_options logs_with;
   drain_options drain_with;
+  job_options job_with;
+  change_options change_with;
+  ask_options ask_with;
   uint64_t id = 0;
   head_options master_with;
   std::string key;
@@ -95,6 +100,10 @@ void add_node_commands(CLI::App& app, parsed& x) {
                                  "drain node-2 --reason 'a disk is replaced'");
   drain_node.add_option("NODE", x.drain_with.node, "The node")->required();
   drain_node.add_option("--reason", x.drain_with.reason, "Why, for those who look");
+  drain_node.add_option("--at", x.drain_with.at, "When, such as '2026-11-22 02:00' (default: now)");
+  drain_node.add_option("--for", x.drain_with.length,
+                        "How long, such as '2 h' (default: for good)");
+  drain_node.add_flag("--move", x.drain_with.move, "Its gangs go back to their queues, for others");
   drain_node.callback([&x] { x.code = drain(x.shared, x.drain_with); });
   auto& resume = add_command(app, "resume", "Give a drained node tasks again", "resume node-2");
   resume.add_option("NODE", x.drain_with.node, "The node")->required();
@@ -130,22 +139,22 @@ void add_process_commands(CLI::App& app, parsed& x) {
 void add_job_commands(CLI::App& app, parsed& x) {
   auto& start = add_command(app, "submit", "Run a job; without a cluster, inside this command",
                             "submit examples/fashion_mnist/job.yaml --wait");
-  start.add_option("FILE", x.submit_with.file, "The job file (YAML, or TonY's XML)")->required();
+  start.add_option("FILE", x.submit_with.file, "The job file (YAML, or TonY's XML)");
   start
     .add_option("--set", x.submit_with.set, "Override a value, such as tasks.worker.instances=4")
     ->allow_extra_args(false);
   start.add_flag("--wait", x.submit_with.wait, "Show progress and wait for the end");
   start.add_flag("--dry-run", x.submit_with.dry_run, "Check the file and start nothing");
+  start.add_flag("--explain", x.submit_with.explain, "Show what a job file may have");
   start.callback([&x] { x.code = submit(x.shared, x.submit_with); });
   add_command(app, "jobs", "List the jobs", "jobs").callback([&x] { x.code = jobs(x.shared); });
-  add_job_command(app, "job", "Show a job and its tasks", x.id).callback([&x] {
-    x.code = job(x.shared, x.id);
-  });
-  add_job_command(app, "kill", "End a job", x.id).callback([&x] {
-    x.code = troupe::launcher::kill(x.shared, x.id);
-  });
+  auto& show = add_job_command(app, "job", "Show a job and its tasks", x.job_with.job);
+  show.add_flag("--why", x.job_with.why, "And why it waits, and how its attempts ended");
+  show.callback([&x] { x.code = job(x.shared, x.job_with); });
   auto& output = add_job_command(app, "logs", "Print the output of a job's tasks", x.logs_with.job);
   output.add_option("--task", x.logs_with.task, "One task, such as worker:0");
+  output.add_option("--attempt", x.logs_with.attempt,
+                    "Of an earlier attempt (default: the newest)");
   output.add_flag("--follow", x.logs_with.follow, "Go on until the job ends");
   output.callback([&x] { x.code = logs(x.shared, x.logs_with); });
   auto& origin = *app.add_subcommand("lineage", "Where things came from");
@@ -153,6 +162,36 @@ void add_job_commands(CLI::App& app, parsed& x) {
   add_job_command(origin, "show", "The lineage of a job's outputs", x.id).callback([&x] {
     x.code = lineage(x.shared, x.id);
   });
+}
+
+CLI::App& add_change(CLI::App& app, parsed& x, const std::string& name, const std::string& what) {
+  auto& made = add_command(app, name, what, name + " 3 7..9");
+  made.add_option("JOB", x.change_with.jobs, "The jobs' numbers")->required();
+  made.add_option("--reason", x.change_with.reason, "Why, for those who look");
+  return made;
+}
+
+void add_change_commands(CLI::App& app, parsed& x) {
+  add_change(app, x, "kill", "End jobs").callback([&x] {
+    x.code = troupe::launcher::kill(x.shared, x.change_with);
+  });
+  add_change(app, x, "hold", "Keep jobs from being started, or started again").callback([&x] {
+    x.code = hold(x.shared, x.change_with, true);
+  });
+  add_change(app, x, "release", "Let held jobs start").callback([&x] {
+    x.code = hold(x.shared, x.change_with, false);
+  });
+  add_change(app, x, "requeue", "Stop gangs and send them back to their queues").callback([&x] {
+    x.code = requeue(x.shared, x.change_with);
+  });
+  auto& request = add_command(app, "ask", "Ask running tasks for a checkpoint, or for their stacks",
+                              "ask 3 checkpoint --task worker:0");
+  request.add_option("JOB", x.ask_with.job, "The job's number")->required();
+  request.add_option("WHAT", x.ask_with.what, "checkpoint or stacks")
+    ->required()
+    ->check(CLI::IsMember({"checkpoint", "stacks"}));
+  request.add_option("--task", x.ask_with.task, "One task, such as worker:0, or a type");
+  request.callback([&x] { x.code = ask(x.shared, x.ask_with); });
 }
 
 } // namespace
@@ -184,6 +223,7 @@ int main(int argc, char** argv) {
   add_node_commands(app, x);
   add_process_commands(app, x);
   add_job_commands(app, x);
+  add_change_commands(app, x);
 
   try {
     app.parse(argc, argv);

@@ -33,6 +33,7 @@ public:
     ports.options.capacity = {options.capacity.cpus != 0 ? options.capacity.cpus : found.cpus,
                               options.capacity.memory != 0 ? options.capacity.memory : found.memory,
                               options.capacity.accelerators};
+    ports.options.labels = options.capacity.labels;
     ports.options.incarnation = static_cast<uint64_t>(net->time.wall_ns());
     ports.link = &net->link;
     ports.executors = executors.get();

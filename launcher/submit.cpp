@@ -98,6 +98,11 @@ int follow(client& cluster, const shared_options& shared, uint64_t job) {
   }
 }
 
+int explain(const shared_options& shared) {
+  print(job_file_keys(), shared.json);
+  return 0;
+}
+
 } // namespace
 
 int submit_to(client& cluster, const shared_options& shared, const submit_options& options,
@@ -114,6 +119,10 @@ int submit_to(client& cluster, const shared_options& shared, const submit_option
 }
 
 int submit(const shared_options& shared, const submit_options& options) {
+  if (options.explain)
+    return explain(shared);
+  if (options.file.empty())
+    return complain({errc::invalid, "no job file is given; see: troupe submit --help"});
   auto spec = read_job_file(shared, options);
   if (!spec)
     return complain(spec.error());

@@ -42,6 +42,8 @@ std::vector<std::string> node_command(const shared_options& shared, const up_opt
   add("--cpus", options.capacity.cpus);
   add("--memory", options.capacity.memory);
   add("--accelerators", options.capacity.accelerators);
+  for (auto& label : options.capacity.labels)
+    command.insert(command.end(), {"--label", label});
   if (!options.address.empty())
     command.insert(command.end(),
                    {"--address", options.address.substr(0, options.address.find(':'))});

@@ -89,8 +89,11 @@ result<void> admit_type(const task_type_msg& x, const inventory& nodes) {
     return bad(where + "has no instances: give at least 1");
   if (x.cpus == 0)
     return bad(where + "asks for no cpus: give at least 1");
+  for (auto& label : x.labels)
+    if (!is_name(label))
+      return bad(name_rule("label", label));
   TROUPE_TRY(admit_command(x));
-  if (auto misfit = nodes.misfit(x.name, demand_of(x)); !misfit.empty())
+  if (auto misfit = nodes.misfit(x); !misfit.empty())
     return bad(misfit);
   return {};
 }
@@ -118,6 +121,8 @@ result<void> admit(const submit_job_msg& x, const inventory& nodes) {
                + "\" is no name of a user: give up to 256 bytes without control characters");
   if (!is_name(spec.name))
     return bad(name_rule("job", spec.name));
+  if (!spec.queue.empty() && !is_name(spec.queue))
+    return bad(name_rule("queue", spec.queue));
   if (spec.attempts_max == 0)
     return bad("the job may never be started: give attempts of at least 1");
   if (!spec.directory.empty() && !is_absolute(spec.directory))

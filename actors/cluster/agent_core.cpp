@@ -240,6 +240,7 @@ register_node_msg agent_core::registration() const {
   out.cpus = static_cast<uint32_t>(options_.capacity.cpus);
   out.memory = options_.capacity.memory;
   out.accelerators = static_cast<uint32_t>(options_.capacity.accelerators);
+  out.labels = options_.labels;
   out.incarnation = options_.incarnation;
   out.tasks = reports();
   return out;

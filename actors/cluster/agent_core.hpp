@@ -55,6 +55,7 @@ using agent_effects = std::vector<agent_effect>;
 struct agent_options {
   std::string name;
   resources capacity;
+  node_labels labels;
   uint64_t incarnation = 0;
   duration orphan_timeout = std::chrono::seconds{300};
   duration orphan_grace = std::chrono::seconds{10};

@@ -147,11 +147,38 @@ result<void> client::kill(uint64_t job, std::string reason) {
   return {};
 }
 
-result<void> client::drain(std::string node, bool draining, std::string reason) {
-  drain_node_msg request;
-  request.node = std::move(node);
-  request.draining = draining;
+result<void> client::hold(uint64_t job, bool held, std::string reason) {
+  hold_job_msg request;
+  request.job = job;
+  request.held = held;
   request.reason = std::move(reason);
+  TROUPE_TRY(ask<done_msg>(std::move(request)));
+  return {};
+}
+
+result<void> client::requeue(uint64_t job, uint32_t attempt, std::string reason) {
+  requeue_job_msg request;
+  request.job = job;
+  request.attempt = attempt;
+  request.reason = std::move(reason);
+  TROUPE_TRY(ask<done_msg>(std::move(request)));
+  return {};
+}
+
+result<uint32_t> client::ask_tasks(uint64_t job, std::string type, int32_t index,
+                                   task_request what) {
+  ask_job_msg request;
+  request.job = job;
+  request.type = std::move(type);
+  request.index = index;
+  request.request = what;
+  auto asked = ask<job_asked_msg>(std::move(request));
+  if (!asked)
+    return asked.error();
+  return asked->tasks;
+}
+
+result<void> client::drain(drain_node_msg request) {
   TROUPE_TRY(ask<done_msg>(std::move(request)));
   return {};
 }

@@ -37,6 +37,11 @@ public:
   // The new job's number. `token` != 0 makes the call safe to repeat: one token, one job.
   result<uint64_t> submit(job_spec_msg spec, uint64_t token);
   result<void> kill(uint64_t job, std::string reason);
+  result<void> hold(uint64_t job, bool held, std::string reason);
+  result<void> requeue(uint64_t job, uint32_t attempt, std::string reason);
+
+  // Asks running tasks for something; empty, -1: all of them. How many were asked.
+  result<uint32_t> ask_tasks(uint64_t job, std::string type, int32_t index, task_request what);
   result<job_status_msg> status(uint64_t job);
   result<job_list_msg> jobs();
 
@@ -45,7 +50,7 @@ public:
   result<cluster_status_msg> cluster();
 
   // Gives a node no new tasks, or gives it some again.
-  result<void> drain(std::string node, bool draining, std::string reason);
+  result<void> drain(drain_node_msg request);
   result<log_chunk_msg> log(uint64_t job, uint32_t attempt, std::string type, uint32_t index,
                             uint64_t offset);
   result<lineage_msg> lineage(uint64_t job);

@@ -11,7 +11,10 @@ namespace troupe {
 using master_client_api = caf::typed_actor<
   caf::replies_to<submit_job_msg>::with<job_accepted_msg>, // durable when answered; one token, one
                                                            // job
-  caf::replies_to<kill_job_msg>::with<done_msg>,           // durable when answered
+  caf::replies_to<kill_job_msg>::with<done_msg>,           // durable when answered, as are the
+  caf::replies_to<hold_job_msg>::with<done_msg>,           // next two
+  caf::replies_to<requeue_job_msg>::with<done_msg>,
+  caf::replies_to<ask_job_msg>::with<job_asked_msg>, // when the agents have taken it
   caf::replies_to<get_job_msg>::with<job_status_msg>,
   caf::replies_to<list_jobs_msg>::with<job_list_msg>,
   caf::replies_to<watch_job_msg>::with<job_events_msg>, // answers when there is news, or within a
@@ -31,6 +34,7 @@ using master_agent_api
 using agent_api = caf::typed_actor<
   caf::replies_to<start_task_msg>::with<task_started_msg>,
   caf::replies_to<cluster_spec_msg>::with<done_msg>, caf::replies_to<stop_task_msg>::with<done_msg>,
+  caf::replies_to<ask_task_msg>::with<done_msg>, // kept for the executor's next heartbeat
   caf::replies_to<read_log_msg>::with<log_chunk_msg>,
   caf::replies_to<stop_cluster_msg>::with<done_msg>>; // the agent ends its tasks and itself
 

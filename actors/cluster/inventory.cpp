@@ -29,10 +29,13 @@ const known_node* inventory::find(const std::string& name) const {
   return found == nodes_.end() ? nullptr : &found->second;
 }
 
-std::string inventory::misfit(const std::string& type, const resources& each) const {
+std::string inventory::misfit(const task_type_msg& type) const {
+  resources each{type.cpus, type.memory, type.accelerators};
   const known_node* largest = nullptr;
+  auto any = false;
   for (auto& [name, node] : nodes_) {
-    if (!node.durable.alive)
+    any = any || node.durable.alive;
+    if (!node.durable.alive || !has_all(node.durable.labels, type.labels))
       continue;
     if (node.capacity().holds(each))
       return {};
@@ -42,9 +45,12 @@ std::string inventory::misfit(const std::string& type, const resources& each) co
     if (!largest || rank(node) > rank(*largest))
       largest = &node;
   }
-  if (!largest)
+  if (!any)
     return {};
-  return "task type \"" + type + "\" asks for " + text_of(each)
+  if (!largest)
+    return "task type \"" + type.name + "\" asks for nodes labelled " + text_of(type.labels)
+           + ", and no node is: correct the labels, or start a node with them";
+  return "task type \"" + type.name + "\" asks for " + text_of(each)
          + " per task, more than any node has: the largest, " + largest->durable.name + ", has "
          + text_of(largest->capacity()) + "; ask for less or add a larger node";
 }

@@ -19,12 +19,13 @@ struct known_node {
   node_changed_msg durable;
   bool present = false;                       // registered with this life of the master
   bool leaving = false;                       // its agent ends when its tasks have ended
+  bool drains = false;                        // it is to drain, and the time has come
   std::optional<time_point> expires;          // an absent node is given up then
   std::map<std::string, resources> lingering; // by task_key
 
   resources capacity() const { return {durable.cpus, durable.memory, durable.accelerators}; }
 
-  bool usable() const { return durable.alive && present && !durable.draining && !leaving; }
+  bool usable() const { return durable.alive && present && !drains && !leaving; }
 };
 
 // A name for one task of one attempt, unique in the cluster.
@@ -48,7 +49,7 @@ public:
   const std::map<std::string, known_node>& nodes() const noexcept { return nodes_; }
 
   // Why no living node can ever hold this task; empty if one can, or if no node lives.
-  std::string misfit(const std::string& type, const resources& each) const;
+  std::string misfit(const task_type_msg& type) const;
 
 private:
   std::map<std::string, known_node> nodes_;

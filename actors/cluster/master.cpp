@@ -1,101 +1,16 @@
-#include "actors/cluster/master.hpp"
-
 #include "actors/cluster/change_log.hpp"
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master_replay.hpp"
-#include "runtime/actor_error.hpp"
+#include "actors/cluster/master_shell.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/bridge.hpp"
 #include "storage/event_log.hpp"
-
-#include <caf/all.hpp>
-#include <unistd.h>
-
-#include <deque>
-
-namespace troupe {
-
-// The log has taken everything up to this step, or has failed.
-struct log_written {
-  uint64_t step = 0;
-  error reason;
-};
-
-} // namespace troupe
-
-template <>
-struct caf::allowed_unsafe_message_type<troupe::log_written> : std::true_type {};
 
 namespace troupe {
 
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(200);
-constexpr auto order_deadline = std::chrono::seconds(10);
-constexpr auto watch_time = std::chrono::seconds(1);
-
-using master_actor = master::extend<caf::reacts_to<log_written>, caf::reacts_to<caf::tick_atom>>;
-
-// What is done once its records are durable. An order goes to the life of the agent that it was
-// decided for: `agent` is the handle of that time.
-struct held_effect {
-  master_effect what;
-  agent_api agent;
-};
-
-struct held_step {
-  uint64_t step = 0;
-  uint64_t first = 0; // the number of its first record
-  std::vector<cluster_event_msg> records;
-  std::vector<held_effect> effects;
-  std::function<void()> then;
-};
-
-struct watcher {
-  uint64_t job = 0;
-  uint64_t after = 0;
-  time_point due;
-  caf::typed_response_promise<job_events_msg> answer;
-};
-
-struct master_state {
-  static inline const char* name = "master";
-
-  master_state() = default;
-
-  master_ports ports;
-  std::unique_ptr<master_core> core;
-  uint64_t last_step = 0;
-  std::deque<held_step> held;
-  std::map<std::string, agent_api> agents; // by node
-  std::vector<watcher> watchers;
-  uint64_t records_since_snapshot = 0;
-};
-
-using master_pointer = master_actor::stateful_pointer<master_state>;
-
-void take(master_pointer self, const master_input& input, std::function<void()> then = {},
-          std::function<void(const error&)> refuse = {});
-
-void hold(master_pointer self, master_outcome outcome, std::function<void()> then);
-
-// What the core shows may not be durable yet: it is told when it is.
-template <class T>
-void tell(master_pointer self, caf::typed_response_promise<T> whom, result<T> what) {
-  hold(self, {}, [whom, what = std::move(what)]() mutable {
-    if (what)
-      whom.deliver(std::move(*what));
-    else
-      whom.deliver(fail(what.error()));
-  });
-}
-
-template <class T>
-caf::result<T> tell(master_pointer self, result<T> what) {
-  auto promise = self->make_response_promise<T>();
-  tell(self, promise, std::move(what));
-  return promise;
-}
 
 moment moment_of(master_pointer self) {
   return {self->clock().now(), self->state.ports.time->wall_ns()};
@@ -126,16 +41,7 @@ void order(master_pointer self, const Order& x, const agent_api& agent) {
 }
 
 void order(master_pointer self, const job_news& x, const agent_api&) {
-  auto& st = self->state;
-  std::erase_if(st.watchers, [&](watcher& each) {
-    if (each.job != x.job)
-      return false;
-    auto news = st.core->events_after(each.job, each.after);
-    if (!news || news->events.empty())
-      return false;
-    tell(self, each.answer, std::move(news));
-    return true;
-  });
+  wake_watchers(self, x.job);
 }
 
 agent_api agent_for(const master_state& st, const master_effect& effect) {
@@ -174,7 +80,8 @@ void save_snapshot(master_pointer self) {
   st.records_since_snapshot = 0;
 }
 
-// Logs what a step changed; its effects and its answer come when that is durable.
+} // namespace
+
 void hold(master_pointer self, master_outcome outcome, std::function<void()> then) {
   auto& st = self->state;
   held_step step;
@@ -217,15 +124,7 @@ void take(master_pointer self, const master_input& input, std::function<void()> 
   hold(self, std::move(outcome), std::move(then));
 }
 
-// A step whose sender waits for `Answer`, made when the step is durable.
-template <class Answer, class Make>
-caf::result<Answer> take_and_answer(master_pointer self, const master_input& input, Make make) {
-  auto promise = self->make_response_promise<Answer>();
-  take(
-    self, input, [promise, make]() mutable { promise.deliver(make()); },
-    [promise](const error& why) mutable { promise.deliver(fail(why)); });
-  return promise;
-}
+namespace {
 
 void on_written(master_pointer self, const log_written& x) {
   auto& st = self->state;
@@ -242,16 +141,9 @@ void on_written(master_pointer self, const log_written& x) {
 }
 
 void on_tick(master_pointer self) {
-  auto& st = self->state;
   self->delayed_send(self, tick, caf::tick_atom::value);
   take(self, timer_tick{});
-  auto now = self->clock().now();
-  std::erase_if(st.watchers, [&](watcher& each) {
-    if (each.due > now)
-      return false;
-    tell(self, each.answer, st.core->events_after(each.job, each.after));
-    return true;
-  });
+  wake_late_watchers(self);
 }
 
 void on_link(master_pointer self, const node_link_changed& x) {
@@ -290,45 +182,7 @@ caf::result<done_msg> on_report(master_pointer self, const node_report_msg& x) {
   auto who = sender_of(self->current_sender());
   if (!who)
     return fail(errc::unavailable, "the link that this report came over has ended");
-  return take_and_answer<done_msg>(self, node_reported{who->name, x}, [] { return done_msg{}; });
-}
-
-caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x) {
-  auto& st = self->state;
-  auto news = st.core->events_after(x.job, x.after);
-  if (!news || !news->events.empty())
-    return tell(self, std::move(news));
-  auto promise = self->make_response_promise<job_events_msg>();
-  st.watchers.push_back({x.job, x.after, self->clock().now() + watch_time, promise});
-  return promise;
-}
-
-caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& x) {
-  auto& st = self->state;
-  auto* job = st.core->find(x.job);
-  if (!job)
-    return fail(errc::not_found,
-                "there is no job " + std::to_string(x.job) + "; list them with: troupe jobs");
-  for (auto& task : job->tasks()) {
-    if (job->type_of(task).name != x.type || task.index != x.index)
-      continue;
-    auto agent = st.agents.find(task.node);
-    if (agent == st.agents.end())
-      return fail(errc::unavailable,
-                  "node '" + task.node + "', which has the log, is not connected");
-    auto forwarded = x;
-    forwarded.attempt = x.attempt != 0 ? x.attempt : job->attempt();
-    return self->delegate(agent->second, std::move(forwarded));
-  }
-  return fail(errc::not_found, "job " + std::to_string(x.job) + " has no task '"
-                                 + task_name(x.type, x.index) + "'; see its tasks with: troupe job "
-                                 + std::to_string(x.job));
-}
-
-cluster_status_msg status_of(const master_state& st) {
-  auto status = st.core->status();
-  status.pid = static_cast<uint32_t>(::getpid());
-  return status;
+  return take_and_confirm(self, node_reported{who->name, x});
 }
 
 master_actor::behavior_type behavior_of(master_pointer self) {
@@ -351,9 +205,10 @@ master_actor::behavior_type behavior_of(master_pointer self) {
       });
       return promise;
     },
-    [self](const kill_job_msg& x) {
-      return take_and_answer<done_msg>(self, x, [] { return done_msg{}; });
-    },
+    [self](const kill_job_msg& x) { return take_and_confirm(self, x); },
+    [self](const hold_job_msg& x) { return take_and_confirm(self, x); },
+    [self](const requeue_job_msg& x) { return take_and_confirm(self, x); },
+    [self](const ask_job_msg& x) { return on_ask(self, x); },
     [self](const get_job_msg& x) { return tell(self, self->state.core->job(x.job)); },
     [self](const list_jobs_msg&) {
       return tell(self, result<job_list_msg>{self->state.core->jobs()});
@@ -367,9 +222,7 @@ master_actor::behavior_type behavior_of(master_pointer self) {
         return fail(found.error());
       return std::move(*found);
     },
-    [self](const drain_node_msg& x) {
-      return take_and_answer<done_msg>(self, x, [] { return done_msg{}; });
-    },
+    [self](const drain_node_msg& x) { return take_and_confirm(self, x); },
     [self](const stop_cluster_msg& x) {
       for (auto& [node, agent] : self->state.agents)
         self->request(agent, order_deadline, x).then([](const done_msg&) {}, [](caf::error&) {});

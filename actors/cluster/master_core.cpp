@@ -8,13 +8,6 @@
 namespace troupe {
 namespace {
 
-constexpr size_t reason_max = 1000; // bytes
-
-error too_long(const std::string& what, const std::string& reason) {
-  return {errc::invalid,
-          what + " has " + std::to_string(reason.size()) + " bytes: give at most 1000"};
-}
-
 // The job that a change belongs to; 0: none.
 uint64_t job_of(const cluster_changeUnion& x) {
   if (auto* submitted = x.Asjob_submitted())
@@ -27,6 +20,8 @@ uint64_t job_of(const cluster_changeUnion& x) {
     return stopping->job;
   if (auto* changed = x.Asjob_changed())
     return changed->job;
+  if (auto* held = x.Asjob_held())
+    return held->job;
   return 0;
 }
 
@@ -49,23 +44,38 @@ void master_core::apply(const cluster_event_msg& record) {
   if (auto* kept = change.Asjob_kept()) {
     id = kept->submitted->job;
     jobs_[id] = std::make_unique<gang>(options_.gangs, *kept);
-    tokens_[{kept->submitted->user, kept->submitted->token}] = id;
+    tokens_.try_emplace({kept->submitted->user, kept->submitted->token}, id);
   } else if (auto* submitted = change.Asjob_submitted()) {
     id = submitted->job;
     jobs_[id] = std::make_unique<gang>(options_.gangs, *submitted, record.time_ns);
-    tokens_[{submitted->user, submitted->token}] = id;
-    forget_old_jobs();
+    tokens_.try_emplace({submitted->user, submitted->token}, id); // of an array, the first
   } else {
     id = job_of(change);
     if (auto* job = lookup(id))
       job->apply(change, record.time_ns);
   }
   last_job_ = std::max(last_job_, id);
-  auto* job = find(id);
-  if (job && !job->final())
-    active_.insert(id);
+  if (auto* job = find(id))
+    keep_active(*job, id);
+  if (change.Asjob_submitted())
+    forget_old_jobs(); // not those that it needs
+}
+
+// Whether a job is one of those that go on, and whom it waits for then.
+void master_core::keep_active(const gang& job, uint64_t id) {
+  auto& spec = job.spec();
+  auto changed = job.final() ? active_.erase(id) != 0 : active_.insert(id).second;
+  if (!changed)
+    return;
+  for (auto& need : spec.needs)
+    for (auto* other : jobs_of(*need))
+      needed_[other->submitted().job] += job.final() ? -1 : 1;
+  if (spec.needs.empty() && spec.array_at_once == 0)
+    return;
+  if (job.final())
+    limited_.erase(id);
   else
-    active_.erase(id);
+    limited_.insert(id);
 }
 
 master_outcome master_core::resume(moment at) {
@@ -76,6 +86,7 @@ master_outcome master_core::resume(moment at) {
   for (auto& [name, node] : nodes_.nodes())
     if (node.durable.alive)
       node.expires = at.now + options_.reconnect_time;
+  open_windows(at, out);
   dirty_ = active_;
   settle(at, out);
   return out;
@@ -86,40 +97,6 @@ master_outcome master_core::step(const master_input& input, moment at) {
   std::visit([&](auto& x) { on(x, at, out); }, input);
   settle(at, out);
   return out;
-}
-
-void master_core::on(const submit_job_msg& x, moment at, master_outcome& out) {
-  auto known = tokens_.find({x.user, x.token});
-  if (known != tokens_.end()) {
-    out.job = known->second;
-    return;
-  }
-  if (auto admitted = admit(x, nodes_); !admitted) {
-    out.refusal = admitted.error();
-    return;
-  }
-  job_submitted_msg submitted;
-  submitted.job = out.job = last_job_ + 1;
-  submitted.token = x.token;
-  submitted.user = x.user;
-  submitted.spec = std::make_unique<job_spec_msg>(*x.spec);
-  commit(change_of(std::move(submitted)), at, out);
-  place_ = true;
-}
-
-void master_core::on(const kill_job_msg& x, moment at, master_outcome& out) {
-  auto* job = lookup(x.job);
-  if (!job) {
-    out.refusal
-      = error{errc::not_found, "there is no job " + std::to_string(x.job) + ": list the jobs"};
-    return;
-  }
-  if (x.reason.size() > reason_max) {
-    out.refusal = too_long("the reason to kill job " + std::to_string(x.job), x.reason);
-    return;
-  }
-  if (auto change = job->kill(x.reason))
-    commit(std::move(*change), at, out);
 }
 
 void master_core::on(const register_node_msg& x, moment at, master_outcome& out) {
@@ -144,8 +121,14 @@ void master_core::on(const register_node_msg& x, moment at, master_outcome& out)
   changed.accelerators = x.accelerators;
   changed.incarnation = x.incarnation;
   changed.alive = true;
-  changed.draining = known && known->durable.draining;
-  changed.reason = known ? known->durable.reason : std::string{};
+  changed.labels = x.labels;
+  if (known) {
+    changed.draining = known->durable.draining;
+    changed.reason = known->durable.reason;
+    changed.from_ns = known->durable.from_ns;
+    changed.until_ns = known->durable.until_ns;
+    changed.move = known->durable.move;
+  }
   if (!known || !(known->durable == changed))
     commit(change_of(std::move(changed)), at, out);
   auto& node = *nodes_.find(x.name);
@@ -160,7 +143,9 @@ void master_core::on(const register_node_msg& x, moment at, master_outcome& out)
     auto& job = *lookup(id);
     for (auto& change : job.missing(x.name, x, same_life))
       commit(std::move(change), at, out);
-    if (auto change = x.leaving ? job.move_from(x.name) : std::nullopt)
+    if (auto change = x.leaving
+                        ? job.move_from(x.name, "node " + x.name + " is leaving the cluster")
+                        : std::nullopt)
       commit(std::move(*change), at, out);
     job.order_again(x.name);
   }
@@ -244,26 +229,6 @@ void master_core::on(const node_gone& x, moment at, master_outcome& out) {
       commit(std::move(change), at, out);
 }
 
-void master_core::on(const drain_node_msg& x, moment at, master_outcome& out) {
-  auto* node = nodes_.find(x.node);
-  if (!node) {
-    out.refusal = error{errc::not_found, "there is no node \"" + printable(x.node)
-                                           + "\": list the nodes of the cluster"};
-    return;
-  }
-  if (x.reason.size() > reason_max) {
-    out.refusal = too_long("the reason to drain node \"" + x.node + "\"", x.reason);
-    return;
-  }
-  auto changed = node->durable;
-  changed.draining = x.draining;
-  changed.reason = x.draining ? x.reason : std::string{};
-  if (changed == node->durable)
-    return;
-  commit(change_of(std::move(changed)), at, out);
-  place_ = true;
-}
-
 void master_core::on(const start_refused& x, moment at, master_outcome& out) {
   auto* job = lookup(x.task.job);
   if (!job)
@@ -279,6 +244,7 @@ void master_core::on(const timer_tick&, moment at, master_outcome& out) {
       expired.push_back(name);
   for (auto& name : expired)
     on(node_gone{name}, at, out);
+  open_windows(at, out);
   dirty_.insert(active_.begin(), active_.end());
   place_ = true;
 }
@@ -309,6 +275,7 @@ void master_core::settle(moment at, master_outcome& out) {
   };
   decide();
   if (std::exchange(place_, false)) {
+    keep_back(at, out);
     place(at, out);
     decide();
   }
@@ -334,7 +301,8 @@ void master_core::forget_old_jobs() {
   if (jobs_.size() <= options_.jobs_kept + active_.size())
     return;
   for (auto at = jobs_.begin(); at != jobs_.end(); ++at) {
-    if (!at->second->final())
+    auto needed = needed_.find(at->first);
+    if (!at->second->final() || (needed != needed_.end() && needed->second > 0))
       continue;
     tokens_.erase({at->second->submitted().user, at->second->submitted().token});
     jobs_.erase(at);

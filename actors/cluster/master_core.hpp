@@ -52,9 +52,9 @@ struct start_refused {
 // Time passes: at least every 200 ms.
 struct timer_tick {};
 
-using master_input
-  = std::variant<submit_job_msg, kill_job_msg, register_node_msg, node_reported, node_unlinked,
-                 node_gone, drain_node_msg, start_refused, timer_tick>;
+using master_input = std::variant<submit_job_msg, kill_job_msg, hold_job_msg, requeue_job_msg,
+                                  register_node_msg, node_reported, node_unlinked, node_gone,
+                                  drain_node_msg, start_refused, timer_tick>;
 
 // There are new events of this job: wake those who watch it.
 struct job_news {
@@ -75,6 +75,7 @@ struct master_options {
   gang_options gangs;
   duration reconnect_time = std::chrono::seconds{15}; // for known nodes, after a restart
   duration return_time = std::chrono::seconds{1};     // for an agent whose link broke
+  duration grow_after = std::chrono::seconds{30}; // an elastic gang runs so long before it grows
   size_t jobs_kept = 1000;
   uint64_t records_per_snapshot = 2000; // of the event log
 };
@@ -115,6 +116,8 @@ public:
 private:
   void on(const submit_job_msg& x, moment at, master_outcome& out);
   void on(const kill_job_msg& x, moment at, master_outcome& out);
+  void on(const hold_job_msg& x, moment at, master_outcome& out);
+  void on(const requeue_job_msg& x, moment at, master_outcome& out);
   void on(const register_node_msg& x, moment at, master_outcome& out);
   void on(const node_reported& x, moment at, master_outcome& out);
   void on(const node_unlinked& x, moment at, master_outcome& out);
@@ -125,11 +128,20 @@ private:
 
   void see(const std::string& node, const task_report_msg& report, moment at, master_outcome& out);
   void linger(const std::string& node, const task_report_msg& report, bool fenced);
+  gang* asked_for(uint64_t id, const std::string& what, const std::string& reason,
+                  master_outcome& out);
+  void open_windows(moment at, master_outcome& out);
+  void keep_active(const gang& job, uint64_t id);
   void commit(cluster_changeUnion change, moment at, master_outcome& out);
   void settle(moment at, master_outcome& out);
+  std::vector<const gang*> jobs_of(const job_need_msg& need) const;
+  std::string blocked_by(const gang& job) const;
+  std::string cannot_start(const gang& job) const;
+  void keep_back(moment at, master_outcome& out);
   std::vector<waiting_gang> queue(time_point now) const;
   std::vector<node_room> rooms(const std::map<std::string, resources>& taken) const;
   void place(moment at, master_outcome& out);
+  void grow(moment at, master_outcome& out);
   void make_way(const std::vector<waiting_gang>& waiting, moment at, master_outcome& out);
   void stop_stray(const std::string& node, const task_id_msg& task, master_outcome& out) const;
   void forget_old_jobs();
@@ -147,9 +159,11 @@ private:
   std::map<std::pair<std::string, uint64_t>, uint64_t> tokens_; // (user, token) -> job
   uint64_t last_job_ = 0;
   // volatile
-  std::set<uint64_t> active_; // jobs that have not ended
-  std::set<uint64_t> dirty_;  // jobs to look at before the step ends
-  bool place_ = false;        // whether a placement may be possible now
+  std::set<uint64_t> active_;      // jobs that have not ended
+  std::set<uint64_t> limited_;     // those of them that others may keep back
+  std::map<uint64_t, int> needed_; // how many active jobs need a job
+  std::set<uint64_t> dirty_;       // jobs to look at before the step ends
+  bool place_ = false;             // whether a placement may be possible now
 };
 
 } // namespace troupe

@@ -6,21 +6,89 @@
 
 namespace troupe {
 
-// Later stages come first, since their jobs hold resources while they wait; then the order of
-// submission.
+namespace {
+
+waiting_gang gang_of(uint64_t id, const gang& job, const std::vector<size_t>& kinds) {
+  waiting_gang out{id, {}};
+  for (auto kind : kinds) {
+    auto& type = *job.spec().tasks[kind];
+    out.types.push_back(
+      {type.name, type.instances, demand_of(type), type.labels, type.instances_min});
+  }
+  return out;
+}
+
+} // namespace
+
+// The jobs that a need is about: all of an array where it names the first.
+std::vector<const gang*> master_core::jobs_of(const job_need_msg& need) const {
+  std::vector<const gang*> out;
+  auto* first = find(need.job);
+  auto many = first && first->submitted().array == need.job ? first->spec().array : 1u;
+  for (auto id = need.job; id < need.job + many; ++id)
+    if (auto* job = find(id))
+      out.push_back(job);
+  return out;
+}
+
+// What keeps a job from being started while it needs others; empty: nothing does any more.
+std::string master_core::blocked_by(const gang& job) const {
+  for (auto& need : job.spec().needs)
+    for (auto* other : jobs_of(*need))
+      if (!other->final())
+        return "it needs job " + std::to_string(other->submitted().job) + ", which has not ended";
+  return {};
+}
+
+// Why the jobs that it needs, which have all ended, will never let it start.
+std::string master_core::cannot_start(const gang& job) const {
+  for (auto& need : job.spec().needs)
+    for (auto* other : jobs_of(*need)) {
+      auto succeeded = other->state() == job_state::succeeded;
+      if (need->when != need_rule::ended && succeeded != (need->when == need_rule::succeeded))
+        return "job " + std::to_string(other->submitted().job) + ", which it needs to "
+               + (succeeded ? "fail, has succeeded" : "succeed, has not");
+    }
+  return {};
+}
+
+// Which jobs may not start yet for the sake of others, and which never will.
+void master_core::keep_back(moment at, master_outcome& out) {
+  std::map<uint64_t, uint32_t> busy; // of each array
+  for (auto id : limited_)
+    if (auto& job = *find(id); job.state() != job_state::queued)
+      ++busy[job.submitted().array];
+  for (auto id : std::set<uint64_t>{limited_}) {
+    auto& job = *lookup(id);
+    if (job.state() != job_state::queued || job.stopping())
+      continue;
+    auto why = blocked_by(job);
+    if (why.empty())
+      if (auto never = cannot_start(job); !never.empty()) {
+        commit(*job.give_up(never), at, out);
+        continue;
+      }
+    auto limit = job.spec().array_at_once;
+    if (why.empty() && limit != 0 && busy[job.submitted().array]++ >= limit)
+      why = "of its array, " + std::to_string(limit) + " run at once";
+    job.block(why);
+  }
+}
+
+// Later stages come first, since their jobs hold resources while they wait; then the jobs of a
+// higher class, then the order of submission.
 std::vector<waiting_gang> master_core::queue(time_point now) const {
   std::vector<waiting_gang> later;
   std::vector<waiting_gang> first;
   for (auto id : active_) {
     auto& job = *find(id);
-    waiting_gang gang{id, {}};
-    for (auto kind : job.wants_placement(now)) {
-      auto& type = *job.spec().tasks[kind];
-      gang.types.push_back({type.name, type.instances, demand_of(type)});
-    }
+    auto gang = gang_of(id, job, job.wants_placement(now));
     if (!gang.types.empty())
       (job.state() == job_state::running ? later : first).push_back(std::move(gang));
   }
+  std::stable_sort(first.begin(), first.end(), [&](auto& a, auto& b) {
+    return find(a.job)->spec().priority > find(b.job)->spec().priority;
+  });
   later.insert(later.end(), std::make_move_iterator(first.begin()),
                std::make_move_iterator(first.end()));
   return later;
@@ -34,7 +102,7 @@ std::vector<node_room> master_core::rooms(const std::map<std::string, resources>
     auto free = node.capacity();
     if (auto some = taken.find(name); some != taken.end())
       free -= some->second;
-    out.push_back({name, free, node.capacity()});
+    out.push_back({name, free, node.capacity(), node.durable.labels});
   }
   return out;
 }
@@ -42,7 +110,7 @@ std::vector<node_room> master_core::rooms(const std::map<std::string, resources>
 void master_core::place(moment at, master_outcome& out) {
   auto waiting = queue(at.now);
   if (waiting.empty())
-    return;
+    return grow(at, out);
   for (auto& chosen : place_fifo(rooms(used()), waiting)) {
     attempt_placed_msg placed;
     placed.job = chosen.job;
@@ -60,6 +128,37 @@ void master_core::place(moment at, master_outcome& out) {
   }
   if (!waiting.empty())
     make_way(waiting, at, out);
+}
+
+// A gang that runs with fewer tasks than it may have starts again with more, when nobody waits and
+// there is room: one at a time.
+void master_core::grow(moment at, master_outcome& out) {
+  for (auto id : active_) {
+    auto& job = *find(id);
+    auto since = std::chrono::nanoseconds{at.wall_ns - job.attempt_started_ns()};
+    if (job.state() != job_state::running || job.stopping() || since < options_.grow_after)
+      continue;
+    std::vector<size_t> kinds;
+    uint32_t wanted = 0;
+    for (size_t kind = 0; kind < job.spec().tasks.size(); ++kind)
+      if (job.placed_of(kind) != 0) {
+        kinds.push_back(kind);
+        wanted += job.spec().tasks[kind]->instances;
+      }
+    if (wanted <= job.tasks().size())
+      continue;
+    auto taken = used();
+    for (auto& task : job.tasks())
+      if (!task.ended)
+        taken[task.node] -= demand_of(job.type_of(task));
+    auto better = place_fifo(rooms(taken), {gang_of(id, job, kinds)});
+    if (better.empty() || better.front().tasks.size() <= job.tasks().size())
+      continue;
+    auto why = "there is room for " + std::to_string(better.front().tasks.size())
+               + " tasks instead of " + std::to_string(job.tasks().size());
+    if (auto change = job.preempt(why))
+      return commit(std::move(*change), at, out);
+  }
 }
 
 // Jobs that hold resources while they wait for a later stage could wait for each other for ever.

@@ -23,6 +23,8 @@ std::vector<cluster_event_msg> master_core::snapshot() const {
 
 // What a gang that waits needs, beside what there is.
 std::string master_core::waits_for(const gang& job) const {
+  if (auto back = job.kept_back(); !back.empty())
+    return back;
   resources wanted;
   for (auto kind : job.ready_types())
     for (uint32_t i = 0; i < job.spec().tasks[kind]->instances; ++i)
@@ -43,7 +45,7 @@ std::string master_core::waits_for(const gang& job) const {
 
 job_status_msg master_core::status_of(const gang& job) const {
   auto status = job.status();
-  if (status.reason.empty() && job.waits())
+  if (job.waits() && (status.reason.empty() || !job.kept_back().empty()))
     status.reason = waits_for(job);
   return status;
 }
@@ -113,8 +115,11 @@ cluster_status_msg master_core::status() const {
     status->accelerators = node.durable.accelerators;
     status->accelerators_free = static_cast<uint32_t>(free.accelerators);
     status->alive = node.durable.alive && node.present;
-    status->draining = node.durable.draining;
+    status->draining = node.drains;
     status->reason = node.durable.reason;
+    status->labels = node.durable.labels;
+    status->drain_from_ns = static_cast<uint64_t>(node.durable.from_ns);
+    status->drain_until_ns = static_cast<uint64_t>(node.durable.until_ns);
     status->tasks = tasks[name];
     out.nodes.push_back(std::move(status));
   }

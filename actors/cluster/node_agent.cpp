@@ -41,6 +41,7 @@ struct executor_state {
   std::unique_ptr<cluster_spec_msg> spec; // the gang is complete
   bool stop = false;
   uint64_t grace_ns = 0;
+  std::vector<task_request> requests;                       // for its next heartbeat
   caf::typed_response_promise<executor_orders_msg> waiting; // its registration
 };
 
@@ -282,7 +283,20 @@ caf::result<executor_orders_msg> on_report(agent_pointer self, const executor_re
   auto found = self->state.executors.find(task_key(*x.report->task));
   if (found == self->state.executors.end())
     return executor_orders_msg{};
-  return orders_for(found->second, x.report->state == task_state::registered);
+  auto orders = orders_for(found->second, x.report->state == task_state::registered);
+  if (x.report->state == task_state::running)
+    orders.requests = std::exchange(found->second.requests, {});
+  return orders;
+}
+
+caf::result<done_msg> on_ask(agent_pointer self, const ask_task_msg& x) {
+  auto found = self->state.executors.find(task_key(*x.task));
+  if (found == self->state.executors.end())
+    return fail(errc::not_found, "task " + printable(task_key(*x.task)) + " does not run here");
+  auto& waiting = found->second.requests;
+  if (std::find(waiting.begin(), waiting.end(), x.request) == waiting.end())
+    waiting.push_back(x.request);
+  return done_msg{};
 }
 
 caf::result<log_chunk_msg> on_read_log(agent_pointer self, const read_log_msg& x) {
@@ -321,6 +335,7 @@ agent_actor::behavior_type behavior_of(agent_pointer self) {
           [self](const stop_task_msg& x) {
             return obey(self, self->state.core->stop(x, self->clock().now()), done_msg{});
           },
+          [self](const ask_task_msg& x) { return on_ask(self, x); },
           [self](const read_log_msg& x) { return on_read_log(self, x); },
           [self](const stop_cluster_msg&) {
             self->state.stopping = true;

@@ -26,7 +26,7 @@ std::optional<assignment> spread(std::vector<node_room>& nodes, const waiting_ga
   for (auto& want : demands_of(gang)) {
     std::optional<size_t> best;
     for (size_t i = 0; i < nodes.size(); ++i) {
-      if (!nodes[i].free.holds(want.type->each))
+      if (!nodes[i].holds(want.type->each, want.type->labels))
         continue;
       if (!best || given[i] < given[*best]
           || (given[i] == given[*best] && nodes[i].free.cpus > nodes[*best].free.cpus))
@@ -50,7 +50,7 @@ std::optional<assignment> pack(std::vector<node_room>& nodes, const waiting_gang
     return std::tie(x.accelerators, x.cpus, x.memory) > std::tie(y.accelerators, y.cpus, y.memory);
   });
   for (auto& want : wants) {
-    auto fits = [&](const node_room& x) { return x.free.holds(want.type->each); };
+    auto fits = [&](const node_room& x) { return x.holds(want.type->each, want.type->labels); };
     auto node = std::find_if(nodes.begin(), nodes.end(), fits);
     if (node == nodes.end())
       return {};
@@ -61,7 +61,7 @@ std::optional<assignment> pack(std::vector<node_room>& nodes, const waiting_gang
 }
 
 // Takes what the gang needs from the nodes; nothing where it does not fit.
-std::optional<assignment> fit(std::vector<node_room>& nodes, const waiting_gang& gang) {
+std::optional<assignment> fit_whole(std::vector<node_room>& nodes, const waiting_gang& gang) {
   for (auto* how : {spread, pack}) {
     auto attempt = nodes;
     auto found = how(attempt, gang);
@@ -73,7 +73,51 @@ std::optional<assignment> fit(std::vector<node_room>& nodes, const waiting_gang&
   return {};
 }
 
+// The most that a type can do without.
+uint32_t spare_of(const gang_type& x) {
+  return x.instances_min == 0 ? 0 : x.instances - std::min(x.instances, x.instances_min);
+}
+
+waiting_gang smaller(waiting_gang gang, uint32_t by) {
+  for (auto& type : gang.types)
+    type.instances -= std::min(by, spare_of(type));
+  return gang;
+}
+
+// The same with as many tasks as there is room for: a search for the least to do without.
+std::optional<assignment> fit(std::vector<node_room>& nodes, const waiting_gang& gang) {
+  if (auto found = fit_whole(nodes, gang))
+    return found;
+  uint32_t too_little = 0;
+  uint32_t enough = 0;
+  for (auto& type : gang.types)
+    enough = std::max(enough, spare_of(type));
+  auto fits = [&](uint32_t by) {
+    auto trial = nodes;
+    return fit_whole(trial, smaller(gang, by)).has_value();
+  };
+  if (enough == 0 || !fits(enough))
+    return {};
+  while (enough - too_little > 1) {
+    auto middle = too_little + (enough - too_little) / 2;
+    (fits(middle) ? enough : too_little) = middle;
+  }
+  return fit_whole(nodes, smaller(gang, enough));
+}
+
 } // namespace
+
+bool has_all(const node_labels& has, const node_labels& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(),
+                     [&](auto& x) { return std::find(has.begin(), has.end(), x) != has.end(); });
+}
+
+std::string text_of(const node_labels& x) {
+  std::string out;
+  for (auto& each : x)
+    out += (out.empty() ? "" : ", ") + each;
+  return out;
+}
 
 std::string text_of(const resources& x) {
   auto out = std::to_string(x.cpus) + " cpus";

@@ -39,17 +39,32 @@ struct resources {
 // As people read it: `4 cpus, 1024 MiB, 1 accelerators`; what is zero is left out.
 std::string text_of(const resources& x);
 
+using node_labels = std::vector<std::string>;
+
+// Whether each of `wanted` is among the labels that a node has.
+bool has_all(const node_labels& has, const node_labels& wanted);
+
+// `gpu, rack-2`
+std::string text_of(const node_labels& x);
+
 // A node that may be given tasks, and what it has left.
 struct node_room {
   std::string name;
   resources free;
   resources capacity;
+  node_labels labels;
+
+  bool holds(const resources& x, const node_labels& wanted) const {
+    return free.holds(x) && has_all(labels, wanted);
+  }
 };
 
 struct gang_type {
   std::string type;
   uint32_t instances = 1;
   resources each;
+  node_labels labels;         // of the nodes that it may run on
+  uint32_t instances_min = 0; // it may have so few tasks; 0: not fewer than `instances`
 };
 
 // A job that waits, with all tasks that must start together.
@@ -70,7 +85,8 @@ struct assignment {
 };
 
 // First in, first out: the first gang that does not fit blocks those behind it, unless the nodes
-// would not hold it if they were empty: that one waits for new nodes, and blocks nobody. A gang is
+// would not hold it if they were empty: that one waits for new nodes, and blocks nobody. A gang
+// whose types may have fewer tasks gets as many as fit, each type giving up as many. A gang is
 // spread over the nodes with the fewest of its tasks, then the most free cpus, then by the order
 // given; if that does not fit, the largest tasks go first, each to the first node that holds it.
 // Never overcommits; the same input gives the same output.

@@ -9,6 +9,7 @@ namespace troupe {
 namespace {
 
 constexpr size_t events_max = 256; // per job; older ones are dropped
+constexpr size_t ends_max = 64;
 
 bool is_end(task_state x) {
   return x == task_state::succeeded || x == task_state::failed || x == task_state::killed
@@ -22,7 +23,7 @@ std::string task_name(const std::string& type, uint32_t index) {
 }
 
 gang::gang(const gang_options& options, const job_submitted_msg& submitted, int64_t wall_ns)
-  : options_(&options), submitted_(submitted), submitted_ns_(wall_ns) {
+  : options_(&options), submitted_(submitted), submitted_ns_(wall_ns), waiting_since_ns_(wall_ns) {
   tell(wall_ns, "submitted");
 }
 
@@ -30,7 +31,10 @@ gang::gang(const gang_options& options, const job_kept_msg& kept)
   : options_(&options), submitted_(*kept.submitted), state_(kept.state), attempt_(kept.attempt),
     reason_(kept.reason), stopping_(kept.stopping), next_(kept.next), secret_(kept.secret),
     submitted_ns_(kept.submitted_ns), started_ns_(kept.started_ns), ended_ns_(kept.ended_ns),
-    sequence_(kept.sequence) {
+    sequence_(kept.sequence), held_(kept.held), held_reason_(kept.held_reason),
+    waiting_since_ns_(kept.waiting_since_ns), attempt_started_ns_(kept.attempt_started_ns) {
+  for (auto& x : kept.ends)
+    ends_.push_back(*x);
   for (auto& x : kept.events)
     events_.push_back(*x);
   for (auto& x : kept.tasks) {
@@ -61,13 +65,17 @@ void gang::apply(const cluster_changeUnion& change, int64_t wall_ns) {
     apply(*z, wall_ns);
   else if (auto* w = change.Asjob_changed())
     apply(*w, wall_ns);
+  else if (auto* v = change.Asjob_held())
+    apply(*v, wall_ns);
 }
 
 void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
   auto later_stage = x.attempt == attempt_;
   auto stage = later_stage ? last_stage() + 1 : 0;
-  if (!later_stage)
+  if (!later_stage) {
     tasks_.clear();
+    attempt_started_ns_ = wall_ns;
+  }
   attempt_ = x.attempt;
   secret_ = x.secret;
   state_ = job_state::starting;
@@ -121,7 +129,23 @@ void gang::apply(const gang_stopping_msg& x, int64_t wall_ns) {
     state_ = job_state::restarting;
     ++restarts_[static_cast<size_t>(x.cause)];
   }
+  if (next_ != job_state::succeeded && attempt_ != 0)
+    remember_end(x, wall_ns);
   tell(wall_ns, "stopping: " + reason_);
+}
+
+void gang::remember_end(const gang_stopping_msg& x, int64_t wall_ns) {
+  attempt_end_msg end;
+  end.attempt = attempt_;
+  end.started_ns = static_cast<uint64_t>(attempt_started_ns_);
+  end.ended_ns = static_cast<uint64_t>(wall_ns);
+  end.cause = x.cause;
+  end.reason = x.reason;
+  end.type = x.type;
+  end.index = x.index;
+  if (ends_.size() == ends_max)
+    ends_.erase(ends_.begin());
+  ends_.push_back(std::move(end));
 }
 
 void gang::apply(const job_changed_msg& x, int64_t wall_ns) {
@@ -133,6 +157,13 @@ void gang::apply(const job_changed_msg& x, int64_t wall_ns) {
   if (state_ == job_state::succeeded || state_ == job_state::running)
     reason_.clear();
   tell(wall_ns, std::string{EnumNamejob_state(state_)} + (x.reason.empty() ? "" : ": " + x.reason));
+}
+
+void gang::apply(const job_held_msg& x, int64_t wall_ns) {
+  held_ = x.held;
+  held_reason_ = x.held ? x.reason : std::string{};
+  waiting_since_ns_ = wall_ns;
+  tell(wall_ns, (held_ ? "held" : "released") + (x.reason.empty() ? "" : ": " + x.reason));
 }
 
 void gang::tell(int64_t wall_ns, std::string text) {
@@ -207,16 +238,38 @@ std::optional<cluster_changeUnion> gang::refused(const std::string& node, const 
 }
 
 std::optional<cluster_changeUnion> gang::preempt(const std::string& reason) const {
-  if (final() || stopping_)
+  if (final() || stopping_ || state_ == job_state::queued)
     return {};
   return stop(job_state::restarting, reason, exit_class::preempted);
 }
 
-std::optional<cluster_changeUnion> gang::move_from(const std::string& node) const {
+std::optional<cluster_changeUnion> gang::move_from(const std::string& node,
+                                                   const std::string& reason) const {
   auto lives_there = [&](const task& x) { return !x.ended && x.node == node; };
   if (std::none_of(tasks_.begin(), tasks_.end(), lives_there))
     return {};
-  return preempt("node " + node + " is leaving the cluster");
+  return preempt(reason);
+}
+
+std::optional<cluster_changeUnion> gang::hold(bool held, const std::string& reason) const {
+  if (final() || held == held_)
+    return {};
+  job_held_msg out;
+  out.job = submitted_.job;
+  out.held = held;
+  out.reason = reason;
+  return change_of(std::move(out));
+}
+
+std::optional<cluster_changeUnion> gang::give_up(const std::string& reason) const {
+  if (final() || (stopping_ && next_ != job_state::restarting))
+    return {};
+  return stop(job_state::failed, reason, exit_class::user_error);
+}
+
+void gang::block(std::string reason) {
+  blocked_ = std::move(reason);
+  was_blocked_ = was_blocked_ || !blocked_.empty();
 }
 
 std::optional<cluster_changeUnion> gang::kill(const std::string& reason) const {

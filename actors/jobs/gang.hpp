@@ -116,11 +116,22 @@ public:
                                              const std::string& reason) const;
 
   // The change that sends the gang back to its queue, whatever its budget of attempts; none if it
-  // stops anyway.
+  // stops anyway, or waits.
   std::optional<cluster_changeUnion> preempt(const std::string& reason) const;
 
-  // The same when it has a living task on a node that leaves.
-  std::optional<cluster_changeUnion> move_from(const std::string& node) const;
+  // The same when it has a living task on `node`.
+  std::optional<cluster_changeUnion> move_from(const std::string& node,
+                                               const std::string& reason) const;
+
+  // The change that holds it in its queue, or releases it; none if nothing changes.
+  std::optional<cluster_changeUnion> hold(bool held, const std::string& reason) const;
+
+  // The change that ends a job that waits and can never be started.
+  std::optional<cluster_changeUnion> give_up(const std::string& reason) const;
+
+  // Why other jobs keep it from being started; empty: they do not. Its time to wait for room begins
+  // when they no longer do.
+  void block(std::string reason);
 
   // The change that ends the job on request; none if it has ended.
   std::optional<cluster_changeUnion> kill(const std::string& reason) const;
@@ -128,8 +139,11 @@ public:
   // Forgets what was ordered to a node, so that it is ordered again.
   void order_again(const std::string& node);
 
-  // Whether it waits for a placement, or for the time of one.
+  // Whether it waits for a placement, or for what has to come before one.
   bool waits() const;
+
+  // Why it would not be placed whatever room there is; empty where it would.
+  std::string kept_back() const;
 
   // The task types that have to be placed together next, as indices into the spec.
   std::vector<size_t> ready_types() const;
@@ -145,9 +159,12 @@ public:
   const job_spec_msg& spec() const noexcept { return *submitted_.spec; }
   job_state state() const noexcept { return state_; }
   uint32_t attempt() const noexcept { return attempt_; }
+  int64_t attempt_started_ns() const noexcept { return attempt_started_ns_; } // wall time
   bool stopping() const noexcept { return stopping_; }
   const std::vector<task>& tasks() const noexcept { return tasks_; }
   const task_type_msg& type_of(const task& x) const { return *spec().tasks[x.kind]; }
+  task_id_msg id_of(const task& x) const;
+  uint32_t placed_of(size_t kind) const; // tasks of a type that the attempt has
   std::string output_directory() const;
   std::string log_path(const task& x) const; // of the task's output, on its node
 
@@ -163,10 +180,11 @@ private:
   void apply(const task_ended_msg& x, int64_t wall_ns);
   void apply(const gang_stopping_msg& x, int64_t wall_ns);
   void apply(const job_changed_msg& x, int64_t wall_ns);
+  void apply(const job_held_msg& x, int64_t wall_ns);
+  void remember_end(const gang_stopping_msg& x, int64_t wall_ns);
   void tell(int64_t wall_ns, std::string text);
   bool all_ended() const;
   bool all_registered() const;
-  bool is_placed(size_t kind) const;
   const task_type_msg* unplaced() const;
   bool is_chief(const task& x) const;
   bool may_run(const task& x) const;
@@ -182,14 +200,17 @@ private:
   std::optional<cluster_changeUnion> late_to_end(time_point now);
   bool awaited(const task& x) const;
   uint32_t restarts() const;
+  duration backoff() const;
   const task* find(const task_id_msg& id) const;
   task* lookup(const task_id_msg& id);
   std::string name_of(const task& x) const;
-  task_id_msg id_of(const task& x) const;
   cluster_changeUnion end_of(const task& x, task_state state, int32_t code, std::string why,
                              exit_class cause) const;
-  cluster_changeUnion stop(job_state next, std::string reason, exit_class cause) const;
-  cluster_changeUnion fail(const std::string& reason, exit_class cause) const;
+  cluster_changeUnion stop(job_state next, std::string reason, exit_class cause,
+                           const task* failed = nullptr) const;
+  cluster_changeUnion fail(const std::string& reason, exit_class cause,
+                           const task* failed = nullptr) const;
+  bool waits_its_turn() const;
   cluster_changeUnion become(job_state state, std::string reason) const;
   start_task_msg start_of(const task& x, uint64_t epoch) const;
   cluster_spec_msg spec_of(const task& x, uint64_t epoch) const;
@@ -209,7 +230,14 @@ private:
   std::vector<task> tasks_;            // of the attempt; ordered by type in the spec, then index
   std::vector<job_event_msg> events_;
   uint64_t sequence_ = 0;
+  bool held_ = false;
+  std::string held_reason_;
+  int64_t waiting_since_ns_ = 0;
+  int64_t attempt_started_ns_ = 0;
+  std::vector<attempt_end_msg> ends_;
   // volatile
+  std::string blocked_;
+  bool was_blocked_ = false;
   std::optional<time_point> complete_by_;
   std::optional<time_point> retry_at_;
   std::optional<time_point> placed_by_;

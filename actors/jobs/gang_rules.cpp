@@ -75,9 +75,9 @@ bool gang::type_has_succeeded(const task_type_msg& type) const {
 
 // ---- placement ----
 
-// Whether the attempt has tasks of it.
-bool gang::is_placed(size_t kind) const {
-  return std::any_of(tasks_.begin(), tasks_.end(), [&](const task& x) { return x.kind == kind; });
+uint32_t gang::placed_of(size_t kind) const {
+  return static_cast<uint32_t>(
+    std::count_if(tasks_.begin(), tasks_.end(), [&](const task& x) { return x.kind == kind; }));
 }
 
 // Types that nothing of the attempt has been placed of, and whose conditions hold.
@@ -90,11 +90,11 @@ std::vector<size_t> gang::ready_types() const {
   std::vector<size_t> out;
   for (size_t kind = 0; kind < types.size(); ++kind) {
     auto& after = types[kind]->after;
-    auto ready = fresh
-                   ? after.empty()
-                   : !is_placed(kind) && std::all_of(after.begin(), after.end(), [&](auto& name) {
-                       return type_has_succeeded(by_name(name));
-                     });
+    auto ready
+      = fresh ? after.empty()
+              : placed_of(kind) == 0 && std::all_of(after.begin(), after.end(), [&](auto& name) {
+                  return type_has_succeeded(by_name(name));
+                });
     if (ready)
       out.push_back(kind);
   }
@@ -114,9 +114,23 @@ bool gang::waits() const {
   }
 }
 
+// Not that of a later stage: its attempt has begun.
+bool gang::waits_its_turn() const {
+  return waits() && state_ != job_state::running;
+}
+
+std::string gang::kept_back() const {
+  if (!waits_its_turn())
+    return {};
+  if (held_)
+    return "it is held" + (held_reason_.empty() ? "" : ": " + held_reason_);
+  return blocked_;
+}
+
 std::vector<size_t> gang::wants_placement(time_point now) const {
   auto later = state_ == job_state::restarting && (!retry_at_ || now < *retry_at_);
-  return waits() && !later ? ready_types() : std::vector<size_t>{};
+  auto back = waits_its_turn() && (held_ || !blocked_.empty());
+  return waits() && !later && !back ? ready_types() : std::vector<size_t>{};
 }
 
 // ---- what is due ----
@@ -140,21 +154,33 @@ std::optional<cluster_changeUnion> gang::next_of_stopping(time_point now) {
     return {};
   if (next_ != job_state::restarting)
     return become(next_, reason_);
-  if (!retry_at_) {
-    auto wait = options_->backoff_first;
-    for (uint32_t i = 1; i < restarts() && wait < options_->backoff_max; ++i)
-      wait *= 2;
-    retry_at_ = now + std::min(wait, options_->backoff_max);
-  }
+  if (!retry_at_)
+    retry_at_ = now + backoff();
   return {};
+}
+
+// Not for what is no fault of the job: a node that was lost cannot be lost again at once.
+duration gang::backoff() const {
+  auto cause = ends_.empty() ? exit_class::user_error : ends_.back().cause;
+  if (cause == exit_class::preempted || cause == exit_class::lost_node)
+    return {};
+  auto wait = options_->backoff_first;
+  for (uint32_t i = 1; i < restarts() && wait < options_->backoff_max; ++i)
+    wait *= 2;
+  return std::min(wait, options_->backoff_max);
 }
 
 std::optional<cluster_changeUnion> gang::next_of_waiting(const moment& at) {
   auto limit = of_ns(spec().placement_timeout_ns);
   if (limit == duration{})
     return {};
+  if (!kept_back().empty()) {
+    placed_by_.reset();
+    return {};
+  }
   if (!placed_by_) {
-    auto since = state_ == job_state::queued ? at.wall_ns - submitted_ns_ : 0;
+    auto known = state_ == job_state::queued && !was_blocked_;
+    auto since = known ? at.wall_ns - waiting_since_ns_ : 0;
     placed_by_ = at.now + limit - std::chrono::nanoseconds{since};
   }
   if (at.now < *placed_by_)
@@ -168,7 +194,7 @@ std::optional<cluster_changeUnion> gang::next_of_placed(time_point now) {
     return {};
   for (auto& x : tasks_)
     if (x.ended && x.state != task_state::succeeded && stops_gang(x))
-      return fail(name_of(x) + " " + end_text(x.state, x.exit_code, x.reason), x.cause);
+      return fail(name_of(x) + " " + end_text(x.state, x.exit_code, x.reason), x.cause, &x);
   if (auto due = late_to_end(now))
     return due;
   if (auto due = outcome())
@@ -191,7 +217,7 @@ bool gang::awaited(const task& x) const {
 // A tracked type that has not been placed in this attempt.
 const task_type_msg* gang::unplaced() const {
   for (size_t kind = 0; kind < spec().tasks.size(); ++kind)
-    if (spec().tasks[kind]->role == task_role::tracked && !is_placed(kind))
+    if (spec().tasks[kind]->role == task_role::tracked && placed_of(kind) == 0)
       return spec().tasks[kind].get();
   return nullptr;
 }
@@ -213,7 +239,7 @@ std::optional<cluster_changeUnion> gang::outcome() {
   if (!succeeded && failed)
     return fail("every task failed, first " + name_of(*failed) + " "
                   + end_text(failed->state, failed->exit_code, failed->reason),
-                failed->cause);
+                failed->cause, failed);
   if (auto* missing = unplaced()) {
     if (state_ != job_state::running || !ready_types().empty())
       return {};
@@ -237,7 +263,7 @@ std::optional<cluster_changeUnion> gang::late_to_register(time_point now) {
   });
   TROUPE_ASSERT(late != tasks_.end());
   return fail(name_of(*late) + " did not register within " + seconds_of(limit),
-              exit_class::infrastructure);
+              exit_class::infrastructure, &*late);
 }
 
 // Tasks that should have ended some time after others did (TonY: dependency time-outs).
@@ -287,7 +313,8 @@ void gang::orders(time_point now, uint64_t epoch,
       stop_task_msg stop;
       stop.epoch = epoch;
       stop.task = std::make_unique<task_id_msg>(id_of(x));
-      stop.grace_ns = static_cast<uint64_t>(options_->stop_grace.count());
+      stop.grace_ns = spec().grace_ns != 0 ? spec().grace_ns
+                                           : static_cast<uint64_t>(options_->stop_grace.count());
       order = send_stop{x.node, std::move(stop)};
     } else if (x.seen == task_state::pending && state_ == job_state::starting
                && x.stage == last_stage()) {
@@ -331,22 +358,28 @@ uint32_t gang::restarts() const {
          - restarts_[static_cast<size_t>(exit_class::preempted)];
 }
 
-cluster_changeUnion gang::stop(job_state next, std::string reason, exit_class cause) const {
+cluster_changeUnion gang::stop(job_state next, std::string reason, exit_class cause,
+                               const task* failed) const {
   gang_stopping_msg out;
   out.job = submitted_.job;
   out.attempt = attempt_;
   out.next = next;
   out.reason = std::move(reason);
   out.cause = cause;
+  if (failed) {
+    out.type = type_of(*failed).name;
+    out.index = failed->index;
+  }
   return change_of(std::move(out));
 }
 
-cluster_changeUnion gang::fail(const std::string& reason, exit_class cause) const {
+cluster_changeUnion gang::fail(const std::string& reason, exit_class cause,
+                               const task* failed) const {
   auto again = restarts() + 1 < spec().attempts_max;
   for (auto& budget : spec().retries)
     if (budget->cause == cause)
       again = again && restarts_[static_cast<size_t>(cause)] < budget->restarts;
-  return stop(again ? job_state::restarting : job_state::failed, reason, cause);
+  return stop(again ? job_state::restarting : job_state::failed, reason, cause, failed);
 }
 
 } // namespace troupe

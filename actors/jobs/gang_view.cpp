@@ -30,6 +30,10 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   for (auto& y : type.env)
     out.env.push_back(std::make_unique<variable_msg>(*y));
   out.env.push_back(variable_of("TROUPE_SECRET", hex(secret_)));
+  if (submitted_.array != 0) {
+    out.env.push_back(variable_of("TROUPE_ARRAY_INDEX", std::to_string(submitted_.array_index)));
+    out.env.push_back(variable_of("TROUPE_ARRAY_SIZE", std::to_string(spec().array)));
+  }
   out.directory = spec().directory;
   out.output_directory = output_directory();
   out.cpus = type.cpus;
@@ -62,9 +66,9 @@ cluster_spec_msg gang::spec_of(const task& whose, uint64_t epoch) const {
   }
   out.attempts_max = spec().attempts_max;
   out.each_when_ready = spec().each_when_ready;
-  for (auto& type : spec().tasks)
-    if (type->role == task_role::tracked)
-      out.tasks_tracked += type->instances;
+  for (size_t kind = 0; kind < spec().tasks.size(); ++kind)
+    if (auto& type = *spec().tasks[kind]; type.role == task_role::tracked)
+      out.tasks_tracked += placed_of(kind) != 0 ? placed_of(kind) : type.instances;
   return out;
 }
 
@@ -83,6 +87,13 @@ job_status_msg gang::status() const {
   out.submitted_ns = static_cast<uint64_t>(submitted_ns_);
   out.started_ns = static_cast<uint64_t>(started_ns_);
   out.ended_ns = static_cast<uint64_t>(ended_ns_);
+  out.held = held_;
+  out.queue = spec().queue;
+  out.priority = spec().priority;
+  out.array = submitted_.array;
+  out.array_index = submitted_.array_index;
+  for (auto& x : ends_)
+    out.ends.push_back(std::make_unique<attempt_end_msg>(x));
   for (auto& x : tasks_) {
     auto status = std::make_unique<task_status_msg>();
     status->type = type_of(x).name;
@@ -119,6 +130,12 @@ job_kept_msg gang::keep() const {
   out.started_ns = started_ns_;
   out.ended_ns = ended_ns_;
   out.sequence = sequence_;
+  out.held = held_;
+  out.held_reason = held_reason_;
+  out.waiting_since_ns = waiting_since_ns_;
+  out.attempt_started_ns = attempt_started_ns_;
+  for (auto& x : ends_)
+    out.ends.push_back(std::make_unique<attempt_end_msg>(x));
   for (auto& x : tasks_) {
     auto kept = std::make_unique<task_kept_msg>();
     kept->type = type_of(x).name;

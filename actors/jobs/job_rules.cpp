@@ -10,6 +10,9 @@
 namespace troupe {
 namespace {
 
+constexpr uint32_t array_max = 10'000;
+constexpr size_t needs_max = 1000;
+
 using types_by_name = std::map<std::string, const task_type_msg*>;
 
 error bad(std::string text) {
@@ -69,6 +72,34 @@ result<void> check_end_rule(const end_rule_msg& rule, const types_by_name& types
   return check_time("the time of the end rule for " + quoted(rule.type), rule.within_ns);
 }
 
+result<void> check_size(const task_type_msg& type) {
+  if (type.instances_min > type.instances)
+    return bad("task type " + quoted(type.name) + " may have " + std::to_string(type.instances)
+               + " instances and not fewer than " + std::to_string(type.instances_min)
+               + ": give an instances_min of at most that");
+  return {};
+}
+
+result<void> check_array(const job_spec_msg& spec) {
+  if (spec.array > array_max)
+    return bad("the array has " + std::to_string(spec.array) + " jobs: at most "
+               + std::to_string(array_max) + " are possible");
+  if (spec.array_at_once != 0 && spec.array == 0)
+    return bad("a job that is no array has no limit of jobs at once: leave it out");
+  return {};
+}
+
+result<void> check_needs(const job_spec_msg& spec) {
+  if (spec.needs.size() > needs_max)
+    return bad("the job needs " + std::to_string(spec.needs.size()) + " jobs: at most "
+               + std::to_string(needs_max) + " are possible");
+  for (auto& need : spec.needs)
+    if (!need || need->job == 0 || need->when > need_rule::MAX)
+      return bad("the job needs a job without a number, or in an unknown way: give `job` and "
+                 "`when`");
+  return {};
+}
+
 // A framework whose tasks have to know each other when they start.
 result<void> check_complete_gang(const job_spec_msg& spec) {
   if (spec.each_when_ready)
@@ -119,6 +150,7 @@ result<void> check_rules(const job_spec_msg& spec) {
     if (type->role > task_role::MAX)
       return bad("task type " + quoted(name) + " has an unknown role: update this cluster");
     TROUPE_TRY(check_order(*type, types));
+    TROUPE_TRY(check_size(*type));
     TROUPE_TRY(check_time("the time-out of task type " + quoted(name), type->timeout_ns));
   }
   TROUPE_TRY(check_no_cycle(types));
@@ -132,6 +164,11 @@ result<void> check_rules(const job_spec_msg& spec) {
       return bad("the job has an empty end rule: leave it out");
     TROUPE_TRY(check_end_rule(*rule, types));
   }
+  if (spec.priority > priority_class::MAX)
+    return bad("the job has an unknown priority: update this cluster");
+  TROUPE_TRY(check_array(spec));
+  TROUPE_TRY(check_needs(spec));
+  TROUPE_TRY(check_time("the grace period", spec.grace_ns));
   TROUPE_TRY(check_time("the time-out of the job", spec.timeout_ns));
   TROUPE_TRY(check_time("the time-out of its placement", spec.placement_timeout_ns));
   return check_time("the time-out of its registration", spec.register_timeout_ns);

@@ -145,6 +145,7 @@ struct task_executor::session {
             },
             [this](cluster_spec_msg spec) { runner.start(std::move(spec)); },
             [this](duration grace) { process.stop(grace); },
+            [this](task_request what) { process.request(what); },
             [this] { return process.metrics(); },
             [this](int code) { runner.finish(code); },
             ::getpid(),

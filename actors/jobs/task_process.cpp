@@ -1,5 +1,7 @@
 #include "actors/jobs/task_process.hpp"
 
+#include "actors/jobs/process_list.hpp"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
@@ -66,6 +68,19 @@ void task_process::stop(duration grace) {
     auto at = time_.now() + std::max(grace, duration{});
     kill_at_ = kill_at_ ? std::min(*kill_at_, at) : at;
   }
+  wake();
+}
+
+void task_process::request(task_request what) {
+  {
+    std::lock_guard hold{mutex_};
+    requests_.insert(what);
+  }
+  wake();
+}
+
+// The thread in watch(), which alone knows whether the group still lives.
+void task_process::wake() {
   uint64_t one = 1;
   write_all(wake_.get(), {reinterpret_cast<const char*>(&one), sizeof one});
 }
@@ -96,6 +111,7 @@ result<task_exit> task_process::run(const task_command& what,
 
 void task_process::watch(group& running, const task_command& what) {
   for (;;) {
+    enforce_requests(running);
     auto limit = enforce_stop(running);
     auto wait_ms = limit < duration{}
                      ? -1
@@ -133,6 +149,23 @@ duration task_process::enforce_stop(group& running) {
   running.killed = true;
   ::kill(-running.command, SIGKILL);
   return duration{-1};
+}
+
+void task_process::enforce_requests(group& running) {
+  std::set<task_request> due;
+  {
+    std::lock_guard hold{mutex_};
+    due.swap(requests_);
+  }
+  for (auto what : due) {
+    auto number = what == task_request::checkpoint ? SIGUSR1 : SIGUSR2;
+    for (auto& each : processes_of_group(running.command)) {
+      if (each.catches(number))
+        ::kill(each.id, number);
+      else if (what == task_request::dump_stacks)
+        write_all(running.log.get(), text_of_threads(each));
+    }
+  }
 }
 
 // Bounded per call, so that a chatty command cannot keep the loop from its exit or a stop.

@@ -15,16 +15,18 @@
 // most
 //   256 names of at most 64 bytes; any other line is ignored.
 // Threads: run() blocks its caller and is called once; it must be called on a thread that lives as
-// long as run(). stop() and metrics() may be called from any thread, stop() also before run().
+// long as run(). The others may be called from any thread, stop() also before run().
 #pragma once
 
 #include "actors/jobs/task_launch.hpp"
 #include "runtime/base/clock.hpp"
+#include "runtime/protocol/messages.hpp"
 
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace troupe {
@@ -53,6 +55,10 @@ public:
   // Asks the group to end; the shortest grace of several calls holds.
   void stop(duration grace);
 
+  // Asks the group for a checkpoint (SIGUSR1) or its stacks (SIGUSR2). Only processes that catch
+  // the signal get it; of the others, where they are in the kernel is written to the log.
+  void request(task_request what);
+
   // The newest value of each metric.
   std::map<std::string, metric_value> metrics() const;
 
@@ -63,12 +69,15 @@ private:
   void read_metrics(group& running);
   void keep(std::string_view line);
   duration enforce_stop(group& running);
+  void enforce_requests(group& running);
+  void wake();
 
   const clock& time_;
   const task_guard& guard_;
   owned_fd wake_; // an eventfd: stop() was called
   mutable std::mutex mutex_;
   std::optional<time_point> kill_at_;
+  std::set<task_request> requests_;
   std::map<std::string, metric_value> metrics_;
 };
 

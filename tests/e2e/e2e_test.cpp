@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 
 namespace troupe::e2e {
@@ -57,6 +58,55 @@ TEST_F(cluster, a_node_that_drains_gets_no_new_tasks) {
   ASSERT_EQ(troupe({"resume", busy}).code, 0);
   EXPECT_TRUE(becomes(two, "succeeded"));
   EXPECT_EQ(troupe({"drain", "no-such-node"}).code, 2);
+}
+
+TEST_F(cluster, jobs_are_held_released_requeued_and_asked) {
+  start_nodes(1, 2);
+  auto held
+    = submit(job_of("trap 'echo saved >> $TROUPE_OUTPUT/saved' USR1; : > $TROUPE_OUTPUT/on; "
+                    "while :; do sleep 0.02; done"));
+  ASSERT_TRUE(becomes(held, "running"));
+  ASSERT_EQ(troupe({"hold", held, "--reason", "its data is wrong"}).code, 0);
+  ASSERT_EQ(troupe({"requeue", held}).code, 0);
+  ASSERT_TRUE(becomes(held, "restarting"));
+  auto why = [&] { return troupe({"job", held, "--why"}).out; };
+  EXPECT_TRUE(eventually(
+    [&] { return why().find("it waits: it is held: its data is wrong") != std::string::npos; }))
+    << why();
+  EXPECT_NE(why().find("(preempted): requeued on request"), std::string::npos) << why();
+  ASSERT_EQ(troupe({"release", held}).code, 0);
+  ASSERT_TRUE(becomes(held, "running"));
+  auto second = directory + "/jobs/" + held + "/2/";
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(second + "on"); }));
+  auto asked = troupe({"ask", held, "checkpoint"});
+  EXPECT_EQ(asked.out, "asked 1 tasks\n") << asked.err;
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(second + "saved"); }));
+  EXPECT_EQ(troupe({"ask", held, "checkpoint", "--task", "worker:7"}).code, 2);
+  EXPECT_EQ(troupe({"kill", held + ".." + held}).code, 0);
+  EXPECT_TRUE(becomes(held, "killed"));
+  EXPECT_EQ(troupe({"requeue", held}).code, 2);
+}
+
+TEST_F(cluster, an_array_runs_and_another_job_waits_for_all_of_it) {
+  start_nodes(1, 4);
+  auto array = write("array.yaml", "name: sweep\narray: {size: 4, at_once: 2}\ntasks:\n  worker:\n"
+                                   "    command: echo $TROUPE_ARRAY_INDEX of $TROUPE_ARRAY_SIZE\n");
+  auto first = submit(array);
+  auto after = write("after.yaml", "name: gather\nneeds: [" + first
+                                     + "]\ntasks:\n  worker:\n    command: echo all\n");
+  EXPECT_EQ(troupe({"submit", after, "--wait"}).code, 0);
+  for (int i = 0; i < 4; ++i) {
+    auto id = std::to_string(std::stoi(first) + i);
+    EXPECT_EQ(value_of(job_json(id), "state"), "succeeded");
+    EXPECT_EQ(troupe({"logs", id}).out, std::to_string(i) + " of 4\n");
+  }
+}
+
+TEST_F(cluster, the_schema_of_a_job_file_is_shown) {
+  auto shown = troupe({"submit", "--explain"});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("tasks.TYPE.instances_min"), std::string::npos) << shown.out;
+  EXPECT_EQ(troupe({"submit"}).code, 2);
 }
 
 TEST_F(cluster, bad_input_is_refused_and_makes_no_job) {

@@ -107,20 +107,28 @@ drain_node_msg any_drain(random_source& random) {
   out.node = any_name(random);
   out.draining = random.chance(0.5);
   out.reason = hostile_text(random, 2000);
+  out.from_ns = static_cast<int64_t>(random.chance(0.5) ? 0 : hostile_number(random));
+  out.until_ns = static_cast<int64_t>(random.chance(0.5) ? 0 : hostile_number(random));
+  out.move = random.chance(0.5);
+  return out;
+}
+
+// Of a job that may be there.
+template <class T>
+T about_a_job(random_source& random) {
+  auto out = random_message<T>(random);
+  out.job = random.chance(0.5) ? 1 + random.below(6) : out.job;
   return out;
 }
 
 master_input any_input(random_source& random) {
-  switch (random.below(9)) {
+  switch (random.below(11)) {
   case 0:
     return hostile_job(random);
   case 1:
     return random_message<submit_job_msg>(random);
-  case 2: {
-    auto kill = random_message<kill_job_msg>(random);
-    kill.job = random.chance(0.5) ? 1 + random.below(6) : kill.job;
-    return kill;
-  }
+  case 2:
+    return about_a_job<kill_job_msg>(random);
   case 3:
     return any_node(random);
   case 4:
@@ -137,6 +145,10 @@ master_input any_input(random_source& random) {
     return any_drain(random);
   case 7:
     return start_refused{any_name(random), any_task(random), hostile_text(random, 1000)};
+  case 8:
+    return about_a_job<hold_job_msg>(random);
+  case 9:
+    return about_a_job<requeue_job_msg>(random);
   default:
     return timer_tick{};
   }

@@ -33,6 +33,11 @@ void expect_lost(client* self, const wanted_job& job, const caf::error& e, const
 void submit(client* self, wanted_job& job) {
   auto& st = self->state;
   submit_job_msg request;
+  if (job.needs && job.needs->id != 0 && job.spec.needs.empty()) {
+    auto& need = *job.spec.needs.emplace_back(std::make_unique<job_need_msg>());
+    need.job = job.needs->id;
+    need.when = job.need;
+  }
   request.spec = std::make_unique<job_spec_msg>(job.spec);
   request.token = job.token;
   request.user = st.here->name;
@@ -70,6 +75,39 @@ void kill(client* self, wanted_job& job) {
       });
 }
 
+// One that has ended meanwhile refuses, and that is well.
+template <class Request>
+void change(client* self, wanted_job& job, Request request, const char* what,
+            std::optional<duration> wanted_job::*when) {
+  request.job = job.id;
+  job.asking = true;
+  auto done = [&job, when] {
+    job.*when = std::nullopt;
+    job.asking = false;
+  };
+  self->request(self->state.master, patience, std::move(request))
+    .then([done](const done_msg&) { done(); },
+          [self, &job, what, done](caf::error& e) {
+            if (reason_of(e).code == errc::invalid)
+              return done();
+            expect_lost(self, job, e, what);
+            job.asking = false;
+          });
+}
+
+void hold(client* self, wanted_job& job, bool held) {
+  hold_job_msg request;
+  request.held = held;
+  change(self, job, std::move(request), "holding",
+         held ? &wanted_job::hold_after : &wanted_job::release_after);
+}
+
+void requeue(client* self, wanted_job& job) {
+  requeue_job_msg request;
+  request.attempt = job.attempt;
+  change(self, job, std::move(request), "requeuing", &wanted_job::requeue_after);
+}
+
 void watch(client* self, wanted_job& job) {
   watch_job_msg request;
   request.job = job.id;
@@ -101,6 +139,14 @@ void act(client* self, wanted_job& job) {
     return submit(self, job);
   if (job.kill_after && !job.kill_confirmed && now >= job.submitted + *job.kill_after)
     return kill(self, job);
+  auto due
+    = [&](const std::optional<duration>& after) { return after && now >= job.submitted + *after; };
+  if (due(job.hold_after))
+    return hold(self, job, true);
+  if (!job.hold_after && due(job.release_after))
+    return hold(self, job, false);
+  if (due(job.requeue_after))
+    return requeue(self, job);
   if (!job.final)
     watch(self, job);
 }

@@ -137,6 +137,9 @@ void job_cluster::demand_end(duration limit) {
                          + " does not end though all is well: " + EnumNamejob_state(each->state)
                          + " in attempt " + std::to_string(each->attempt) + ", "
                          + seen.history(each->id));
+  if (!world.run_until([this] { return seen.unfinished() == 0; }, limit))
+    world.violated("job " + std::to_string(seen.unfinished())
+                   + " of an array does not end though all is well");
   auto nothing_runs = [this] {
     return std::all_of(machines.begin(), machines.end(),
                        [](auto& each) { return each->executors() == 0; });

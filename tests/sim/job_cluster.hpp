@@ -17,6 +17,11 @@ struct wanted_job {
   duration submit_after{};
   std::optional<duration> kill_after; // since the submission
   bool twice = false;                 // it is submitted again after it was accepted
+  wanted_job* needs = nullptr;        // if that one was accepted before
+  need_rule need{};
+  std::optional<duration> hold_after; // since the submission, as are the next two
+  std::optional<duration> release_after;
+  std::optional<duration> requeue_after;
   // what the client was told
   uint64_t id = 0;
   uint64_t seen = 0; // the last event

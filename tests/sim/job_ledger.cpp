@@ -103,6 +103,8 @@ void job_ledger::apply(const cluster_event_msg& record) {
     apply(*stopping);
   else if (auto* changed = change.Asjob_changed())
     apply(*changed);
+  else if (auto* held = change.Asjob_held())
+    apply(*held);
 }
 
 void job_ledger::apply(const epoch_started_msg& x) {
@@ -116,7 +118,8 @@ void job_ledger::apply(const node_changed_msg& x) {
 }
 
 void job_ledger::apply(const job_submitted_msg& x) {
-  if (!tokens_.emplace(std::pair{x.user, x.token}, x.job).second)
+  auto first = tokens_.emplace(std::pair{x.user, x.token}, x.job);
+  if (!first.second && (x.array == 0 || first.first->second != x.array))
     violated("token " + std::to_string(x.token) + " of " + x.user + " became a second job");
   if (!jobs_.empty() && x.job <= jobs_.rbegin()->first)
     violated(job_name(x.job) + " has the number of an earlier one");
@@ -146,6 +149,8 @@ void job_ledger::apply(const attempt_placed_msg& x) {
     job->tasks.clear();
     job->stages = 0;
   }
+  if (!later)
+    check_turn(x, *job);
   job->attempt = x.attempt;
   check_stage(x, *job);
   for (auto& each : x.tasks) {
@@ -165,6 +170,37 @@ void job_ledger::apply(const attempt_placed_msg& x) {
   check_room(x.job);
 }
 
+// Whether nothing but room could keep it back.
+void job_ledger::check_turn(const attempt_placed_msg& x, const job_record& job) {
+  auto& spec = *job.submitted.spec;
+  if (job.held)
+    violated(attempt_name(x.job, x.attempt) + " is placed while the job is held");
+  if (x.attempt != 1)
+    return;
+  for (auto& need : spec.needs)
+    if (auto& other = jobs_.at(need->job);
+        !other.final()
+        || (need->when != need_rule::ended
+            && (other.state == job_state::succeeded) != (need->when == need_rule::succeeded)))
+      violated(job_name(x.job) + " starts before " + job_name(need->job) + ", which it needs");
+  uint32_t busy = 0;
+  for (auto& [id, each] : jobs_)
+    busy += each.submitted.array == job.submitted.array && each.attempt != 0 && !each.final();
+  if (spec.array_at_once != 0 && busy >= spec.array_at_once)
+    violated(job_name(x.job) + " starts while as many of its array run as may");
+}
+
+void job_ledger::apply(const job_held_msg& x) {
+  jobs_.at(x.job).held = x.held;
+}
+
+uint64_t job_ledger::unfinished() const {
+  for (auto& [id, job] : jobs_)
+    if (!job.final())
+      return id;
+  return 0;
+}
+
 // What is placed is every task of every type whose time has come.
 void job_ledger::check_stage(const attempt_placed_msg& x, const job_record& job) {
   std::map<std::string, uint32_t> placed;
@@ -177,7 +213,9 @@ void job_ledger::check_stage(const attempt_placed_msg& x, const job_record& job)
                                    && std::all_of(after.begin(), after.end(), [&](auto& name) {
                                         return type_succeeded(job, name);
                                       });
-    if (placed[type->name] != (due ? type->instances : 0))
+    auto least = type->instances_min != 0 ? type->instances_min : type->instances;
+    auto many = placed[type->name];
+    if (due ? many < least || many > type->instances : many != 0)
       violated(attempt_name(x.job, x.attempt) + " is not placed whole, or not in its order");
   }
 }
@@ -185,14 +223,15 @@ void job_ledger::check_stage(const attempt_placed_msg& x, const job_record& job)
 // Every task of it has ended well; of one that its gang goes on without, some task.
 bool job_ledger::type_succeeded(const job_record& job, const std::string& name) const {
   auto& type = *type_of(*job.submitted.spec, name);
+  uint32_t placed = 0;
   uint32_t succeeded = 0;
-  for (uint32_t i = 0; i < type.instances; ++i) {
-    auto task = job.tasks.find(task_name(name, i));
-    if (task == job.tasks.end() || !task->second.ended)
+  for (auto task = job.tasks.find(task_name(name, 0)); task != job.tasks.end();
+       task = job.tasks.find(task_name(name, ++placed))) {
+    if (!task->second.ended)
       return false;
     succeeded += task->second.state == task_state::succeeded ? 1 : 0;
   }
-  return type.go_on ? succeeded > 0 : succeeded == type.instances;
+  return placed != 0 && (type.go_on ? succeeded > 0 : succeeded == placed);
 }
 
 bool job_ledger::has_succeeded(const job_record& job) const {
@@ -271,7 +310,8 @@ void job_ledger::check_restart(const gang_stopping_msg& x, const job_record& job
     if (budget->cause == x.cause && x.cause != exit_class::preempted)
       left = left && (used == job.restarts.end() ? 0 : used->second) < budget->restarts;
   auto late = spec.timeout_ns != 0 && x.reason.starts_with("the job ran longer");
-  if (x.next == job_state::failed && left && !late)
+  auto never = job.attempt == 0 && x.reason.find(", which it needs to ") != std::string::npos;
+  if (x.next == job_state::failed && left && !late && !never)
     violated(job_name(x.job) + " fails before its attempts are spent: " + x.reason);
   if (x.next == job_state::restarting && !left)
     violated(job_name(x.job) + " restarts though its attempts are spent: " + x.reason);

@@ -5,7 +5,8 @@
 // - The log alone is a sound history: epochs grow; one token is one job; a gang is placed whole, on
 //   living nodes that have room, after every task of the attempt before has ended; a later stage of
 //   it when the types that it follows have succeeded; a task ends once. No job fails while it has a
-//   restart left for the cause, and none restarts without.
+//   restart left for the cause, and none restarts without. None starts while it is held, before the
+//   jobs that it needs, or while as many of its array run as may.
 // - An executor is started only for a task that is placed there, and once; the executors of a
 //   machine never exceed its capacity. A user's process starts once, when the log says that its
 //   gang runs, and that only when every executor of the gang had found its agent.
@@ -61,12 +62,16 @@ public:
     std::map<std::string, task_record> tasks; // by task_name, of this attempt
     uint32_t stages = 0;                      // placed in this attempt
     std::map<exit_class, uint32_t> restarts;
+    bool held = false;
 
     bool final() const { return state >= job_state::succeeded; }
   };
 
   // The last events of a job that a client was told, for people.
   std::string history(uint64_t job) const;
+
+  // A job of the log that has not ended; 0: there is none.
+  uint64_t unfinished() const;
 
   // Null while the log has no such job.
   const job_record* find(uint64_t job) const;
@@ -96,6 +101,8 @@ private:
   void apply(const task_ended_msg& x);
   void apply(const gang_stopping_msg& x);
   void apply(const job_changed_msg& x);
+  void apply(const job_held_msg& x);
+  void check_turn(const attempt_placed_msg& x, const job_record& job);
   void check_room(uint64_t job);
   void check_snapshot(std::string_view payload);
   void check_end_of(uint64_t id, const job_record& job);

@@ -18,6 +18,7 @@ master_options fast_master() {
   out.gangs.stop_grace = 500ms;
   out.gangs.repeat_after = 500ms;
   out.gangs.jobs_directory = "jobs";
+  out.grow_after = 2s;
   out.reconnect_time = 3s;
   out.return_time = 500ms;
   return out;
@@ -75,6 +76,13 @@ void shape(random_source& random, uint32_t room, bool greedy, wanted_job& job) {
     budget.cause = static_cast<exit_class>(random.below(5));
     budget.restarts = static_cast<uint32_t>(random.below(3));
   }
+  if (random.chance(0.2))
+    worker.instances_min = static_cast<uint32_t>(1 + random.below(worker.instances));
+  if (!greedy && random.chance(0.1)) {
+    spec.array = static_cast<uint32_t>(2 + random.below(3));
+    spec.array_at_once = static_cast<uint32_t>(random.below(3));
+  }
+  spec.priority = static_cast<priority_class>(random.below(3));
   if (random.chance(0.1))
     spec.timeout_ns = 1'000'000'000 * (1 + random.below(10));
   if (random.chance(0.1))
@@ -86,6 +94,7 @@ void want_some(job_cluster& c, const std::string& client, duration span) {
   constexpr std::array commands{"steady", "steady", "flaky", "once", "hang", "stubborn"};
   auto room = c.options.machine.capacity.cpus * c.options.machines;
   auto greedy = random.chance(0.15);
+  wanted_job* earlier = nullptr;
   for (uint64_t i = 0; i < 2 + random.below(6); ++i) {
     auto command = std::string{commands[random.below(commands.size())]};
     auto plain = !greedy && random.chance(0.5);
@@ -95,8 +104,21 @@ void want_some(job_cluster& c, const std::string& client, duration span) {
       shape(random, static_cast<uint32_t>(room), greedy, job);
     job.submit_after = c.world.time.between({}, span);
     job.twice = random.chance(0.3);
-    if (command == "hang" || random.chance(0.2))
+    if (command == "hang" || random.chance(0.2)) {
+      job.spec.array = job.spec.array_at_once = 0; // its other jobs would not be killed
       job.kill_after = c.world.time.between({}, 3s);
+    }
+    if (earlier && random.chance(0.2)) {
+      job.needs = earlier;
+      job.need = static_cast<need_rule>(random.below(3));
+    }
+    if (random.chance(0.15)) {
+      job.hold_after = c.world.time.between({}, 2s);
+      job.release_after = *job.hold_after + c.world.time.between({}, 2s);
+    }
+    if (random.chance(0.15))
+      job.requeue_after = c.world.time.between({}, 3s);
+    earlier = &job;
   }
 }
 

@@ -9,7 +9,7 @@ submit_job_msg good_job() {
   submit_job_msg out;
   out.user = "user";
   out.spec = std::make_unique<job_spec_msg>();
-  out.spec->name = "job";
+  out.spec->name = std::string{"job"};
   out.spec->directory = "/work";
   out.spec->inputs = {"/data/train images.gz"};
   out.spec->outputs = {"models/best.bin"};

@@ -352,7 +352,7 @@ TEST_F(Gang, AGangThatIsMovedDoesNotPayForIt) {
   type("worker");
   begin();
   for (int i = 0; i < 3; ++i) {
-    apply(*job->move_from("node-0"));
+    apply(*job->move_from("node-0", "it leaves"));
     settle();
     obey();
     pass(2s);

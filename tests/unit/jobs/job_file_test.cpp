@@ -86,7 +86,7 @@ TEST(JobFile, NamesThePlaceAndTheMend) {
   EXPECT_TRUE(has(text_of_error(head + "    memori: 3\n"),
                   {"job.yaml:5", "tasks.worker.memori", "\"memory\""}));
   EXPECT_TRUE(has(text_of_error(head + "colour: blue\n"),
-                  {"job.yaml:5", "\"colour\"", "the keys here are name, attempts"}));
+                  {"job.yaml:5", "\"colour\"", "the keys here are name, directory"}));
   EXPECT_TRUE(has(text_of_error(head + "    cpus: -1\n"), {"job.yaml:5", "cpus", "negative"}));
   EXPECT_TRUE(has(text_of_error(head + "    cpus: 0\n"), {"at least 1"}));
   EXPECT_TRUE(has(text_of_error(head + "    cpus: many\n"), {"not a whole number"}));

@@ -279,5 +279,33 @@ TEST(TaskGuard, LeavesAGroupAloneThatItsOwnerForgot) {
   EXPECT_EQ(::waitpid(process, nullptr, 0), process) << "it ends with its last group";
 }
 
+TEST_F(TaskProcess, ACheckpointIsAskedOfThoseWhoListen) {
+  std::thread asker{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.request(task_request::checkpoint);
+  }};
+  // The child would die of a signal that it does not catch.
+  auto out = run(shell("sleep 100 & trap 'echo saved; kill -0 $! && exit 5' USR1; echo >&$HELD; "
+                       "while :; do sleep 0.01; done"));
+  asker.join();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 5);
+  EXPECT_EQ(log_text(), "saved\n");
+}
+
+TEST_F(TaskProcess, StacksOfThoseWhoDoNotListenAreTakenFromTheKernel) {
+  std::thread asker{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.request(task_request::dump_stacks);
+    process.request(task_request::checkpoint);
+  }};
+  auto out = run(shell("trap 'exit 5' USR1; echo >&$HELD; while :; do sleep 0.01; done"));
+  asker.join();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 5);
+  EXPECT_NE(log_text().find("(sh)\n thread " + std::to_string(started)), std::string::npos)
+    << log_text();
+}
+
 } // namespace
 } // namespace troupe

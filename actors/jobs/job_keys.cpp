@@ -1,0 +1,95 @@
+// The keys of a job file: the only place that names them.
+#include "actors/jobs/job_reader.hpp"
+
+namespace troupe {
+
+const std::vector<job_keys::key<job_keys::read_of_job>>& job_keys::of_job() {
+  using node = const YAML::Node&;
+  using text = const std::string&;
+  static const std::vector<key<read_of_job>> all{
+    {"name", "text", "for people; letters, digits, '_', '-', '.'; needed",
+     [](job_reader& r, node x, text at) { r.job_.name = r.text(x, at); }},
+    {"directory", "path", "where the commands run; default: the folder of the file",
+     [](job_reader& r, node x, text at) {
+       r.job_.directory = r.absolute(r.text(x, at), r.folder_);
+     }},
+    {"inputs", "[path]", "files that the lineage records with their hashes",
+     [](job_reader& r, node x, text at) { r.job_.inputs = r.texts(x, at); }},
+    {"outputs", "[path]", "files below the attempt's output directory, recorded at the end",
+     [](job_reader& r, node x, text at) { r.read_outputs(x, at); }},
+    {"framework", "troupe | tensorflow | pytorch | mxnet | horovod | standalone",
+     "whose environment the tasks expect; default: troupe",
+     [](job_reader& r, node x, text at) {
+       r.job_.framework = static_cast<framework>(
+         r.choice(x, at, {"troupe", "tensorflow", "pytorch", "mxnet", "horovod", "standalone"}));
+     }},
+    {"attempts", "number", "how often the gang may be started; default: 3",
+     [](job_reader& r, node x, text at) { r.job_.attempts_max = r.number(x, at, 1); }},
+    {"retries", "{cause: number}", "restarts for one cause; default: as attempts allows",
+     [](job_reader& r, node x, text at) { r.read_retries(x, at); }},
+    {"timeout", "time", "from the first start to the end; default: none",
+     [](job_reader& r, node x, text at) { r.job_.timeout_ns = r.time(x, at); }},
+    {"placement_timeout", "time", "how long a gang may wait for room; default: for ever",
+     [](job_reader& r, node x, text at) { r.job_.placement_timeout_ns = r.time(x, at); }},
+    {"register_timeout", "time", "from the placement to a complete gang; default: 60 s",
+     [](job_reader& r, node x, text at) { r.job_.register_timeout_ns = r.time(x, at); }},
+    {"grace_period", "time", "from the polite to the hard signal; default: 10 s",
+     [](job_reader& r, node x, text at) { r.job_.grace_ns = r.time(x, at); }},
+    {"mode", "gang | fcfs", "whether a task starts when all are there, or when it is there",
+     [](job_reader& r, node x, text at) {
+       r.job_.each_when_ready = r.choice(x, at, {"gang", "fcfs"}) == 1;
+     }},
+    {"end_rules", "[{type, after, within, ignore}]", "tasks that have to end soon after others",
+     [](job_reader& r, node x, text at) { r.read_end_rules(x, at); }},
+    {"needs", "[number | {job, when}]", "jobs that have to succeed, fail or end before it starts",
+     [](job_reader& r, node x, text at) { r.read_needs(x, at); }},
+    {"array", "number | {size, at_once}", "so many jobs that differ in TROUPE_ARRAY_INDEX",
+     [](job_reader& r, node x, text at) { r.read_array(x, at); }},
+    {"queue", "text", "who it is counted for",
+     [](job_reader& r, node x, text at) { r.job_.queue = r.text(x, at); }},
+    {"priority", "low | normal | high", "jobs of a higher class are placed first",
+     [](job_reader& r, node x, text at) {
+       r.job_.priority = static_cast<priority_class>(r.choice(x, at, {"low", "normal", "high"}));
+     }},
+  };
+  return all;
+}
+
+const std::vector<job_keys::key<job_keys::read_of_type>>& job_keys::of_type() {
+  using node = const YAML::Node&;
+  using text = const std::string&;
+  using type = task_type_msg&;
+  static const std::vector<key<read_of_type>> all{
+    {"command", "[text] | text", "program and arguments, or one text for /bin/sh; needed",
+     [](job_reader& r, node x, text at, type t) { r.read_command(x, at, t); }},
+    {"instances", "number", "tasks of this type; default: 1",
+     [](job_reader& r, node x, text at, type t) { t.instances = r.number(x, at, 1); }},
+    {"instances_min", "number", "the gang may run with so few, and grow later; default: instances",
+     [](job_reader& r, node x, text at, type t) { t.instances_min = r.number(x, at, 1); }},
+    {"cpus", "number", "of each task; default: 1",
+     [](job_reader& r, node x, text at, type t) { t.cpus = r.number(x, at, 1); }},
+    {"memory", "size", "of each task, and its limit; default: no limit",
+     [](job_reader& r, node x, text at, type t) { t.memory = r.size(x, at); }},
+    {"accelerators", "number", "of each task; default: 0",
+     [](job_reader& r, node x, text at, type t) { t.accelerators = r.number(x, at, 0); }},
+    {"labels", "[text]", "what its nodes have to be labelled",
+     [](job_reader& r, node x, text at, type t) { t.labels = r.texts(x, at); }},
+    {"env", "{name: text}", "variables, beside those of the framework",
+     [](job_reader& r, node x, text at, type t) { r.read_env(x, at, t); }},
+    {"role", "tracked | untracked | sidecar", "what its end means for the job; default: tracked",
+     [](job_reader& r, node x, text at, type t) {
+       t.role = static_cast<task_role>(r.choice(x, at, {"tracked", "untracked", "sidecar"}));
+     }},
+    {"on_failure", "stop | go_on", "stop the gang, or go on without the task; default: stop",
+     [](job_reader& r, node x, text at, type t) {
+       t.go_on = r.choice(x, at, {"stop", "go_on"}) == 1;
+     }},
+    {"after", "[type]", "types whose tasks have to succeed first",
+     [](job_reader& r, node x, text at, type t) { t.after = r.texts(x, at); }},
+    {"timeout", "time", "of each task, from its start; default: none",
+     [](job_reader& r, node x, text at, type t) { t.timeout_ns = r.time(x, at); }},
+  };
+  return all;
+}
+
+} // namespace troupe

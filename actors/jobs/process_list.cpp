@@ -1,0 +1,90 @@
+#include "actors/jobs/process_list.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace troupe {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string content_of(const fs::path& path) {
+  std::ifstream in{path};
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+std::string line_of(const fs::path& path) {
+  auto text = content_of(path);
+  return text.substr(0, text.find('\n'));
+}
+
+// The fields of a `stat` file behind the name, which may hold anything: state, parent, group ...
+struct stat_fields {
+  char state = '?';
+  pid_t group = 0;
+};
+
+stat_fields stat_of(const fs::path& folder) {
+  auto text = content_of(folder / "stat");
+  stat_fields out;
+  auto behind = text.rfind(')');
+  if (behind == std::string::npos)
+    return out;
+  std::istringstream in{text.substr(behind + 1)};
+  pid_t parent = 0;
+  in >> out.state >> parent >> out.group;
+  return out;
+}
+
+// The number behind `key` in a `status` file, in base 16.
+uint64_t mask_of(const std::string& status, const std::string& key) {
+  auto at = status.find("\n" + key + ":");
+  return at == std::string::npos ? 0
+                                 : std::strtoull(status.c_str() + at + key.size() + 2, nullptr, 16);
+}
+
+// The folders below `path` whose names are numbers, in their order.
+std::vector<pid_t> numbers_in(const fs::path& path) {
+  std::vector<pid_t> out;
+  std::error_code failed;
+  for (fs::directory_iterator at{path, failed}, end; !failed && at != end; at.increment(failed)) {
+    auto name = at->path().filename().string();
+    if (name.find_first_not_of("0123456789") == std::string::npos)
+      out.push_back(static_cast<pid_t>(std::strtol(name.c_str(), nullptr, 10)));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+} // namespace
+
+std::vector<seen_process> processes_of_group(pid_t group) {
+  std::vector<seen_process> out;
+  for (auto id : numbers_in("/proc")) {
+    auto folder = fs::path{"/proc"} / std::to_string(id);
+    auto now = stat_of(folder);
+    if (now.group != group || now.state == 'Z')
+      continue;
+    out.push_back({id, line_of(folder / "comm"), mask_of(content_of(folder / "status"), "SigCgt")});
+  }
+  return out;
+}
+
+std::string text_of_threads(const seen_process& x) {
+  auto out = "[process " + std::to_string(x.id) + " (" + x.name + ")\n";
+  auto folder = fs::path{"/proc"} / std::to_string(x.id) / "task";
+  for (auto id : numbers_in(folder)) {
+    auto thread = folder / std::to_string(id);
+    out += " thread " + std::to_string(id) + " (" + line_of(thread / "comm") + ") "
+           + stat_of(thread).state + " " + line_of(thread / "wchan") + "\n";
+    out += content_of(thread / "stack"); // for root only
+  }
+  return out + "]\n";
+}
+
+} // namespace troupe

@@ -1,0 +1,139 @@
+// What changes a job or a node on request: kill, hold, release, requeue, ask, drain, resume.
+#include "actors/cluster/client.hpp"
+#include "actors/jobs/gang.hpp"
+#include "actors/jobs/quantities.hpp"
+#include "launcher/commands.hpp"
+
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+
+namespace troupe::launcher {
+
+namespace {
+
+constexpr uint64_t jobs_max = 100'000; // of one command
+
+// All of `text` as a number; 0: it is none.
+uint64_t number_of(std::string_view text) {
+  uint64_t out = 0;
+  auto end = text.data() + text.size();
+  auto read = std::from_chars(text.data(), end, out);
+  return read.ec == std::errc{} && read.ptr == end ? out : 0;
+}
+
+// `3`, `7..9`
+result<std::vector<uint64_t>> read_jobs(const std::vector<std::string>& texts) {
+  std::vector<uint64_t> out;
+  for (auto& text : texts) {
+    auto dots = text.find("..");
+    auto first = number_of(text.substr(0, dots));
+    auto last = dots == std::string::npos ? first : number_of(text.substr(dots + 2));
+    if (first == 0 || last < first || last - first >= jobs_max)
+      return {errc::invalid, "'" + text + "' is no job: give a number, or FIRST..LAST"};
+    for (auto id = first; id <= last; ++id)
+      out.push_back(id);
+  }
+  return out;
+}
+
+// Does the same to each job, and goes on behind one that refuses.
+template <class Change>
+int change_jobs(const shared_options& shared, const std::vector<std::string>& texts,
+                Change change) {
+  auto jobs = read_jobs(texts);
+  if (!jobs)
+    return complain(jobs.error());
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  int code = 0;
+  for (auto id : *jobs)
+    if (result<void> done = change(**cluster, id); !done)
+      code = complain(done.error());
+  return code;
+}
+
+// `2026-11-22 02:00`, in local time, as ns since 1970.
+result<int64_t> read_hour(const std::string& text) {
+  std::tm when{};
+  when.tm_isdst = -1;
+  auto* end = ::strptime(text.c_str(), "%Y-%m-%d %H:%M", &when);
+  if (!end || *end != '\0')
+    return {errc::invalid, "'" + text + "' is no time: give one such as '2026-11-22 02:00'"};
+  return int64_t{std::mktime(&when)} * 1'000'000'000;
+}
+
+} // namespace
+
+int kill(const shared_options& shared, const change_options& options) {
+  return change_jobs(shared, options.jobs, [&](client& c, uint64_t id) {
+    return c.kill(id, options.reason.empty() ? "killed by its user" : options.reason);
+  });
+}
+
+int hold(const shared_options& shared, const change_options& options, bool held) {
+  return change_jobs(shared, options.jobs,
+                     [&](client& c, uint64_t id) { return c.hold(id, held, options.reason); });
+}
+
+// The attempt that is seen now: asked twice, it is not sent back twice.
+int requeue(const shared_options& shared, const change_options& options) {
+  return change_jobs(shared, options.jobs, [&](client& c, uint64_t id) -> result<void> {
+    auto now = c.status(id);
+    if (!now)
+      return now.error();
+    return c.requeue(id, now->attempt, options.reason);
+  });
+}
+
+int ask(const shared_options& shared, const ask_options& options) {
+  auto what = options.what == "checkpoint" ? task_request::checkpoint : task_request::dump_stacks;
+  auto colon = options.task.find(':');
+  int32_t index = -1;
+  if (colon != std::string::npos) {
+    auto digits = options.task.substr(colon + 1);
+    index = static_cast<int32_t>(number_of(digits));
+    if (index == 0 && digits != "0")
+      return complain({errc::invalid, "'" + options.task
+                                        + "' is no task: give one such as "
+                                          "worker:0, or a type"});
+  }
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  auto asked = (*cluster)->ask_tasks(options.job, options.task.substr(0, colon), index, what);
+  if (!asked)
+    return complain(asked.error());
+  std::printf(shared.json ? "{\"tasks\": %u}\n" : "asked %u tasks\n", *asked);
+  return 0;
+}
+
+int drain(const shared_options& shared, const drain_options& options) {
+  drain_node_msg request;
+  request.node = options.node;
+  request.draining = options.draining;
+  request.reason = options.reason;
+  request.move = options.move;
+  if (!options.at.empty()) {
+    auto from = read_hour(options.at);
+    if (!from)
+      return complain(from.error());
+    request.from_ns = *from;
+  }
+  if (!options.length.empty()) {
+    auto length = parse_duration(options.length);
+    if (!length)
+      return complain({errc::invalid, "--for " + length.error().text});
+    auto begin
+      = request.from_ns != 0 ? request.from_ns : int64_t{std::time(nullptr)} * 1'000'000'000;
+    request.until_ns = begin + length->count();
+  }
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  auto done = (*cluster)->drain(std::move(request));
+  return done ? 0 : complain(done.error());
+}
+
+} // namespace troupe::launcher
