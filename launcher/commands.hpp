@@ -16,11 +16,13 @@ struct shared_options {
   std::string program; // the absolute path of this binary
 };
 
+// What a node offers to tasks.
 struct node_capacity {
   uint32_t cpus = 0;   // 0: what the machine has
   uint64_t memory = 0; // bytes; 0: what the machine has
   uint32_t accelerators = 0;
   std::vector<std::string> labels;
+  std::string task_user; // as whom tasks run; empty: as the node
 };
 
 struct up_options {
@@ -28,11 +30,13 @@ struct up_options {
   node_capacity capacity; // of each node
   std::string address;    // of this machine for other machines, "10.0.0.5" or "10.0.0.5:7700"
   std::string metrics;    // where the master serves its metrics, HOST:PORT or PORT; empty: nowhere
+  std::string grow_after; // as in head_options
 };
 
 struct head_options {
-  std::string address; // where it listens for other machines, HOST or HOST:PORT; empty: nowhere
-  std::string metrics; // as in up_options
+  std::string address;    // where it listens for other machines, HOST or HOST:PORT; empty: nowhere
+  std::string metrics;    // as in up_options
+  std::string grow_after; // how long an elastic gang runs before it grows; empty: 30 s
 };
 
 struct node_options {

@@ -6,6 +6,7 @@
 #include "launcher/fork_server.hpp"
 
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -25,7 +26,7 @@ constexpr auto usage
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--cpu-list 0,1] [--memory "
     "BYTES]\n"
     "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N]\n"
-    "  [--framework NAME] -- command args...\n"
+    "  [--framework NAME] [--user NAME] -- command args...\n"
     "The agent starts it; it runs one task.\n";
 
 template <class T>
@@ -69,7 +70,8 @@ result<void> read_option(const std::string& name, const std::string& value,
                                                          {"--directory", &out.task.directory},
                                                          {"--output", &out.output_directory},
                                                          {"--log", &out.task.log_file},
-                                                         {"--host", &out.host}};
+                                                         {"--host", &out.host},
+                                                         {"--user", &out.task.user}};
   if (auto found = texts.find(name); found != texts.end()) {
     *found->second = value;
     return {};
@@ -156,6 +158,7 @@ int run(const task_guard& guard, launcher::fork_order order) {
   ::sigaddset(&ends, SIGINT);
   ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1); // what flees from its group comes back to us
   system_clock time;
   task_executor executor{std::move(*options), time, guard};
   std::thread waiter{[&] {

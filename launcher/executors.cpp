@@ -1,5 +1,6 @@
 #include "launcher/executors.hpp"
 
+#include "actors/jobs/task_user.hpp"
 #include "launcher/fork_server.hpp"
 #include "launcher/task_journal.hpp"
 
@@ -44,6 +45,8 @@ public:
     for (auto& each : order.env)
       environment.push_back(each->name + "=" + each->value);
     environment.push_back("TROUPE_CHECKPOINTS=" + checkpoints);
+    if (auto given = give_to_user({order.output_directory, checkpoints}); !given)
+      return given.error();
     auto process = server_.start(command_of(order), environment);
     if (!process)
       return process;
@@ -95,6 +98,20 @@ public:
   void forget(const task_id_msg& task) override { journal_.forgotten(task); }
 
 private:
+  // The tasks of another user write there.
+  result<void> give_to_user(const std::vector<std::string>& directories) const {
+    if (options_.task_user.empty())
+      return {};
+    auto user = find_task_user(options_.task_user);
+    if (!user)
+      return user.error();
+    for (auto& each : directories)
+      if (::chown(each.c_str(), user->id, user->group) != 0)
+        return {errc::io, "cannot give " + each + " to user '" + options_.task_user
+                            + "': " + std::strerror(errno) + "; run the node as root"};
+    return {};
+  }
+
   std::vector<std::string> command_of(const start_task_msg& order) const {
     auto& task = *order.task;
     std::vector<std::string> words{
@@ -128,6 +145,8 @@ private:
       words.insert(words.end(), {"--framework", EnumNameframework(order.framework)});
     if (order.memory != 0)
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
+    if (!options_.task_user.empty())
+      words.insert(words.end(), {"--user", options_.task_user});
     words.push_back("--");
     words.insert(words.end(), order.command.begin(), order.command.end());
     return words;

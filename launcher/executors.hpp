@@ -15,6 +15,7 @@ struct executors_options {
   std::string agent_endpoint; // where executors register
   std::string journal;        // the file of its task_journal
   std::string address;        // where other nodes reach the tasks
+  std::string task_user;      // as whom the tasks run; empty: as this node
 };
 
 std::unique_ptr<executor_launcher> make_executors(executors_options options);

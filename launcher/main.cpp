@@ -35,6 +35,7 @@ void add_capacity(CLI::App& to, node_capacity& capacity) {
   to.add_option("--memory", capacity.memory, "Memory of a node (default: what the machine has)")
     ->transform(CLI::AsSizeValue(false));
   to.add_option("--accelerators", capacity.accelerators, "Accelerators of a node");
+  to.add_option("--task-user", capacity.task_user, "Run the tasks as this user (needs root)");
   to.add_option("--label", capacity.labels, "What the node is, for jobs that ask for it")
     ->allow_extra_args(false);
 }
@@ -75,6 +76,10 @@ void add_metrics(CLI::App& to, std::string& address) {
   to.add_option("--metrics", address, "Serve metrics for Prometheus at HOST:PORT, or PORT");
 }
 
+void add_grow_after(CLI::App& to, std::string& time) {
+  to.add_option("--grow-after", time, "How long a gang that may grow runs first (default: 30 s)");
+}
+
 void add_cluster_commands(CLI::App& app, parsed& x) {
   auto& start = add_command(app, "up", "Start a cluster on this machine", "up --nodes 3 --cpus 4");
   start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
@@ -83,6 +88,7 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
     "--address", x.up_with.address,
     "This machine's address, to let nodes of other machines join (default: none may)");
   add_metrics(start, x.up_with.metrics);
+  add_grow_after(start, x.up_with.grow_after);
   start.callback([&x] { x.code = up(x.shared, x.up_with); });
   add_command(app, "down", "Take the cluster down", "down").callback([&x] {
     x.code = down(x.shared);
@@ -119,6 +125,7 @@ void add_process_commands(CLI::App& app, parsed& x) {
   master.add_option("--address", x.master_with.address,
                     "Listen at this address, HOST or HOST:PORT (default: 127.0.0.1)");
   add_metrics(master, x.master_with.metrics);
+  add_grow_after(master, x.master_with.grow_after);
   master.callback([&x] { x.code = run_master(x.shared, x.master_with); });
   auto& node = add_command(app, "node", "Run a node, in the foreground",
                            "node --name node-4 --join 10.0.0.5:7700 --cpus 8");

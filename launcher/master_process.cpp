@@ -2,6 +2,7 @@
 // restarts it.
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master.hpp"
+#include "actors/jobs/quantities.hpp"
 #include "launcher/master_metrics.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
@@ -44,6 +45,12 @@ public:
     TROUPE_TRY(net->link.attach(*net->local));
     master_ports ports;
     ports.options.gangs.jobs_directory = directory + "/jobs";
+    if (!options.grow_after.empty()) {
+      auto time = parse_duration(options.grow_after);
+      if (!time)
+        return {errc::invalid, "--grow-after " + time.error().text};
+      ports.options.grow_after = *time;
+    }
     ports.seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
     ports.log = log.get();
     ports.lineage = lineage.get();

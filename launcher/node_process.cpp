@@ -1,5 +1,7 @@
 // The node process: the agent, and the executors it starts.
 #include "actors/cluster/node_agent.hpp"
+#include "actors/jobs/control_group.hpp"
+#include "actors/jobs/task_user.hpp"
 #include "launcher/executors.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/processes.hpp"
@@ -22,17 +24,22 @@ public:
     auto address = address_of(options);
     if (!address)
       return address.error();
+    auto found = machine_capacity();
+    resources capacity{options.capacity.cpus != 0 ? options.capacity.cpus : found.cpus,
+                       options.capacity.memory != 0 ? options.capacity.memory : found.memory,
+                       options.capacity.accelerators};
+    if (!options.capacity.task_user.empty())
+      TROUPE_TRY(find_task_user(options.capacity.task_user));
+    make_room_for_control_groups();
     executors = make_executors(
       {std::filesystem::path{shared.program}.parent_path() / "troupe-executor", options.name,
-       endpoint, shared.directory + "/executors/" + options.name + ".journal", *address});
+       endpoint, shared.directory + "/executors/" + options.name + ".journal", *address,
+       options.capacity.task_user});
     net = std::make_unique<role_system>(options.name);
     TROUPE_TRY(net->link.attach(*net->local));
     agent_ports ports;
-    auto found = machine_capacity();
     ports.options.name = options.name;
-    ports.options.capacity = {options.capacity.cpus != 0 ? options.capacity.cpus : found.cpus,
-                              options.capacity.memory != 0 ? options.capacity.memory : found.memory,
-                              options.capacity.accelerators};
+    ports.options.capacity = capacity;
     ports.options.labels = options.capacity.labels;
     ports.options.incarnation = static_cast<uint64_t>(net->time.wall_ns());
     ports.link = &net->link;

@@ -42,6 +42,8 @@ std::vector<std::string> node_command(const shared_options& shared, const up_opt
   add("--cpus", options.capacity.cpus);
   add("--memory", options.capacity.memory);
   add("--accelerators", options.capacity.accelerators);
+  if (!options.capacity.task_user.empty())
+    command.insert(command.end(), {"--task-user", options.capacity.task_user});
   for (auto& label : options.capacity.labels)
     command.insert(command.end(), {"--label", label});
   if (!options.address.empty())
@@ -87,6 +89,8 @@ int start_all(const shared_options& shared, const up_options& options) {
     command.insert(command.end(), {"--address", options.address});
   if (!options.metrics.empty())
     command.insert(command.end(), {"--metrics", options.metrics});
+  if (!options.grow_after.empty())
+    command.insert(command.end(), {"--grow-after", options.grow_after});
   if (auto master = start_background(shared.directory, "master", command); !master)
     return complain(master.error());
   for (uint32_t i = 1; i <= options.nodes; ++i) {

@@ -85,8 +85,41 @@ result<agent_effects> agent_core::start(const start_task_msg& order, time_point 
   for (auto& [key, x] : tasks_)
     if (!x.ended && x.order.task->job == id.job && x.order.task->attempt < id.attempt)
       end_by(x, options_.orphan_grace, now, out);
-  add(order, task_state::starting);
-  out.emplace_back(launch_executor{order});
+  auto given = order;
+  given.accelerator_ids = choose_accelerators(order.accelerators);
+  add(given, task_state::starting);
+  out.emplace_back(launch_executor{std::move(given)});
+  return out;
+}
+
+// The first that no task has: there are enough.
+std::vector<uint32_t> agent_core::choose_accelerators(uint32_t count) const {
+  std::set<uint32_t> taken;
+  for (auto& [key, x] : tasks_)
+    if (!x.ended)
+      taken.insert(x.order.accelerator_ids.begin(), x.order.accelerator_ids.end());
+  std::vector<uint32_t> out;
+  for (uint32_t id = 0; out.size() < count && id < options_.capacity.accelerators; ++id)
+    if (!taken.contains(id))
+      out.push_back(id);
+  return out;
+}
+
+// Its own; for torchrun's scripts, which count with their local rank, those of the gang here in the
+// order of its members.
+std::vector<uint32_t> agent_core::visible_accelerators(const entry& x,
+                                                       const cluster_spec_msg& spec) const {
+  if (x.order.framework != framework::pytorch)
+    return x.order.accelerator_ids;
+  std::vector<uint32_t> out;
+  auto id = *x.order.task;
+  for (auto& member : spec.members) {
+    id.type = member->type;
+    id.index = member->index;
+    if (auto here = tasks_.find(task_key(id)); here != tasks_.end())
+      out.insert(out.end(), here->second.order.accelerator_ids.begin(),
+                 here->second.order.accelerator_ids.end());
+  }
   return out;
 }
 
@@ -108,8 +141,12 @@ result<agent_effects> agent_core::spec(const cluster_spec_msg& order, time_point
   agent_effects out;
   if (x->ended || x->stopping)
     return out;
-  if (x->report.state < task_state::running || !x->spec_given)
-    out.emplace_back(deliver_spec{order});
+  if (x->report.state < task_state::running || !x->spec_given) {
+    auto given = order;
+    given.accelerators = visible_accelerators(*x, order);
+    given.accelerators_assigned = options_.capacity.accelerators != 0;
+    out.emplace_back(deliver_spec{std::move(given)});
+  }
   x->spec_given = true;
   return out;
 }
@@ -175,6 +212,7 @@ result<agent_effects> agent_core::executor_reported(const task_report_msg& repor
     found->succeeded = report.state == task_state::succeeded && report.exit_code == 0;
     found->report.exit_code = report.exit_code;
     found->report.reason = report.reason;
+    found->report.cause = report.cause;
     return out;
   }
   if (report.state > found->report.state) {

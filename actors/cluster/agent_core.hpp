@@ -4,7 +4,7 @@
 // Guarantees: a task starts at most once per attempt, in whatever order starts and stops arrive;
 // orders of an older epoch, and starts of an older attempt than one seen of the same job, are
 // refused; the declared capacity is never exceeded; losing the master leaves tasks alone for
-// `orphan_timeout`, then stops them.
+// `orphan_timeout`, then stops them; no accelerator is given to two tasks at a time.
 // An ended task is reported until `acknowledge` is called with a report whose receipt the master
 // confirmed. Limits: the last 4096 jobs are remembered.
 // Threads: none of its own; not safe for concurrent use.
@@ -110,6 +110,8 @@ private:
   };
 
   result<void> check_epoch(uint64_t epoch, time_point now);
+  std::vector<uint32_t> choose_accelerators(uint32_t count) const;
+  std::vector<uint32_t> visible_accelerators(const entry& x, const cluster_spec_msg& spec) const;
   entry* find(const task_id_msg& task);
   entry& add(const start_task_msg& order, task_state state);
   void end_by(entry& x, duration grace, time_point now, agent_effects& out);

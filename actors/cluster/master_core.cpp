@@ -268,9 +268,13 @@ void master_core::commit(cluster_changeUnion change, moment at, master_outcome& 
 }
 
 void master_core::settle(moment at, master_outcome& out) {
+  auto reachable = [&](const std::string& name) {
+    auto* node = nodes_.find(name);
+    return node && node->durable.alive && node->present;
+  };
   auto decide = [&] {
     for (auto id : std::set<uint64_t>{dirty_})
-      while (auto change = lookup(id) ? lookup(id)->next(at) : std::nullopt)
+      while (auto change = lookup(id) ? lookup(id)->next(at, reachable) : std::nullopt)
         commit(std::move(*change), at, out);
   };
   decide();
@@ -279,10 +283,6 @@ void master_core::settle(moment at, master_outcome& out) {
     place(at, out);
     decide();
   }
-  auto reachable = [&](const std::string& name) {
-    auto* node = nodes_.find(name);
-    return node && node->durable.alive && node->present;
-  };
   std::vector<task_order> orders;
   for (auto id : dirty_)
     if (auto* job = lookup(id))

@@ -83,6 +83,7 @@ void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
   if (started_ns_ == 0)
     started_ns_ = wall_ns;
   complete_by_.reset();
+  settled_by_.reset();
   retry_at_.reset();
   placed_by_.reset();
   ends_by_.clear();
@@ -113,6 +114,8 @@ void gang::apply(const task_ended_msg& x, int64_t wall_ns) {
   auto* found = lookup(*x.task);
   if (!found || found->ended)
     return;
+  found->ending = static_cast<uint32_t>(
+    std::count_if(tasks_.begin(), tasks_.end(), [](const task& y) { return y.ended; }));
   found->ended = true;
   found->state = x.state;
   found->exit_code = x.exit_code;
@@ -186,7 +189,8 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
     auto state = report.state;
     if (state == task_state::succeeded && report.exit_code != 0)
       state = task_state::failed;
-    return {false, end_of(*found, state, report.exit_code, report.reason, exit_class::user_error)};
+    auto cause = report.cause == exit_class::out_of_memory ? report.cause : exit_class::user_error;
+    return {false, end_of(*found, state, report.exit_code, report.reason, cause)};
   }
   if (report.state > task_state::running)
     return {};

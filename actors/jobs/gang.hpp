@@ -52,6 +52,7 @@ struct gang_options {
   duration backoff_max = std::chrono::seconds{60};
   duration stop_grace = std::chrono::seconds{10};  // between the polite and the hard signal
   duration repeat_after = std::chrono::seconds{2}; // an order that had no effect is sent again
+  duration failures_settle = std::chrono::milliseconds{100}; // the first may not be seen first
   std::string jobs_directory; // outputs of an attempt: <jobs_directory>/<job>/<attempt>
 };
 
@@ -71,7 +72,8 @@ public:
     int32_t exit_code = 0;
     std::string reason;
     exit_class cause = exit_class::user_error;
-    uint32_t stage = 0; // placements of the attempt before this one
+    uint32_t stage = 0;  // placements of the attempt before this one
+    uint32_t ending = 0; // how many tasks had ended before it; a snapshot forgets it
     // volatile
     task_state seen = task_state::pending; // how far it got, by its agent's reports
     std::string host;
@@ -92,12 +94,15 @@ public:
   // Durable changes of this job.
   void apply(const cluster_changeUnion& change, int64_t wall_ns);
 
-  // The change that is due now, if any.
-  std::optional<cluster_changeUnion> next(const moment& at);
+  using node_test = std::function<bool(const std::string&)>;
+
+  // The change that is due now, if any. A failure is explained by a node that is not `reachable`
+  // and may turn out to be lost: it is waited for.
+  std::optional<cluster_changeUnion> next(
+    const moment& at, const node_test& reachable = [](auto&) { return true; });
 
   // What the agents have to be told now; nodes that are not `reachable` are told nothing.
-  void orders(time_point now, uint64_t epoch,
-              const std::function<bool(const std::string&)>& reachable,
+  void orders(time_point now, uint64_t epoch, const node_test& reachable,
               std::vector<task_order>& out);
 
   // A task as its agent reports it.
@@ -194,7 +199,9 @@ private:
   bool type_has_ended(const task_type_msg& type) const;
   std::optional<cluster_changeUnion> next_of_waiting(const moment& at);
   std::optional<cluster_changeUnion> next_of_stopping(time_point now);
-  std::optional<cluster_changeUnion> next_of_placed(time_point now);
+  std::optional<cluster_changeUnion> next_of_placed(time_point now, const node_test& reachable);
+  const task* failed_task() const;
+  bool settled(time_point now, const node_test& reachable);
   std::optional<cluster_changeUnion> outcome();
   std::optional<cluster_changeUnion> late_to_register(time_point now);
   std::optional<cluster_changeUnion> late_to_end(time_point now);
@@ -239,6 +246,7 @@ private:
   std::string blocked_;
   bool was_blocked_ = false;
   std::optional<time_point> complete_by_;
+  std::optional<time_point> settled_by_;
   std::optional<time_point> retry_at_;
   std::optional<time_point> placed_by_;
   std::optional<time_point> over_by_;

@@ -3,7 +3,6 @@
 #include "runtime/base/assert.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace troupe {
 namespace {
@@ -135,7 +134,7 @@ std::vector<size_t> gang::wants_placement(time_point now) const {
 
 // ---- what is due ----
 
-std::optional<cluster_changeUnion> gang::next(const moment& at) {
+std::optional<cluster_changeUnion> gang::next(const moment& at, const node_test& reachable) {
   if (final())
     return {};
   if (auto limit = of_ns(spec().timeout_ns); limit > duration{} && started_ns_ != 0) {
@@ -145,7 +144,7 @@ std::optional<cluster_changeUnion> gang::next(const moment& at) {
       return stop(job_state::failed, "the job ran longer than its time-out of " + seconds_of(limit),
                   exit_class::user_error);
   }
-  auto due = stopping_ ? next_of_stopping(at.now) : next_of_placed(at.now);
+  auto due = stopping_ ? next_of_stopping(at.now) : next_of_placed(at.now, reachable);
   return due || !waits() ? due : next_of_waiting(at);
 }
 
@@ -157,17 +156,6 @@ std::optional<cluster_changeUnion> gang::next_of_stopping(time_point now) {
   if (!retry_at_)
     retry_at_ = now + backoff();
   return {};
-}
-
-// Not for what is no fault of the job: a node that was lost cannot be lost again at once.
-duration gang::backoff() const {
-  auto cause = ends_.empty() ? exit_class::user_error : ends_.back().cause;
-  if (cause == exit_class::preempted || cause == exit_class::lost_node)
-    return {};
-  auto wait = options_->backoff_first;
-  for (uint32_t i = 1; i < restarts() && wait < options_->backoff_max; ++i)
-    wait *= 2;
-  return std::min(wait, options_->backoff_max);
 }
 
 std::optional<cluster_changeUnion> gang::next_of_waiting(const moment& at) {
@@ -189,12 +177,15 @@ std::optional<cluster_changeUnion> gang::next_of_waiting(const moment& at) {
               exit_class::infrastructure);
 }
 
-std::optional<cluster_changeUnion> gang::next_of_placed(time_point now) {
+std::optional<cluster_changeUnion> gang::next_of_placed(time_point now,
+                                                        const node_test& reachable) {
   if (state_ == job_state::queued)
     return {};
-  for (auto& x : tasks_)
-    if (x.ended && x.state != task_state::succeeded && stops_gang(x))
-      return fail(name_of(x) + " " + end_text(x.state, x.exit_code, x.reason), x.cause, &x);
+  if (auto* x = failed_task()) {
+    if (!settled(now, reachable))
+      return {};
+    return fail(name_of(*x) + " " + end_text(x->state, x->exit_code, x->reason), x->cause, x);
+  }
   if (auto due = late_to_end(now))
     return due;
   if (auto due = outcome())
@@ -296,8 +287,7 @@ bool gang::may_run(const task& x) const {
   return x.seen < task_state::running && (complete || (spec().each_when_ready && x.port != 0));
 }
 
-void gang::orders(time_point now, uint64_t epoch,
-                  const std::function<bool(const std::string&)>& reachable,
+void gang::orders(time_point now, uint64_t epoch, const node_test& reachable,
                   std::vector<task_order>& out) {
   if (final() || state_ == job_state::queued)
     return;
@@ -348,38 +338,6 @@ bool gang::all_registered() const {
   return std::all_of(tasks_.begin(), tasks_.end(), [](const task& x) {
     return x.ended || (x.seen >= task_state::registered && x.port != 0);
   });
-}
-
-// ---- restarts ----
-
-// Those that are charged to the job: a gang that is moved away does not pay for it.
-uint32_t gang::restarts() const {
-  return std::accumulate(restarts_.begin(), restarts_.end(), 0u)
-         - restarts_[static_cast<size_t>(exit_class::preempted)];
-}
-
-cluster_changeUnion gang::stop(job_state next, std::string reason, exit_class cause,
-                               const task* failed) const {
-  gang_stopping_msg out;
-  out.job = submitted_.job;
-  out.attempt = attempt_;
-  out.next = next;
-  out.reason = std::move(reason);
-  out.cause = cause;
-  if (failed) {
-    out.type = type_of(*failed).name;
-    out.index = failed->index;
-  }
-  return change_of(std::move(out));
-}
-
-cluster_changeUnion gang::fail(const std::string& reason, exit_class cause,
-                               const task* failed) const {
-  auto again = restarts() + 1 < spec().attempts_max;
-  for (auto& budget : spec().retries)
-    if (budget->cause == cause)
-      again = again && restarts_[static_cast<size_t>(cause)] < budget->restarts;
-  return stop(again ? job_state::restarting : job_state::failed, reason, cause, failed);
 }
 
 } // namespace troupe

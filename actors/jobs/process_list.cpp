@@ -1,6 +1,11 @@
 #include "actors/jobs/process_list.hpp"
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -26,6 +31,7 @@ std::string line_of(const fs::path& path) {
 // The fields of a `stat` file behind the name, which may hold anything: state, parent, group ...
 struct stat_fields {
   char state = '?';
+  pid_t parent = 0;
   pid_t group = 0;
 };
 
@@ -36,8 +42,7 @@ stat_fields stat_of(const fs::path& folder) {
   if (behind == std::string::npos)
     return out;
   std::istringstream in{text.substr(behind + 1)};
-  pid_t parent = 0;
-  in >> out.state >> parent >> out.group;
+  in >> out.state >> out.parent >> out.group;
   return out;
 }
 
@@ -73,6 +78,27 @@ std::vector<seen_process> processes_of_group(pid_t group) {
     out.push_back({id, line_of(folder / "comm"), mask_of(content_of(folder / "status"), "SigCgt")});
   }
   return out;
+}
+
+void end_descendants(pid_t spared) {
+  int adopts = 0;
+  if (::prctl(PR_GET_CHILD_SUBREAPER, &adopts) != 0 || adopts == 0)
+    return;
+  constexpr int rounds_max = 1000; // a chain of processes that flee, each a child of the last
+  for (int round = 0; round < rounds_max; ++round) {
+    siginfo_t any{};
+    if (::waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT) != 0)
+      return; // no child at all
+    auto found = false;
+    for (auto id : numbers_in("/proc"))
+      if (id != spared && stat_of(fs::path{"/proc"} / std::to_string(id)).parent == ::getpid()) {
+        found = true;
+        ::kill(id, SIGKILL);
+        ::waitpid(id, nullptr, 0);
+      }
+    if (!found)
+      return;
+  }
 }
 
 std::string text_of_threads(const seen_process& x) {

@@ -1,4 +1,4 @@
-// The processes of a group, as /proc shows them at one moment.
+// The processes of a task, as /proc shows them at one moment.
 #pragma once
 
 #include <sys/types.h>
@@ -19,6 +19,10 @@ struct seen_process {
 
 // Those of process group `group` that still run.
 std::vector<seen_process> processes_of_group(pid_t group);
+
+// Kills the children of this process, and theirs, until there are none but `spared`. Does nothing
+// in a process that is no subreaper: its children may be anybody's.
+void end_descendants(pid_t spared);
 
 // For people: each thread of it, its state, and where it is in the kernel as far as we may know.
 std::string text_of_threads(const seen_process& x);

@@ -42,6 +42,12 @@ void complete_environment(const task_executor_options& options, const cluster_sp
   out.emplace("TROUPE_CHECKPOINTS", checkpoints_beside(options.output_directory));
   out.emplace("OMP_WAIT_POLICY", "passive");
   out.emplace("OMP_NUM_THREADS", std::to_string(std::max(options.cpus_declared, 1u)));
+  std::string accelerators;
+  for (auto each : spec.accelerators)
+    accelerators.append(accelerators.empty() ? "" : ",").append(std::to_string(each));
+  out["TROUPE_ACCELERATORS"] = accelerators;
+  if (spec.accelerators_assigned)
+    out.emplace("CUDA_VISIBLE_DEVICES", accelerators);
   add_framework_environment(options.framework, spec, options.set_by_job, out);
 }
 
@@ -104,7 +110,7 @@ task_exit exit_of(const result<task_exit>& ran) {
   if (ran)
     return *ran;
   auto stopped = ran.error().code == errc::aborted;
-  return {stopped ? exit_of_stopped : exit_not_started, stopped, ran.error().text};
+  return {stopped ? exit_of_stopped : exit_not_started, stopped, ran.error().text, false};
 }
 
 bridge_options options_of(const task_executor_options& from, const clock& time) {
@@ -198,6 +204,7 @@ result<int> task_executor::run() {
   s.link.keep_connected(*s.carrier, s.options.agent_endpoint);
   if (auto spec = s.runner.wait_for_start()) {
     auto task = s.options.task;
+    task.cpus_declared = s.options.cpus_declared;
     complete_environment(s.options, *spec, task.environment);
     hand_over(*port, s.options.framework, task);
     auto ui = add_ui_port(s.options, *spec, task.environment);

@@ -1,5 +1,8 @@
 #include "actors/jobs/task_launch.hpp"
 
+#include "actors/jobs/process_list.hpp"
+#include "actors/jobs/task_user.hpp"
+
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
@@ -30,6 +33,8 @@ struct launch {
   owned_fd self;          // the pidfd of this process
   int metrics_number = 0; // of metrics_write in the child
   cpu_set_t cores;
+  const control_group* limits = nullptr;
+  std::optional<task_user> user;
 };
 
 enum class step : int { enter_directory, set_up, execute };
@@ -128,7 +133,10 @@ result<std::string> find_program(const task_command& what) {
   for (int fd : what.inherited)
     if (::fcntl(fd, F_SETFD, 0) != 0)
       give_up(prepared, step::set_up);
-  if (what.memory > 0) {
+  if (prepared.limits) {
+    if (!prepared.limits->join())
+      give_up(prepared, step::set_up);
+  } else if (what.memory > 0) {
     rlimit limit{what.memory, what.memory};
     if (::setrlimit(RLIMIT_DATA, &limit) != 0)
       give_up(prepared, step::set_up);
@@ -138,6 +146,8 @@ result<std::string> find_program(const task_command& what) {
                                                                     // not exist
   if (::chdir(what.directory.c_str()) != 0)
     give_up(prepared, step::enter_directory);
+  if (prepared.user && !prepared.user->become())
+    give_up(prepared, step::set_up);
   ::execve(prepared.program.c_str(), prepared.arguments.data(), prepared.environment.data());
   give_up(prepared, step::execute);
 }
@@ -166,6 +176,14 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   if (!program)
     return program.error();
   out.program = *program;
+  if (running.limits)
+    out.limits = &*running.limits;
+  if (!what.user.empty()) {
+    auto user = find_task_user(what.user);
+    if (!user)
+      return user.error();
+    out.user = std::move(*user);
+  }
   auto output = make_pipe(), metrics = make_pipe(), failure = make_pipe();
   for (auto* each : {&output, &metrics, &failure})
     if (!*each)
@@ -262,6 +280,7 @@ int end_group(const task_guard& guard, process_group& running) {
   int status = 0;
   while (::waitpid(running.command, &status, 0) < 0 && errno == EINTR) {
   }
+  end_descendants(guard.process());
   return status;
 }
 

@@ -4,6 +4,7 @@
 // kills it when this process dies.
 #pragma once
 
+#include "actors/jobs/control_group.hpp"
 #include "actors/jobs/task_guard.hpp"
 #include "runtime/base/owned_fd.hpp"
 #include "runtime/base/result.hpp"
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +25,10 @@ struct task_command {
   std::string directory;                          // where it runs
   std::string log_file;
   uint64_t log_bytes_max = 64 << 20;
-  uint64_t memory = 0;        // bytes of private data of each process (RLIMIT_DATA); 0: no limit
+  uint64_t memory = 0; // bytes, by a control group; without one, of each process' private data
+                       // (RLIMIT_DATA); 0: no limit
+  uint32_t cpus_declared = 1; // their share, where there is a control group
+  std::string user;           // as whom it runs; empty: as this process
   std::vector<uint32_t> cpus; // the cores it may use; empty: all
   std::vector<int> inherited; // file descriptors that stay open, under their own numbers
 };
@@ -35,6 +40,7 @@ struct process_group {
   owned_fd output;   // its standard output and error, read end, non-blocking
   owned_fd metrics;  // read end, non-blocking
   owned_fd log;
+  std::optional<control_group> limits;
   uint64_t logged = 0; // bytes in the log
 };
 
@@ -45,6 +51,7 @@ result<void> launch_group(const task_command& what, const task_guard& guard,
                           process_group& running);
 
 // Kills what is left of the group and returns the command's wait status; waits for the command.
+// Where this process is a subreaper, processes that left the group are killed too.
 int end_group(const task_guard& guard, process_group& running);
 
 } // namespace troupe

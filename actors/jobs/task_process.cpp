@@ -98,12 +98,20 @@ result<task_exit> task_process::run(const task_command& what,
     if (kill_at_)
       return {errc::aborted, "the task was stopped before it started"};
   }
+  if (what.memory > 0)
+    if (auto made = control_group::make(::getpid(), {what.memory, what.cpus_declared}))
+      running.limits = std::move(*made);
   TROUPE_TRY(launch_group(what, guard_, running));
   started(running.command);
   watch(running, what);
   auto out = read_status(end_group(guard_, running), what.log_file);
   pump(running, what.log_bytes_max);
   read_metrics(running);
+  if (running.limits && running.limits->ran_out_of_memory() && out.code != 0) {
+    out.out_of_memory = true;
+    out.reason = "the command used more than its " + std::to_string(what.memory >> 20)
+                 + " MiB of memory and was killed; ask for more, or use less";
+  }
   std::lock_guard hold{mutex_};
   out.stopped = kill_at_.has_value();
   return out;

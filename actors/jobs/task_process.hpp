@@ -4,8 +4,8 @@
 //
 // Guarantees
 // - When run() returns, every process of the group has been sent SIGKILL. The same happens when
-//   this process dies, however it dies (task_guard.hpp). A process that leaves the group is not
-//   followed.
+//   this process dies, however it dies (task_guard.hpp). A process that leaves the group is killed
+//   too where this process is a subreaper, or the command has a control group.
 // - stop() sends SIGTERM to the group, and SIGKILL when the grace is over. The group ends with its
 //   command: a shell that does not wait for its children takes their grace from them.
 // - Standard output and error are appended to the log file up to `log_bytes_max`; then one line
@@ -37,9 +37,10 @@ struct metric_value {
 };
 
 struct task_exit {
-  int code = 0;         // of the command, or 128 + the signal that ended it
-  bool stopped = false; // stop() was called before it ended
-  std::string reason;   // empty when the code is 0
+  int code = 0;               // of the command, or 128 + the signal that ended it
+  bool stopped = false;       // stop() was called before it ended
+  std::string reason;         // empty when the code is 0
+  bool out_of_memory = false; // the kernel killed a process of it for its limit
 };
 
 class task_process {

@@ -66,6 +66,7 @@ struct shell_state {
     if (ended) {
       in.exit_code = ended->code;
       in.reason = ended->reason;
+      in.cause = ended->out_of_memory ? exit_class::out_of_memory : exit_class::user_error;
     }
     for (auto& [what, latest] : around->metrics()) {
       auto metric = std::make_unique<metric_msg>();
@@ -97,7 +98,7 @@ void stop_task(shell* self, duration grace, const std::string& why) {
   log::info("stopping the task", {{"reason", why}});
   if (st.start_ordered)
     return st.around->stop(grace);
-  on_ended(self, {exit_of_stopped, true, "the task was stopped before it started: " + why});
+  on_ended(self, {exit_of_stopped, true, "the task was stopped before it started: " + why, false});
 }
 
 // An agent that refuses knows a later attempt, which must not meet this one.
@@ -201,7 +202,7 @@ void on_ended(shell* self, task_exit how) {
     return;
   if (st.late) {
     auto limit = std::chrono::duration<double>(st.around->options.timeout).count();
-    how = {exit_of_late, false, "ran longer than its time-out of " + shortest(limit) + " s"};
+    how = {exit_of_late, false, "ran longer than its time-out of " + shortest(limit) + " s", false};
   }
   st.state = how.stopped     ? task_state::killed
              : how.code == 0 ? task_state::succeeded

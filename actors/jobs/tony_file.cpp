@@ -136,6 +136,11 @@ private:
     if (auto memory = values_.size(key_of(type.name, "memory")))
       type.memory = *memory;
     type.after = values_.list(key_of(type.name, "depends-on"), {});
+    auto* label = values_.text(key_of(type.name, "node-label"));
+    if (!label)
+      label = values_.text(application + "node-label");
+    if (label && !label->empty())
+      type.labels = {*label};
     if (auto limit = values_.milliseconds(key_of(type.name, "timeout")); limit && *limit > 0)
       type.timeout_ns = *limit;
     auto most = values_.number(key_of(type.name, "max-instances"), -1, instances_max);
@@ -168,6 +173,8 @@ private:
            application + "distributed-mode is \"" + mode->substr(0, 64) + "\": write GANG or FCFS");
     spec.attempts_max
       = static_cast<uint32_t>(values_.number("tony.am.retry-count", 0, 1'000'000).value_or(0)) + 1;
+    if (auto* queue = values_.text("tony.yarn.queue"))
+      spec.queue = *queue;
     spec.timeout_ns = values_.milliseconds(application + "timeout").value_or(0);
     spec.placement_timeout_ns
       = values_.milliseconds("tony.container.allocation.timeout").value_or(0);

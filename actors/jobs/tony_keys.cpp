@@ -21,7 +21,7 @@ constexpr std::string_view watched
   = "the cluster watches its nodes and tasks by heartbeats of its own";
 constexpr std::string_view no_image = "it counts only with tony.docker.enabled";
 constexpr std::string_view no_placing
-  = "Troupe cannot place tasks by attributes of nodes yet: remove the key";
+  = "Troupe places tasks by node labels, not by constraints between tasks: remove the key";
 constexpr std::string_view no_shipping
   = "Troupe ships no files yet: remove the key, and put the files into the folder of this file, on "
     "every node";
@@ -39,7 +39,7 @@ constexpr tony_row table[]{
   {"tony.<t>.max-instances", honoured, {}, {}},
   {"tony.<t>.depends-on", honoured, {}, {}},
   {"tony.<t>.resources", refused, no_shipping, {}},
-  {"tony.<t>.node-label", refused, no_placing, {}},
+  {"tony.<t>.node-label", honoured, {}, {}},
   {"tony.<t>.placement-spec", refused, no_placing, {}},
   {"tony.<t>.allocation-tags", nothing, "only a placement-spec looks at it", {}},
   {"tony.worker.timeout", honoured, {}, {}},
@@ -60,7 +60,7 @@ constexpr tony_row table[]{
   {"tony.application.framework", honoured, {}, {}},
   {"tony.application.distributed-mode", honoured, {}, {}},
   {"tony.application.timeout", honoured, {}, {}},
-  {"tony.application.node-label", refused, no_placing, {}},
+  {"tony.application.node-label", honoured, {}, {}},
   {"tony.application.placement-spec", refused, no_placing, {}},
   {"tony.application.enable-preprocess", refused,
    "Troupe has no master of one job that could run a script first: make it a task type of "
@@ -140,7 +140,7 @@ constexpr tony_row table[]{
   {"tony.keytab.user", nothing, no_portal, {}},
   {"tony.keytab.location", nothing, no_portal, {}},
   // the rest
-  {"tony.yarn.queue", nothing, "the cluster has one queue", {}},
+  {"tony.yarn.queue", honoured, {}, {}},
   {"tony.other.namenodes", nothing, no_hadoop, {}},
   {"tony.gpu-exec-path", nothing, "Troupe asks no nvidia-smi", {}},
   {"tony.python-exec-path", nothing, "each command names the Python that runs it", {}},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 
@@ -13,15 +14,14 @@ namespace {
 
 constexpr size_t checkpoints_kept = 3;
 constexpr const char* plan_key = "plan";
+constexpr const char* epoch_key = "steps per epoch";
 
-// All that a continued training must have in common with the one before.
+// All that a continued training must have in common with the one before; not its ranks.
 std::string fingerprint(const trainer& of) {
   const auto& plan = of.plan();
   std::string text = "seed " + std::to_string(plan.seed);
   text += ", epochs " + std::to_string(plan.epochs);
   text += ", batch " + std::to_string(plan.batch);
-  text += ", ranks " + std::to_string(of.world_size());
-  text += ", steps per epoch " + std::to_string(of.steps_per_epoch());
   text += ", learning rate " + std::to_string(plan.learning_rate);
   text += ", momentum " + std::to_string(plan.momentum);
   text += ", weight decay " + std::to_string(plan.weight_decay);
@@ -38,6 +38,21 @@ const storage::tensor* find(const storage::checkpoint& in, std::string_view name
   return found == in.tensors.end() ? nullptr : &*found;
 }
 
+// The step that is as far into its epoch as the saved one was into its own: with another number of
+// ranks an epoch has another number of steps.
+result<uint64_t> step_in(const trainer& into, const storage::checkpoint& saved) {
+  auto known = saved.meta.find(epoch_key);
+  uint64_t per_epoch = 0;
+  if (known != saved.meta.end())
+    std::from_chars(known->second.data(), known->second.data() + known->second.size(), per_epoch);
+  if (per_epoch == 0)
+    return {errc::invalid, "The checkpoint does not say how long its epochs are: use another "
+                           "checkpoint directory."};
+  auto epoch = saved.step / per_epoch;
+  auto within = saved.step % per_epoch * into.steps_per_epoch() / per_epoch;
+  return epoch * into.steps_per_epoch() + within;
+}
+
 } // namespace
 
 result<std::string> save_checkpoint(const std::string& directory, uint64_t attempt,
@@ -45,8 +60,9 @@ result<std::string> save_checkpoint(const std::string& directory, uint64_t attem
   auto state = of.state();
   std::array tensors{array_of("parameters", state.parameters),
                      array_of("velocity", state.velocity)};
-  auto written = storage::write_checkpoint(directory, attempt, state.step, tensors,
-                                           {{plan_key, fingerprint(of)}});
+  auto written = storage::write_checkpoint(
+    directory, attempt, state.step, tensors,
+    {{plan_key, fingerprint(of)}, {epoch_key, std::to_string(of.steps_per_epoch())}});
   if (!written)
     return written.error();
   TROUPE_TRY(storage::prune_checkpoints(directory, checkpoints_kept));
@@ -74,8 +90,11 @@ result<std::optional<uint64_t>> resume_newest(const std::string& directory, trai
   if (!parameters || !velocity)
     return {errc::invalid,
             "The checkpoint " + path + " holds no training state: use another directory."};
-  TROUPE_TRY(into.restore({read->step, parameters->values, velocity->values}));
-  return std::optional<uint64_t>{read->step};
+  auto step = step_in(into, *read);
+  if (!step)
+    return step.error();
+  TROUPE_TRY(into.restore({*step, parameters->values, velocity->values}));
+  return std::optional<uint64_t>{*step};
 }
 
 result<void> save_model(const std::string& path, uint64_t attempt, const trainer& of,

@@ -1,7 +1,8 @@
 // The state of a training on disk, below a directory that all attempts of a job share.
 //
-// A checkpoint names its plan: one of another plan, world size or network is refused instead of
-// continued. Threads: plain functions that block.
+// A checkpoint names its plan: one of another plan or network is refused instead of continued. One
+// of another world size is continued as far into its epoch as it was; samples of that epoch may
+// then be seen twice, or not. Threads: plain functions that block.
 #pragma once
 
 #include "actors/training/trainer.hpp"
@@ -14,7 +15,8 @@ namespace troupe::training {
 result<std::string> save_checkpoint(const std::string& directory, uint64_t attempt,
                                     const trainer& of);
 
-// Continues from the newest whole checkpoint; the step it had, or nothing when there is none.
+// Continues from the newest whole checkpoint; the step where it goes on, or nothing when there is
+// none.
 // Errors: io; invalid, when it belongs to another plan.
 result<std::optional<uint64_t>> resume_newest(const std::string& directory, trainer& into);
 

@@ -71,12 +71,29 @@ private:
   time_point last_;
 };
 
+// Set by a signal: SIGTERM asks for a checkpoint and an end, SIGUSR1 for a checkpoint.
+volatile std::sig_atomic_t end_asked = 0;
+volatile std::sig_atomic_t checkpoint_asked = 0;
+
+bool keeps_checkpoints(const trainer& network, const task_environment& task) {
+  return network.rank() == 0 && !task.checkpoints.empty();
+}
+
+// Between two steps the state is whole, also when the next step failed.
+result<void> leave(const trainer& network, const task_environment& task, const error& why) {
+  if (keeps_checkpoints(network, task))
+    TROUPE_TRY(save_checkpoint(task.checkpoints, task.attempt, network));
+  return why;
+}
+
 result<void> train(trainer& network, const task_environment& task, const worker_options& given,
                    const idx_dataset& test, progress& shown) {
   while (!network.done()) {
     auto loss = network.advance();
     if (!loss)
-      return loss.error();
+      return leave(network, task, loss.error());
+    if (end_asked)
+      return leave(network, task, {errc::aborted, "it was asked to end"});
     shown.step(*loss);
     if (network.step() % network.steps_per_epoch() == 0 && !network.done()) {
       auto accuracy = network.accuracy(test);
@@ -84,8 +101,9 @@ result<void> train(trainer& network, const task_environment& task, const worker_
         return accuracy.error();
       shown.accuracy(*accuracy);
     }
-    auto due = network.step() % given.steps_per_checkpoint == 0 || network.done();
-    if (due && network.rank() == 0 && !task.checkpoints.empty())
+    auto due = network.step() % given.steps_per_checkpoint == 0 || network.done()
+               || std::exchange(checkpoint_asked, 0) != 0;
+    if (due && keeps_checkpoints(network, task))
       TROUPE_TRY(save_checkpoint(task.checkpoints, task.attempt, network));
   }
   return {};
@@ -110,7 +128,7 @@ result<void> run(const worker_options& given, const clock& time) {
   auto network = trainer::make(**backend, *samples, given.plan, gang->get());
   if (!network)
     return network.error();
-  if (network->rank() == 0 && !task->checkpoints.empty()) {
+  if (keeps_checkpoints(*network, *task)) {
     auto step = resume_newest(task->checkpoints, *network);
     if (!step)
       return step.error();
@@ -145,15 +163,21 @@ int work(std::span<char* const> arguments) {
   auto done = given ? run(**given, time) : result<void>(given.error());
   if (!done) {
     std::fprintf(stderr, "%s\n", done.error().text.c_str());
-    return 1;
+    return end_asked ? 128 + SIGTERM : 1;
   }
   return 0;
+}
+
+void listen_to_signals() {
+  // A reader of metrics that ends must not end the training.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, [](int) { end_asked = 1; });
+  std::signal(SIGUSR1, [](int) { checkpoint_asked = 1; });
 }
 
 } // namespace troupe::examples
 
 int main(int argc, char** argv) {
-  // A reader of metrics that ends must not end the training.
-  std::signal(SIGPIPE, SIG_IGN);
+  troupe::examples::listen_to_signals();
   return troupe::examples::work({argv + (argc > 0 ? 1 : 0), argv + argc});
 }

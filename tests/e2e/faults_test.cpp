@@ -33,6 +33,8 @@ std::string text_of(const std::string& path) {
 
 class faults : public cluster {
 protected:
+  std::string training(const std::string& keys, const std::string& options) const;
+
   // A gang of two that waits in its first attempt, running; its job.
   std::string waiting_gang() {
     auto job = submit(job_of(waits_once, 2));
@@ -254,17 +256,26 @@ TEST_F(faults, a_key_that_is_not_listed_lets_nobody_in) {
   EXPECT_EQ(node_state("stranger"), "");
 }
 
-TEST_F(faults, training_goes_on_from_its_checkpoint) {
+// Two workers that train; `keys` of the type, and options of the worker. Empty where there is no
+// data.
+std::string faults::training(const std::string& keys, const std::string& options) const {
   auto worker = fs::path{std::getenv("TROUPE_BINARY")}.parent_path() / "fashion_mnist_worker";
   if (!fs::exists("/usr/share/datasets/fashion-mnist") || !fs::exists(worker)) {
     std::printf("SKIPPED: training under faults: no dataset-fashion-mnist\n");
-    GTEST_SKIP();
+    return {};
   }
+  return write("train.yaml", "name: train\nattempts: 3\ntasks:\n  worker:\n    instances: 2\n"
+                             "    cpus: 1\n"
+                               + keys + "    command: [" + worker.string() + ", " + options
+                               + "]\n");
+}
+
+TEST_F(faults, training_goes_on_from_its_checkpoint) {
+  auto file = training("", "--epochs, \"1\", --checkpoint-every, \"50\"");
+  if (file.empty())
+    GTEST_SKIP();
   start_nodes(2, 1);
-  auto job = submit(
-    write("train.yaml", "name: train\nattempts: 3\ntasks:\n  worker:\n    instances: 2\n"
-                        "    cpus: 1\n    command: ["
-                          + worker.string() + ", --epochs, \"1\", --checkpoint-every, \"50\"]\n"));
+  auto job = submit(file);
   auto checkpoints = directory + "/jobs/" + job + "/checkpoints";
   ASSERT_TRUE(eventually([&] { return has_checkpoint(checkpoints); }));
   auto executors = executors_of("node-2");
@@ -275,6 +286,59 @@ TEST_F(faults, training_goes_on_from_its_checkpoint) {
   EXPECT_EQ(value_of(job_json(job), "attempt"), "2");
   auto log = troupe({"logs", job, "--task", "worker:0"}).out;
   EXPECT_NE(log.find("goes on from the checkpoint"), std::string::npos) << log;
+}
+
+// No checkpoint is due: what goes on is what was saved when the gang was stopped.
+TEST_F(faults, a_gang_shrinks_with_a_lost_machine_and_grows_with_a_new_one) {
+  auto file = training("    instances_min: 1\n", "--epochs, \"4\", --checkpoint-every, \"100000\"");
+  if (file.empty())
+    GTEST_SKIP();
+  ASSERT_EQ(troupe({"up", "--nodes", "2", "--cpus", "1", "--grow-after", "1 s"}).code, 0);
+  auto job = submit(file);
+  auto workers = [&] {
+    auto shown = job_json(job);
+    auto last = shown.rfind("\"worker:");
+    return last == std::string::npos ? "" : shown.substr(last + 1, 8);
+  };
+  auto goes_on_in = [&](const std::string& attempt) {
+    return eventually([&] {
+      auto log = troupe({"logs", job, "--task", "worker:0", "--attempt", attempt}).out;
+      return log.find("goes on from the checkpoint") != std::string::npos;
+    });
+  };
+  ASSERT_TRUE(becomes(job, "running"));
+  ASSERT_TRUE(eventually([&] { return value_of(job_json(job), "epoch") == "{"; }));
+  ASSERT_EQ(workers(), "worker:1");
+  auto lost = value_of(job_json(job), "node") == "node-1" ? "node-2" : "node-1";
+  signal_node(lost, SIGKILL); // that of worker:1; worker:0 has the parameters
+  ASSERT_TRUE(goes_on_in("2")) << job_json(job);
+  EXPECT_EQ(workers(), "worker:0");
+  start_process("again", {"--dir", directory, "node", "--name", lost, "--cpus", "1"});
+  ASSERT_TRUE(goes_on_in("3")) << job_json(job);
+  EXPECT_EQ(workers(), "worker:1");
+  auto why = troupe({"job", job, "--why"}).out;
+  EXPECT_NE(why.find("(lost_node)"), std::string::npos) << why;
+  EXPECT_NE(why.find("there is room for 2 tasks instead of 1"), std::string::npos) << why;
+  EXPECT_EQ(troupe({"kill", job}).code, 0);
+  EXPECT_TRUE(becomes(job, "killed"));
+}
+
+TEST_F(faults, a_hog_is_killed_for_its_memory_and_its_neighbour_is_not) {
+  start_nodes(1, 4);
+  auto neighbour = submit(job_of(waits_at_gate));
+  ASSERT_TRUE(becomes(neighbour, "running"));
+  auto hog
+    = write("hog.yaml", "name: hog\nattempts: 3\nretries: {out_of_memory: 0}\ntasks:\n  worker:\n"
+                        "    memory: 32 MiB\n    command: head -c 400000000 /dev/zero | tail\n");
+  auto ran = troupe({"submit", hog, "--wait", "--json"});
+  EXPECT_EQ(ran.code, 1) << ran.err;
+  auto why = value_of(ran.out, "cause");
+  if (why == "user_error") // its memory was a limit of each process' data, and tail said so
+    EXPECT_FALSE(fs::exists("/sys/fs/cgroup/memory/cgroup.procs"));
+  else
+    EXPECT_EQ(why, "out_of_memory") << ran.out;
+  ASSERT_TRUE(open_gate());
+  EXPECT_TRUE(becomes(neighbour, "succeeded"));
 }
 
 } // namespace troupe::e2e

@@ -190,7 +190,8 @@ TEST_F(FuzzFiles, DamagedJournalsOfTasksAreLeftOut) {
     }
     write("journal", random.chance(0.1) ? state : damaged(state, random));
     // Its endpoint stands in the command line of this process.
-    auto executors = launcher::make_executors({"/bin/true", "node-1", "fuzz_test", journal, ""});
+    auto executors
+      = launcher::make_executors({"/bin/true", "node-1", "fuzz_test", journal, "", ""});
     for (auto& [found, process] : executors->left_running()) {
       EXPECT_EQ(process, ::getpid());
       EXPECT_TRUE(found.task);

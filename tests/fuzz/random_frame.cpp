@@ -73,6 +73,12 @@ private:
       auto bytes = hostile_text(random_, options_.longest);
       return builder_.CreateVector(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()).o;
     }
+    if (code.base_type == ET_UINT) {
+      std::vector<uint32_t> numbers(random_.below(4));
+      for (auto& each : numbers)
+        each = static_cast<uint32_t>(hostile_number(random_));
+      return builder_.CreateVector(numbers).o;
+    }
     auto element
       = [&] { return Offset<void>(code.base_type == ET_STRING ? text() : table(*below)); };
     if (options_.shared)

@@ -400,6 +400,7 @@ TEST_F(JobOrder, AnElasticGangShrinksWhenItLosesANode) {
   ASSERT_EQ(tasks(id), 2u);
   run(id);
   step(node_gone{"b"});
+  pass(options.gangs.failures_settle);
   obey_stop(id);
   EXPECT_EQ(tasks(id), 1u);
   EXPECT_EQ(where(id), "a");

@@ -15,6 +15,7 @@ protected:
     spec.name = "job";
     spec.attempts_max = 1;
     options.jobs_directory = "/jobs";
+    options.failures_settle = duration{};
   }
 
   task_type_msg& type(const std::string& name, uint32_t instances = 1) {
@@ -464,6 +465,37 @@ TEST_F(GangWithAnEndRule, IsContentWithATaskThatFollows) {
   make(false);
   end("evaluator", 0, 0);
   EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Gang, TheFailureThatExplainsTheOthersIsTheReason) {
+  options.failures_settle = 100ms;
+  type("worker", 4);
+  begin();
+  end("worker", 0, 1); // it noticed first that the others had gone
+  end("worker", 1, 137);
+  EXPECT_FALSE(job->stopping());
+  pass(50ms);
+  end("worker", 2, 137);
+  pass(50ms);
+  ASSERT_TRUE(job->stopping());
+  EXPECT_EQ(last_stop.index, 1u);
+}
+
+TEST_F(Gang, ANodeThatIsAwayIsWaitedForBeforeATaskIsBlamed) {
+  type("worker", 3);
+  begin();
+  auto away = [](const std::string& node) { return node != "node-1"; };
+  task_report_msg in;
+  in.task = std::make_unique<task_id_msg>(job->id_of(job->tasks()[0]));
+  in.state = task_state::failed;
+  in.exit_code = 1;
+  apply(*job->see("node-0", in).change);
+  EXPECT_FALSE(job->next(at, away));
+  for (auto& lost : job->node_lost("node-1"))
+    apply(lost);
+  auto due = job->next(at, away);
+  ASSERT_TRUE(due);
+  EXPECT_EQ(due->Asgang_stopping()->cause, exit_class::lost_node);
 }
 
 } // namespace

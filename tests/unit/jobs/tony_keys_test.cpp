@@ -65,8 +65,12 @@ std::vector<row> rows_of_types() {
             [](auto& x) { return type_of(x, "worker").after == std::vector<std::string>{"prep"}; },
             {{"tony.prep.instances", "1"}}),
     refuses("tony.worker.resources", "hdfs:///x", "ships no files", "tony.<t>.resources"),
-    refuses("tony.worker.node-label", "gpu", "attributes of nodes", "tony.<t>.node-label"),
-    refuses("tony.worker.placement-spec", "x", "attributes of nodes", "tony.<t>.placement-spec"),
+    honours("tony.<t>.node-label", "tony.worker.node-label", "gpu",
+            [](auto& x) {
+              return type_of(x, "worker").labels == std::vector<std::string>{"gpu"}
+                     && type_of(x, "ps").labels.empty();
+            }),
+    refuses("tony.worker.placement-spec", "x", "by node labels", "tony.<t>.placement-spec"),
     notes("tony.worker.allocation-tags", "x", "placement-spec", "tony.<t>.allocation-tags"),
     honours("tony.worker.timeout", "tony.worker.timeout", "7000",
             [](auto& x) {
@@ -88,7 +92,7 @@ std::vector<row> rows_of_types() {
             },
             {{"tony.containers.envs", "A=1"}}),
     refuses("tony.containers.resources", "data.zip", "ships no files"),
-    refuses("tony.containers.placement-spec", "x", "attributes of nodes"),
+    refuses("tony.containers.placement-spec", "x", "by node labels"),
     notes("tony.containers.allocation-tags", "x", "placement-spec"),
     refuses("tony.task.max-total-instances", "2", "more instances in all than the 2"),
     refuses("tony.task.max-total-gpus", "3", "more gpus in all than the 3",
@@ -157,8 +161,13 @@ std::vector<row> rows_of_application() {
             [](auto& x) { return x.each_when_ready; }),
     honours(app + "timeout", app + "timeout", "1500",
             [](auto& x) { return x.timeout_ns == 3 * second / 2; }),
-    refuses(app + "node-label", "gpu", "attributes of nodes"),
-    refuses(app + "placement-spec", "x", "attributes of nodes"),
+    honours(app + "node-label", app + "node-label", "gpu",
+            [](auto& x) {
+              return type_of(x, "worker").labels == std::vector<std::string>{"cpu"}
+                     && type_of(x, "ps").labels == std::vector<std::string>{"gpu"};
+            },
+            {{"tony.worker.node-label", "cpu"}}),
+    refuses(app + "placement-spec", "x", "by node labels"),
     refuses(app + "enable-preprocess", "true", "prepare-stage"),
     notes(app + "security.enabled", "false", "always safe"),
     notes(app + "num-client-rm-connect-retries", "3", "deadline"),
@@ -221,7 +230,8 @@ std::vector<row> rows_of_the_rest() {
     notes("tony.secret.key", "changeme", "no portal"),
     notes("tony.keytab.user", "u", "no portal"),
     notes("tony.keytab.location", "/x", "no portal"),
-    notes("tony.yarn.queue", "default", "one queue"),
+    honours("tony.yarn.queue", "tony.yarn.queue", "default",
+            [](auto& x) { return x.queue == "default"; }),
     notes("tony.other.namenodes", "hdfs://x", "no Hadoop"),
     notes("tony.gpu-exec-path", "/usr/bin/nvidia-smi", "nvidia-smi"),
     notes("tony.python-exec-path", "/usr/bin/python", "names the Python"),

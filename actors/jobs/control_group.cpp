@@ -1,0 +1,242 @@
+#include "actors/jobs/control_group.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+namespace troupe {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto prefix = "troupe-task-";
+constexpr auto aside = "troupe-node";
+constexpr int rounds_max = 500; // of 2 ms, to be rid of the processes of a group
+
+// Where this process stands: the directory of its group, by controller; "" is version 2.
+using places = std::map<std::string, std::string>;
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> out;
+  std::istringstream in{text};
+  for (std::string part; std::getline(in, part, at);)
+    out.push_back(part);
+  return out;
+}
+
+// `9:memory:/system.slice` of /proc/self/cgroup: the path below the hierarchy's mount.
+std::map<std::string, std::string> read_paths(const std::string& proc) {
+  std::map<std::string, std::string> out;
+  std::ifstream in{proc + "/self/cgroup"};
+  for (std::string line; std::getline(in, line);) {
+    auto first = line.find(':');
+    auto second = line.find(':', first + 1);
+    if (second == std::string::npos)
+      continue;
+    auto controllers = line.substr(first + 1, second - first - 1);
+    auto path = line.substr(second + 1);
+    if (controllers.empty())
+      out[""] = path;
+    for (auto& each : split(controllers, ','))
+      out[each] = path;
+  }
+  return out;
+}
+
+// `... /root /mount ... - cgroup source options` of /proc/self/mountinfo.
+places find_places(const std::string& proc) {
+  auto paths = read_paths(proc);
+  places out;
+  std::ifstream in{proc + "/self/mountinfo"};
+  for (std::string line; std::getline(in, line);) {
+    auto dash = line.find(" - ");
+    if (dash == std::string::npos)
+      continue;
+    auto before = split(line.substr(0, dash), ' ');
+    auto behind = split(line.substr(dash + 3), ' ');
+    if (before.size() < 5 || behind.size() < 3 || !behind[0].starts_with("cgroup"))
+      continue;
+    auto below = [&](const std::string& path) {
+      auto inside
+        = path.starts_with(before[3]) && before[3] != "/" ? path.substr(before[3].size()) : path;
+      auto whole = before[4] + (inside == "/" ? "" : inside);
+      return fs::exists(whole) ? whole : before[4]; // a name of another namespace
+    };
+    if (behind[0] == "cgroup2")
+      out[""] = below(paths[""]);
+    else
+      for (auto& each : split(behind[2], ','))
+        if (paths.contains(each))
+          out[each] = below(paths[each]);
+  }
+  return out;
+}
+
+bool write_text(const std::string& path, const std::string& text) {
+  owned_fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+  return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream in{path};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+// The number behind `key` in lines of `key number`.
+uint64_t counter_of(const std::string& text, const std::string& key) {
+  std::istringstream in{text};
+  std::string name;
+  for (uint64_t value = 0; in >> name >> value;)
+    if (name == key)
+      return value;
+  return 0;
+}
+
+bool has_memory(const std::string& folder) {
+  return read_text(folder + "/cgroup.controllers").find("memory") != std::string::npos;
+}
+
+void kill_members(const std::string& path) {
+  std::istringstream in{read_text(path + "/cgroup.procs")};
+  for (pid_t id = 0; in >> id;)
+    ::kill(id, SIGKILL);
+}
+
+void remove_group(const std::string& path) {
+  for (int round = 0; round < rounds_max && ::rmdir(path.c_str()) != 0 && errno == EBUSY; ++round) {
+    if (!write_text(path + "/cgroup.kill", "1"))
+      kill_members(path);
+    ::poll(nullptr, 0, 2);
+  }
+}
+
+// Groups whose makers are gone.
+void clear_away(const std::string& parent, const std::string& proc) {
+  std::error_code failed;
+  for (fs::directory_iterator at{parent, failed}, end; !failed && at != end; at.increment(failed)) {
+    auto name = at->path().filename().string();
+    if (name.starts_with(prefix) && !fs::exists(proc + "/" + name.substr(std::strlen(prefix))))
+      remove_group(at->path().string());
+  }
+}
+
+} // namespace
+
+result<control_group> control_group::make(pid_t owner, const group_limits& limits,
+                                          const std::string& proc) {
+  auto found = find_places(proc);
+  control_group out;
+  std::vector<std::string> parents;
+  if (auto v2 = found.find(""); v2 != found.end()) {
+    auto folder = fs::path{v2->second};
+    auto parent = (folder.filename() == aside ? folder.parent_path() : folder).string();
+    out.unified_ = has_memory(parent);
+    if (out.unified_)
+      parents = {parent};
+  }
+  if (!out.unified_)
+    for (auto* each : {"memory", "cpu", "pids"}) {
+      if (!found.contains(each))
+        return {errc::unavailable, std::string{"this machine has no control groups for "} + each};
+      parents.push_back(found[each]);
+    }
+  for (auto& parent : parents) {
+    clear_away(parent, proc);
+    if (auto added = out.add(parent, prefix + std::to_string(owner)); !added) {
+      out.end();
+      return added.error();
+    }
+  }
+  if (auto limited = out.limit(limits); !limited) {
+    out.end();
+    return limited.error();
+  }
+  return out;
+}
+
+control_group::~control_group() {
+  end();
+}
+
+result<void> control_group::add(const std::string& parent, const std::string& name) {
+  auto path = parent + "/" + name;
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    return {errc::unavailable,
+            "cannot make the control group " + path + ": " + std::strerror(errno)};
+  parts_.push_back({path, {}});
+  parts_.back().members = owned_fd{::open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC)};
+  if (!parts_.back().members)
+    return {errc::unavailable, "cannot open " + path + "/cgroup.procs: " + std::strerror(errno)};
+  return {};
+}
+
+result<void> control_group::limit(const group_limits& limits) {
+  auto bytes = std::to_string(limits.memory);
+  auto processes = std::to_string(limits.processes);
+  std::map<std::string, std::string> wanted;
+  if (unified_) {
+    auto& path = parts_[0].path;
+    auto weight = std::clamp<uint64_t>(uint64_t{limits.cpus} * 100, 1, 10'000);
+    wanted = {{path + "/memory.max", bytes},
+              {path + "/cpu.weight", std::to_string(weight)},
+              {path + "/pids.max", processes}};
+    write_text(path + "/memory.swap.max", "0"); // where there is any
+  } else {
+    auto shares = std::to_string(std::min<uint64_t>(uint64_t{limits.cpus} * 1024, 262'144));
+    wanted = {{parts_[0].path + "/memory.limit_in_bytes", bytes},
+              {parts_[1].path + "/cpu.shares", shares},
+              {parts_[2].path + "/pids.max", processes}};
+  }
+  for (auto& [path, value] : wanted)
+    if (!write_text(path, value))
+      return {errc::unavailable,
+              "cannot write " + value + " to " + path + ": " + std::strerror(errno)};
+  if (!unified_)
+    write_text(parts_[0].path + "/memory.memsw.limit_in_bytes", bytes); // where it is counted
+  return {};
+}
+
+bool control_group::join() const noexcept {
+  return std::all_of(parts_.begin(), parts_.end(),
+                     [](auto& x) { return ::write(x.members.get(), "0", 1) == 1; });
+}
+
+bool control_group::ran_out_of_memory() const {
+  if (parts_.empty())
+    return false;
+  auto file = unified_ ? "/memory.events" : "/memory.oom_control";
+  return counter_of(read_text(parts_[0].path + file), "oom_kill") != 0;
+}
+
+void control_group::end() {
+  for (auto& each : parts_) {
+    each.members.close();
+    remove_group(each.path);
+  }
+  parts_.clear();
+}
+
+void make_room_for_control_groups(const std::string& proc) {
+  auto found = find_places(proc);
+  auto v2 = found.find("");
+  if (v2 == found.end() || !has_memory(v2->second) || fs::path{v2->second}.filename() == aside)
+    return;
+  auto leaf = v2->second + "/" + aside;
+  if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST)
+    return;
+  if (write_text(leaf + "/cgroup.procs", "0"))
+    write_text(v2->second + "/cgroup.subtree_control", "+memory +cpu +pids");
+}
+
+} // namespace troupe

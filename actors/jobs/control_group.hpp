@@ -1,0 +1,65 @@
+// A control group for one task: what the kernel lets it use, and who is in it, wherever they fled.
+//
+// Version 1 (a hierarchy for each of memory, cpu and pids) and version 2, below the group that this
+// process is in. Memory is a hard limit, swap included; cpus are a weight, so that a task may use
+// what others leave, and cannot take what is theirs; processes are a hard limit.
+// Guarantees: nothing is made by halves; end() leaves no process of the group and no directory. One
+// that was killed before its end is cleared away by the next one that is made.
+// Cost: to join takes the kernel 3 to 20 ms, so it is for tasks that have a limit.
+// Threads: one at a time; join() may be called between vfork and exec.
+#pragma once
+
+#include "runtime/base/owned_fd.hpp"
+#include "runtime/base/result.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+struct group_limits {
+  uint64_t memory = 0;        // bytes
+  uint32_t cpus = 1;          // the weight is 1024 for each, or 100
+  uint32_t processes = 16384; // and threads
+};
+
+class control_group {
+public:
+  // Made by process `owner`, at the end of which it is nobody's. `proc` is /proc, but for tests.
+  // errc::unavailable: the kernel, or our rights, do not have it.
+  static result<control_group> make(pid_t owner, const group_limits& limits,
+                                    const std::string& proc = "/proc");
+  control_group(control_group&&) = default;
+  control_group& operator=(control_group&&) = default;
+  ~control_group();
+
+  // The calling process joins it.
+  bool join() const noexcept;
+
+  // Whether the kernel has killed a process of it for want of memory.
+  bool ran_out_of_memory() const;
+
+  // Kills every process of it, and removes it.
+  void end();
+
+private:
+  struct part {
+    std::string path;
+    owned_fd members;
+  };
+
+  control_group() = default;
+  result<void> add(const std::string& parent, const std::string& name);
+  result<void> limit(const group_limits& limits);
+
+  bool unified_ = false;
+  std::vector<part> parts_; // the first has the memory
+};
+
+// To be called once by a process that starts tasks, before it does: version 2 has groups with
+// limits only below a group without processes, so this process moves aside. Changes nothing for
+// version 1, or without the right to.
+void make_room_for_control_groups(const std::string& proc = "/proc");
+
+} // namespace troupe
