@@ -53,10 +53,13 @@ def missing():
 
 
 class Slurm:
-    """`with Slurm(3, 32) as slurm:` three nodes that declare 32 cpus each."""
+    """`with Slurm(3, 32) as slurm:` three nodes that declare 32 cpus each.
 
-    def __init__(self, nodes, cpus):
-        self.nodes, self.cpus = nodes, cpus
+    `settings` of slurm.conf stand in the place of those above, or are added.
+    """
+
+    def __init__(self, nodes, cpus, settings=None):
+        self.nodes, self.cpus, self.settings = nodes, cpus, settings or {}
 
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="troupe-bench-slurm-"))
@@ -94,6 +97,9 @@ class Slurm:
         host = socket.gethostname().split(".")[0]
         port, *others = _free_ports(self.nodes + 1)
         text = CONFIGURATION.format(host=host, port=port, dir=self.directory, nodes=self.nodes)
+        for name, value in self.settings.items():
+            kept = [line for line in text.splitlines() if not line.startswith(f"{name}=")]
+            text = "\n".join([f"{name}={value}", *kept, ""])
         for i, each in enumerate(others, 1):
             text += f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={each} "
             text += f"CPUs={self.cpus} RealMemory=8000\n"
