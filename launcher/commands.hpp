@@ -37,6 +37,7 @@ struct up_options {
   node_capacity capacity; // of each node
   std::string address;    // of this machine for other machines, "10.0.0.5" or "10.0.0.5:7700"
   std::string metrics;    // where the master serves its metrics, HOST:PORT or PORT; empty: nowhere
+  std::string hosts;      // a file that names the machines of the nodes; empty: this machine
   slurm_options slurm;
 };
 

@@ -77,7 +77,8 @@ void add_metrics(CLI::App& to, std::string& address) {
 
 void add_slurm(CLI::App& to, slurm_options& with) {
   auto* slurm = to.add_flag("--slurm", with.used,
-                            "Take the nodes from an allocation of Slurm: sbatch is asked for them");
+                            "Take the nodes from an allocation of Slurm: sbatch is asked for them")
+                  ->excludes("--hosts");
   to.add_option("--time", with.time, "Slurm: the allocation's time limit, such as 12:00:00")
     ->needs(slurm);
   to.add_option("--partition", with.partition, "Slurm: the partition")->needs(slurm);
@@ -89,14 +90,19 @@ void add_slurm(CLI::App& to, slurm_options& with) {
 }
 
 void add_cluster_commands(CLI::App& app, parsed& x) {
-  auto& start
-    = add_command(app, "up", "Start a cluster: here, or under Slurm", "up --nodes 3 --cpus 4");
+  auto& start = add_command(app, "up", "Start a cluster: here, by ssh, or under Slurm",
+                            "up --nodes 3 --cpus 4");
   start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
   add_capacity(start, x.up_with.capacity);
   start.add_option(
     "--address", x.up_with.address,
     "This machine's address, to let nodes of other machines join (default: none may)");
   add_metrics(start, x.up_with.metrics);
+  start
+    .add_option("--hosts", x.up_with.hosts,
+                "Start the nodes by ssh on the machines that this file names, one to a line: "
+                "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [address=A]")
+    ->excludes("--nodes", "--cpus", "--memory", "--accelerators");
   add_slurm(start, x.up_with.slurm);
   start.callback([&x] { x.code = up(x.shared, x.up_with); });
   add_command(app, "down", "Take the cluster down", "down").callback([&x] {
