@@ -120,4 +120,26 @@ TEST_F(by_ssh, the_task_of_a_machine_that_dies_runs_on_another_and_down_names_th
   EXPECT_TRUE(is_clean(host));
 }
 
+TEST_F(by_ssh, a_machine_that_was_cut_off_is_told_that_its_task_has_moved) {
+  auto started = up("bare-1 cpus=1\nbare-2 cpus=1\n");
+  ASSERT_EQ(started.code, 0) << started.err;
+  auto job = submit(job_on_each("exec sleep 100$TROUPE_ATTEMPT", 1));
+  ASSERT_TRUE(becomes(job, "running"));
+  auto node = value_of(job_json(job), "node");
+  auto host = node == "bare-1" ? 1 : 2;
+  auto runs = [&](int where, const std::string& command) {
+    auto all = machines->processes(where);
+    return std::find(all.begin(), all.end(), command) != all.end();
+  };
+  ASSERT_TRUE(machines->plug(host, false));
+  EXPECT_TRUE(eventually([&] { return runs(3 - host, "sleep 1002 "); }));
+  EXPECT_TRUE(runs(host, "sleep 1001 ")); // it cannot know
+  EXPECT_EQ(node_state(node), "lost");
+  ASSERT_TRUE(machines->plug(host, true));
+  EXPECT_TRUE(eventually([&] { return !runs(host, "sleep 1001 "); }));
+  EXPECT_TRUE(eventually([&] { return node_state(node) == "alive"; }));
+  EXPECT_TRUE(runs(3 - host, "sleep 1002 "));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "2");
+}
+
 } // namespace troupe::e2e

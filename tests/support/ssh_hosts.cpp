@@ -233,6 +233,10 @@ void ssh_hosts::kill(int host) {
   machine = 0;
 }
 
+result<void> ssh_hosts::plug(int host, bool in) const {
+  return run_all({{"ip", "link", "set", "to-" + name(host), in ? "up" : "down"}});
+}
+
 std::vector<std::string> ssh_hosts::processes(int host) const {
   auto at = fs::canonical(root(host));
   std::vector<std::string> found;

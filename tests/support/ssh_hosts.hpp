@@ -34,6 +34,9 @@ public:
   void kill(int host);
   result<void> boot(int host);
 
+  // Its only cable.
+  result<void> plug(int host, bool in) const;
+
   // Where the home directory of its user is, seen from here.
   std::string home(int host) const { return root(host) + "/user"; }
   static std::string name(int host) { return "bare-" + std::to_string(host); }
