@@ -62,7 +62,8 @@ printf %s "$master" >"$own/keys/authorized/master.public" || exit 1
 ln -sfn "../$bundle" "$own/bundle" || exit 1
 program=$(readlink -f "$own/bundle")/bin/troupe-server
 "$program" --help >/dev/null || exit 1
-setsid "$program" --dir "$own" node --name "$name" --join "$join" $options \
+eval "set -- $options"
+setsid "$program" --dir "$own" node --name "$name" --join "$join" "$@" \
   </dev/null >"$own/logs/out" 2>&1 &
 echo $! >"$own/pid"
 )sh";
@@ -158,16 +159,20 @@ result<void> write_list(const std::string& directory, const std::vector<host_ent
                      : result<void>{errc::io, "cannot write " + list_file(directory)};
 }
 
-std::string options_of(const host_entry& host) {
-  std::string words;
+std::vector<std::string> options_of(const host_entry& host) {
+  std::vector<std::string> words;
   auto add = [&](const char* option, uint64_t value) {
     if (value != 0)
-      words.append(option).append(std::to_string(value));
+      words.insert(words.end(), {option, std::to_string(value)});
   };
-  add(" --cpus ", host.capacity.cpus);
-  add(" --memory ", host.capacity.memory);
-  add(" --accelerators ", host.capacity.accelerators);
-  return host.address.empty() ? words : words + " --address " + host.address;
+  add("--cpus", host.capacity.cpus);
+  add("--memory", host.capacity.memory);
+  add("--accelerators", host.capacity.accelerators);
+  for (auto& label : host.capacity.labels)
+    words.insert(words.end(), {"--label", label});
+  if (!host.address.empty())
+    words.insert(words.end(), {"--address", host.address});
+  return words;
 }
 
 // All of it is the input of a shell: the secret is no word of a command.
@@ -178,7 +183,7 @@ result<void> start_node_on(const shared_options& shared, const host_entry& host,
                 + assign("secret", text_of(keys + host.name + ".secret"))
                 + assign("master", text_of(keys + "authorized/master.public"))
                 + assign("bundle", bundle_name) + assign("join", join)
-                + assign("options", options_of(host)) + stop_script + start_script;
+                + assign("options", shell_quote(options_of(host))) + stop_script + start_script;
   auto done = on_host(host, "exec sh -s", script);
   return done ? result<void>{} : done.error();
 }

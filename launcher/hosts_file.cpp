@@ -12,7 +12,7 @@ namespace troupe::launcher {
 namespace {
 
 constexpr auto form = "; write: [USER@]HOST [name=NAME] [cpus=N] [memory=SIZE] [accelerators=N] "
-                      "[address=ADDRESS]";
+                      "[label=LABEL]... [address=ADDRESS]";
 
 result<uint32_t> parse_count(const std::string& text) {
   uint32_t value = 0;
@@ -39,6 +39,10 @@ result<void> set_value(const std::string& key, const std::string& value, host_en
     if (!size)
       return size.error();
     out.capacity.memory = *size;
+    return {};
+  }
+  if (key == "label") {
+    out.capacity.labels.push_back(value);
     return {};
   }
   if (key != "name" && key != "address")

@@ -1,7 +1,8 @@
 // The machines that `up --hosts` starts nodes on, one to a line:
 //
 //   # comment
-//   [USER@]HOST [name=NAME] [cpus=N] [memory=SIZE] [accelerators=N] [address=ADDRESS]
+//   [USER@]HOST [name=NAME] [cpus=N] [memory=SIZE] [accelerators=N] [label=LABEL]...
+//   [address=ADDRESS]
 //
 // HOST is as ssh knows it. The name is that of the node, HOST unless told; the capacity is what the
 // machine has unless told; the address is where other nodes reach it, found out unless told.

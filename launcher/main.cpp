@@ -99,10 +99,11 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
     "This machine's address, to let nodes of other machines join (default: none may)");
   add_metrics(start, x.up_with.metrics);
   start
-    .add_option("--hosts", x.up_with.hosts,
-                "Start the nodes by ssh on the machines that this file names, one to a line: "
-                "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [address=A]")
-    ->excludes("--nodes", "--cpus", "--memory", "--accelerators");
+    .add_option(
+      "--hosts", x.up_with.hosts,
+      "Start the nodes by ssh on the machines that this file names, one to a line: "
+      "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [label=L]... [address=A]")
+    ->excludes("--nodes", "--cpus", "--memory", "--accelerators", "--label");
   add_slurm(start, x.up_with.slurm);
   start.callback([&x] { x.code = up(x.shared, x.up_with); });
   add_command(app, "down", "Take the cluster down", "down").callback([&x] {

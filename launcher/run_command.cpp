@@ -108,6 +108,13 @@ std::string shell_quote(const std::string& word) {
   return quoted + "'";
 }
 
+std::string shell_quote(const std::vector<std::string>& words) {
+  std::string line;
+  for (auto& each : words)
+    line.append(line.empty() ? "" : " ").append(shell_quote(each));
+  return line;
+}
+
 std::string one_line(const std::string& text) {
   std::string joined;
   for (size_t from = 0; from < text.size();) {

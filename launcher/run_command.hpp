@@ -23,6 +23,7 @@ result<finished_command> run_command(const std::vector<std::string>& words,
 
 // A word as a shell reads it back, whatever is in it.
 std::string shell_quote(const std::string& word);
+std::string shell_quote(const std::vector<std::string>& words);
 
 // A program's complaint as a part of a sentence: its lines joined, without the space around them.
 std::string one_line(const std::string& text);

@@ -48,8 +48,9 @@ own=$(mktemp -d "${TMPDIR:-/tmp}/troupe-XXXXXX") ||
 trap : TERM INT
 trap 'rm -rf "$own"' EXIT
 ln -s "$dir/keys" "$dir/logs" "$own/"
+eval "set -- $labels"
 "$program" --dir "$own" node --name "$name" --join "$join" --cpus "$cpus" \
-  ${memory:+--memory "$memory"} --accelerators "$accelerators"
+  ${memory:+--memory "$memory"} --accelerators "$accelerators" "$@"
 )sh";
 
 // Runs on the first machine. Slurm could not open an output below a DIR that is not there, and
@@ -61,7 +62,7 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
 done
 [ -d "$dir/logs" ] || exit 71
 exec >>"$dir/logs/slurm.out" 2>&1 </dev/null
-export dir program host cpus memory accelerators
+export dir program host cpus memory accelerators labels
 exec srun --mpi=none --no-kill --kill-on-bad-exit=0 --wait=0 sh -c "$node"
 )sh";
 
@@ -83,6 +84,10 @@ std::string script_of(const shared_options& shared, const node_capacity& told) {
   set("cpus", number(told.cpus));
   set("memory", number(told.memory));
   set("accelerators", number(told.accelerators));
+  std::vector<std::string> labels;
+  for (auto& each : told.labels)
+    labels.insert(labels.end(), {"--label", each});
+  set("labels", shell_quote(labels));
   set("node", node_script);
   return text + batch_script;
 }

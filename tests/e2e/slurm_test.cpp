@@ -73,9 +73,11 @@ protected:
 };
 
 TEST_F(slurm, a_job_runs_in_an_allocation_and_nothing_is_left_of_either) {
-  start_allocation();
+  start_allocation({"--label", "slow"});
   EXPECT_EQ(allocation_state(), "RUNNING");
-  EXPECT_EQ(value_of(troupe({"nodes", "--json"}).out, "cpus"), "1");
+  auto nodes = troupe({"nodes", "--json"}).out;
+  EXPECT_EQ(value_of(nodes, "cpus"), "1");
+  EXPECT_NE(nodes.find("\"slow\""), std::string::npos) << nodes;
   auto ran
     = troupe({"submit", job_of("echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen", 2), "--wait"});
   EXPECT_EQ(ran.code, 0) << ran.err;

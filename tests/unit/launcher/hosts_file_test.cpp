@@ -15,7 +15,7 @@ std::string refusal(const std::string& text) {
 TEST(HostsFile, ReadsWhatEachLineSays) {
   auto hosts = parse_hosts("# the cluster\n\n"
                            "me@first.example cpus=4 memory=1.5GiB accelerators=2 # a comment\n"
-                           "10.0.0.2\tname=second address=10.1.0.2\r\n");
+                           "10.0.0.2\tname=second label=fast label=ssd address=10.1.0.2\r\n");
   ASSERT_TRUE(hosts) << hosts.error().text;
   ASSERT_EQ(hosts->size(), 2u);
   auto& first = hosts->front();
@@ -29,6 +29,7 @@ TEST(HostsFile, ReadsWhatEachLineSays) {
   EXPECT_EQ(second.name, "second");
   EXPECT_EQ(second.address, "10.1.0.2");
   EXPECT_EQ(second.capacity.cpus, 0u);
+  EXPECT_EQ(second.capacity.labels, (std::vector<std::string>{"fast", "ssd"}));
 }
 
 TEST(HostsFile, NamesTheLineThatIsWrong) {

@@ -37,11 +37,15 @@ TEST(RunCommand, KillsWhatDoesNotEnd) {
   EXPECT_EQ(done.error().code, errc::deadline);
 }
 
-TEST(RunCommand, AQuotedWordIsReadBackByAShell) {
+TEST(RunCommand, QuotedWordsAreReadBackByAShell) {
   const std::string word = "it's \"$HOME\" `x` \\ *\nnext";
   auto done = run_command({"sh", "-c", "printf %s " + shell_quote(word)});
   ASSERT_TRUE(done);
   EXPECT_EQ(done->out, word);
+  auto words = run_command(
+    {"sh", "-c", "eval \"set -- $1\"; printf '%s|' \"$@\"", "sh", shell_quote({word, "", "b c"})});
+  ASSERT_TRUE(words);
+  EXPECT_EQ(words->out, word + "||b c|");
 }
 
 TEST(RunCommand, JoinsTheLinesOfAComplaint) {
