@@ -121,11 +121,12 @@ result<void> ssh_hosts::make_network() const {
       || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return {errc::refused, "this user may not make namespaces"};
   fs::create_directories("/run/netns");
-  return run_all({{"mount", "-t", "tmpfs", "none", "/run/netns"},
-                  {"ip", "link", "set", "lo", "up"},
-                  {"ip", "link", "add", "bridge", "type", "bridge"},
-                  {"ip", "address", "add", "10.77.0.1/24", "dev", "bridge"},
-                  {"ip", "link", "set", "bridge", "up"}});
+  auto made = run_all({{"mount", "-t", "tmpfs", "none", "/run/netns"},
+                       {"ip", "link", "set", "lo", "up"},
+                       {"ip", "link", "add", "bridge", "type", "bridge"},
+                       {"ip", "address", "add", "10.77.0.1/24", "dev", "bridge"},
+                       {"ip", "link", "set", "bridge", "up"}});
+  return made ? made : result<void>{errc::refused, made.error().text};
 }
 
 result<void> ssh_hosts::make_keys() const {

@@ -27,7 +27,8 @@ public:
   ssh_hosts(const ssh_hosts&) = delete;
   ssh_hosts& operator=(const ssh_hosts&) = delete;
 
-  // Waits until all of them answer.
+  // Waits until all of them answer. errc::refused where this user, or this kernel, makes no such
+  // namespaces.
   result<void> start(int count);
 
   // The whole machine, at once; and again, with the same disk.
