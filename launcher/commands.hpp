@@ -25,12 +25,23 @@ struct node_capacity {
   std::string task_user; // as whom tasks run; empty: as the node
 };
 
+// Nodes from an allocation of a Slurm cluster, see launcher/slurm.hpp.
+struct slurm_options {
+  bool used = false;
+  std::string time; // as sbatch takes it; empty: the partition's
+  std::string partition;
+  std::vector<std::string> more; // options of sbatch, as they are
+  bool wait = false;             // until the nodes have joined
+};
+
 struct up_options {
   uint32_t nodes = 1;
   node_capacity capacity; // of each node
   std::string address;    // of this machine for other machines, "10.0.0.5" or "10.0.0.5:7700"
   std::string metrics;    // where the master serves its metrics, HOST:PORT or PORT; empty: nowhere
   std::string grow_after; // as in head_options
+  std::string hosts;      // a file that names the machines of the nodes; empty: this machine
+  slurm_options slurm;
 };
 
 struct head_options {

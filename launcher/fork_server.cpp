@@ -64,8 +64,14 @@ void leave_server(int signals) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// Those that end a process are blocked and mean nothing here: the server ends with its agent, which
+// may be told to leave by a signal to all of its processes.
 int child_signals() {
   sigset_t set;
+  ::sigemptyset(&set);
+  for (auto each : {SIGTERM, SIGINT})
+    ::sigaddset(&set, each);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
   ::sigemptyset(&set);
   ::sigaddset(&set, SIGCHLD);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);

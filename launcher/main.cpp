@@ -80,8 +80,23 @@ void add_grow_after(CLI::App& to, std::string& time) {
   to.add_option("--grow-after", time, "How long a gang that may grow runs first (default: 30 s)");
 }
 
+void add_slurm(CLI::App& to, slurm_options& with) {
+  auto* slurm = to.add_flag("--slurm", with.used,
+                            "Take the nodes from an allocation of Slurm: sbatch is asked for them")
+                  ->excludes("--hosts", "--task-user");
+  to.add_option("--time", with.time, "Slurm: the allocation's time limit, such as 12:00:00")
+    ->needs(slurm);
+  to.add_option("--partition", with.partition, "Slurm: the partition")->needs(slurm);
+  to.add_option("--slurm-option", with.more,
+                "Slurm: an option for sbatch, as it is, such as --slurm-option=--account=me")
+    ->needs(slurm)
+    ->allow_extra_args(false);
+  to.add_flag("--wait", with.wait, "Slurm: wait until the nodes have joined")->needs(slurm);
+}
+
 void add_cluster_commands(CLI::App& app, parsed& x) {
-  auto& start = add_command(app, "up", "Start a cluster on this machine", "up --nodes 3 --cpus 4");
+  auto& start = add_command(app, "up", "Start a cluster: here, by ssh, or under Slurm",
+                            "up --nodes 3 --cpus 4");
   start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
   add_capacity(start, x.up_with.capacity);
   start.add_option(
@@ -89,6 +104,13 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
     "This machine's address, to let nodes of other machines join (default: none may)");
   add_metrics(start, x.up_with.metrics);
   add_grow_after(start, x.up_with.grow_after);
+  start
+    .add_option(
+      "--hosts", x.up_with.hosts,
+      "Start the nodes by ssh on the machines that this file names, one to a line: "
+      "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [label=L]... [address=A]")
+    ->excludes("--nodes", "--cpus", "--memory", "--accelerators", "--label", "--task-user");
+  add_slurm(start, x.up_with.slurm);
   start.callback([&x] { x.code = up(x.shared, x.up_with); });
   add_command(app, "down", "Take the cluster down", "down").callback([&x] {
     x.code = down(x.shared);

@@ -1,5 +1,5 @@
 // The long-lived processes: they run until a signal or their role ends them. SIGTERM ends a process
-// in order, the second one at once.
+// in order, a second one at once; what follows the first within a moment is the same wish.
 #include "launcher/commands.hpp"
 #include "launcher/processes.hpp"
 #include "runtime/base/log.hpp"
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -43,6 +44,15 @@ bool signal_or_end(int signals, int ended) {
   return wait[0].revents != 0 && ::read(signals, &info, sizeof(info)) == sizeof(info);
 }
 
+// Waits until the role has left, or is told once more. Who signals every process of a container, as
+// Slurm does, tells a role twice: itself, and by its supervisor.
+void wait_left(int signals, int ended) {
+  constexpr auto same_wish = std::chrono::seconds(2);
+  auto first = std::chrono::steady_clock::now();
+  while (signal_or_end(signals, ended) && std::chrono::steady_clock::now() - first < same_wish) {
+  }
+}
+
 // Runs a role until it ends, in order after the first signal, at once after the second.
 template <class Start>
 int serve(const std::string& directory, const std::string& name, Start start) {
@@ -65,7 +75,7 @@ int serve(const std::string& directory, const std::string& name, Start start) {
   log::info("started", {{"role", name}, {"process", ::getpid()}});
   if (signal_or_end(signals, ended[0]) && (*role)->leave()) {
     log::info("leaves", {{"role", name}});
-    signal_or_end(signals, ended[0]);
+    wait_left(signals, ended[0]);
   }
   log::info("ends", {{"role", name}});
   ::signal(SIGTERM, SIG_DFL);

@@ -1,7 +1,10 @@
-// up and down: a cluster of processes on this machine; key: who may join it from another one.
+// up and down: a master on this machine, its nodes here, on hosts that ssh reaches, or in an
+// allocation of Slurm; key: who may join it from another machine.
 #include "actors/cluster/client.hpp"
 #include "launcher/background.hpp"
 #include "launcher/commands.hpp"
+#include "launcher/hosts.hpp"
+#include "launcher/slurm.hpp"
 #include "runtime/keys.hpp"
 
 #include <poll.h>
@@ -11,6 +14,8 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <set>
 
 namespace troupe::launcher {
 
@@ -52,25 +57,43 @@ std::vector<std::string> node_command(const shared_options& shared, const up_opt
   return command;
 }
 
+// Asks a cluster that starts, or whose master may be away, which of its nodes are alive.
+class watcher {
+public:
+  explicit watcher(std::string directory) : directory_(std::move(directory)) {}
+
+  // Nothing while no master answers.
+  std::optional<std::set<std::string>> alive() {
+    constexpr auto patience = std::chrono::milliseconds(200);
+    if (!cluster_)
+      if (auto made = client::connect(directory_, patience))
+        cluster_ = std::move(*made);
+    auto now = cluster_ ? cluster_->cluster()
+                        : result<cluster_status_msg>{errc::unavailable, "no master answers"};
+    if (!now)
+      return std::nullopt;
+    std::set<std::string> names;
+    for (auto& each : now->nodes)
+      if (each->alive)
+        names.insert(each->name);
+    return names;
+  }
+
+private:
+  std::string directory_;
+  std::unique_ptr<client> cluster_;
+};
+
 // Waits until `count` nodes are alive, or a process has ended, or the limit.
 result<void> wait_ready(const std::string& directory, uint32_t count) {
   auto started = std::chrono::steady_clock::now();
-  std::unique_ptr<client> cluster;
+  watcher cluster{directory};
   while (std::chrono::steady_clock::now() - started < start_limit) {
     if (background_processes(directory).size() < count + 1)
       return {errc::internal,
               "a process of the cluster ended; its reason is in " + directory + "/logs"};
-    if (!cluster)
-      if (auto made = client::connect(directory, std::chrono::milliseconds(200)))
-        cluster = std::move(*made);
-    if (cluster) {
-      auto now = cluster->cluster();
-      auto alive = now ? std::count_if(now->nodes.begin(), now->nodes.end(),
-                                       [](auto& n) { return n->alive; })
-                       : 0;
-      if (alive >= count)
-        return {};
-    }
+    if (auto alive = cluster.alive(); alive && alive->size() >= count)
+      return {};
     ::poll(nullptr, 0, 20);
   }
   return {errc::deadline, "the nodes did not register within "
@@ -78,12 +101,63 @@ result<void> wait_ready(const std::string& directory, uint32_t count) {
                             + directory + "/logs"};
 }
 
+// Waits until the nodes of the allocation have joined: as long as Slurm's queue is, so there is no
+// limit but the allocation's end.
+result<void> wait_allocation(const std::string& directory, uint32_t count) {
+  constexpr auto ask_slurm_every = std::chrono::seconds(2); // it has others to answer
+  auto asked = std::chrono::steady_clock::now();
+  watcher cluster{directory};
+  for (;;) {
+    auto alive = cluster.alive();
+    auto is_ours = [](auto& name) { return name.starts_with(slurm_node_prefix); };
+    if (alive && std::count_if(alive->begin(), alive->end(), is_ours) >= count)
+      return {};
+    ::poll(nullptr, 0, 100);
+    if (std::chrono::steady_clock::now() - asked < ask_slurm_every)
+      continue;
+    asked = std::chrono::steady_clock::now();
+    if (background_processes(directory).empty())
+      return {errc::internal, "the master ended; its reason is in " + directory + "/logs"};
+    auto now = find_allocation(directory);
+    if (now && now->ended)
+      return end_of_allocation(directory, *now);
+  }
+}
+
+result<void> wait_hosts(const std::string& directory, const std::vector<host_entry>& hosts) {
+  auto started = std::chrono::steady_clock::now();
+  watcher cluster{directory};
+  auto missing = hosts.begin();
+  while (std::chrono::steady_clock::now() - started < start_limit) {
+    auto alive = cluster.alive();
+    missing = alive ? std::find_if(hosts.begin(), hosts.end(),
+                                   [&](auto& host) { return !alive->contains(host.name); })
+                    : hosts.begin();
+    if (missing == hosts.end())
+      return {};
+    ::poll(nullptr, 0, 50);
+  }
+  auto said = last_words(directory, *missing);
+  return {errc::deadline, "the node of host " + missing->target + " did not join within "
+                            + std::to_string(std::chrono::seconds(start_limit).count())
+                            + " s; it has to reach this machine at " + endpoint_of(directory)
+                            + " (see --address), and said: " + (said.empty() ? "nothing" : said)};
+}
+
 void end_all(const std::string& directory, int signal) {
   for (auto& each : background_processes(directory))
     ::kill(each.pid, signal);
 }
 
-int start_all(const shared_options& shared, const up_options& options) {
+void end_processes(const std::string& directory) {
+  end_all(directory, SIGTERM);
+  if (!wait_gone(directory, stop_limit))
+    end_all(directory, SIGKILL);
+  std::error_code ignored;
+  fs::remove_all(directory + "/run", ignored); // or it would look as if the cluster had died
+}
+
+result<void> start_head(const shared_options& shared, const up_options& options) {
   std::vector<std::string> command{shared.program, "--dir", shared.directory, "master"};
   if (!options.address.empty())
     command.insert(command.end(), {"--address", options.address});
@@ -91,53 +165,140 @@ int start_all(const shared_options& shared, const up_options& options) {
     command.insert(command.end(), {"--metrics", options.metrics});
   if (!options.grow_after.empty())
     command.insert(command.end(), {"--grow-after", options.grow_after});
-  if (auto master = start_background(shared.directory, "master", command); !master)
-    return complain(master.error());
+  auto master = start_background(shared.directory, "master", command);
+  return master ? result<void>{} : master.error();
+}
+
+result<void> start_all(const shared_options& shared, const up_options& options) {
+  TROUPE_TRY(start_head(shared, options));
   for (uint32_t i = 1; i <= options.nodes; ++i) {
     auto name = "node-" + std::to_string(i);
     if (auto node = start_background(shared.directory, name, node_command(shared, options, name));
         !node)
-      return complain(node.error());
+      return node.error();
   }
-  auto ready = wait_ready(shared.directory, options.nodes);
-  return ready ? 0 : complain(ready.error());
+  return wait_ready(shared.directory, options.nodes);
+}
+
+result<void> start_in_slurm(const shared_options& shared, const up_options& given) {
+  auto options = given;
+  if (options.address.empty()) {
+    auto address = address_in_slurm();
+    if (!address)
+      return address.error();
+    options.address = *address;
+  }
+  if (background_processes(shared.directory).empty()) {
+    TROUPE_TRY(start_head(shared, options));
+    TROUPE_TRY(wait_ready(shared.directory, 0));
+  }
+  TROUPE_TRY(submit_allocation(shared, options));
+  return options.slurm.wait ? wait_allocation(shared.directory, options.nodes) : result<void>{};
+}
+
+// Nothing is started before every host has answered.
+result<void> start_by_ssh(const shared_options& shared, const up_options& given,
+                          const std::vector<host_entry>& hosts) {
+  TROUPE_TRY(check_hosts(hosts));
+  auto options = given;
+  if (options.address.empty()) {
+    auto address = address_for(hosts);
+    if (!address)
+      return address.error();
+    options.address = *address;
+  }
+  TROUPE_TRY(start_head(shared, options));
+  TROUPE_TRY(wait_ready(shared.directory, 0));
+  TROUPE_TRY(start_hosts(shared, hosts));
+  return wait_hosts(shared.directory, hosts);
+}
+
+result<void> start(const shared_options& shared, const up_options& options,
+                   const std::vector<host_entry>& hosts) {
+  if (options.slurm.used)
+    return start_in_slurm(shared, options);
+  return hosts.empty() ? start_all(shared, options) : start_by_ssh(shared, options, hosts);
+}
+
+// Whether what runs in the directory leaves room for what is asked.
+result<void> check_free(const shared_options& shared, const up_options& options) {
+  auto now = find_allocation(shared.directory);
+  auto left = background_processes(shared.directory);
+  auto mend = "; end it with: troupe down --dir " + shared.directory;
+  if (!now)
+    return now.error();
+  if (!now->job.empty() && !now->ended)
+    return {errc::already_exists, "allocation " + now->job + " of the cluster in "
+                                    + shared.directory + " is " + now->state + mend};
+  if (has_hosts(shared.directory))
+    return {errc::already_exists,
+            "hosts still have nodes of the cluster in " + shared.directory + mend};
+  if (!left.empty() && !(options.slurm.used && !now->job.empty()))
+    return {errc::already_exists, "a cluster runs in " + shared.directory + " (process "
+                                    + std::to_string(left.front().pid) + ")" + mend};
+  return {};
+}
+
+void tell_started(const shared_options& shared, const up_options& options) {
+  auto now = options.slurm.used ? find_allocation(shared.directory) : allocation{};
+  auto job = now ? now->job : std::string{};
+  auto* directory = shared.directory.c_str();
+  if (shared.json)
+    std::printf(job.empty() ? "{\"directory\": \"%s\", \"nodes\": %u}\n"
+                            : "{\"directory\": \"%s\", \"nodes\": %u, \"allocation\": \"%s\"}\n",
+                directory, options.nodes, job.c_str());
+  else if (job.empty() || options.slurm.wait)
+    std::printf("cluster of %u nodes in %s\n", options.nodes, directory);
+  else
+    std::printf("cluster in %s: its %u nodes join when allocation %s starts, which is %s\n",
+                directory, options.nodes, job.c_str(), now->state.c_str());
 }
 
 } // namespace
 
-int up(const shared_options& shared, const up_options& options) {
+int up(const shared_options& shared, const up_options& given) {
+  auto options = given;
+  std::vector<host_entry> hosts;
+  if (!options.hosts.empty()) {
+    auto read = read_hosts(options.hosts);
+    if (!read)
+      return complain(read.error());
+    hosts = std::move(*read);
+    options.nodes = static_cast<uint32_t>(hosts.size());
+  }
   if (auto made = make_directory(shared.directory); !made)
     return complain(made.error());
-  if (auto left = background_processes(shared.directory); !left.empty())
-    return complain({errc::already_exists, "a cluster runs in " + shared.directory + " (process "
-                                             + std::to_string(left.front().pid)
-                                             + "); end it with: troupe down --dir "
-                                             + shared.directory});
-  if (auto code = start_all(shared, options); code != 0) {
-    end_all(shared.directory, SIGTERM);
-    if (!wait_gone(shared.directory, stop_limit))
-      end_all(shared.directory, SIGKILL);
-    return code;
+  if (auto free = check_free(shared, options); !free)
+    return complain(free.error());
+  auto ran = !background_processes(shared.directory).empty();
+  auto started = start(shared, options, hosts);
+  if (!started) {
+    [[maybe_unused]] auto cancelled = cancel_allocation(shared.directory);
+    [[maybe_unused]] auto ended = end_hosts(shared.directory);
+    if (!ran)
+      end_processes(shared.directory);
+    return complain(started.error());
   }
-  if (shared.json)
-    std::printf("{\"directory\": \"%s\", \"nodes\": %u}\n", shared.directory.c_str(),
-                options.nodes);
-  else
-    std::printf("cluster of %u nodes in %s\n", options.nodes, shared.directory.c_str());
+  tell_started(shared, options);
   return 0;
 }
 
 int down(const shared_options& shared) {
   std::error_code ignored;
-  if (background_processes(shared.directory).empty()) {
+  auto ran = !background_processes(shared.directory).empty();
+  // Asked nicely, the master tells its nodes; whoever is left is told by signal.
+  if (ran)
+    if (auto cluster = client::connect(shared.directory)) {
+      [[maybe_unused]] auto asked = (*cluster)->stop_cluster();
+    }
+  auto cancelled = cancel_allocation(shared.directory);
+  auto ended = end_hosts(shared.directory);
+  if (!ran) {
     fs::remove(shared.directory + "/master.sock", ignored); // of one that could not clean up
     fs::remove(shared.directory + "/run/master.pid", ignored);
+  }
+  if (!ran && cancelled && !*cancelled && ended && !*ended)
     return complain({errc::unavailable, "no cluster runs in " + shared.directory});
-  }
-  // Asked nicely, the master tells its nodes; whoever is left is told by signal.
-  if (auto cluster = client::connect(shared.directory)) {
-    [[maybe_unused]] auto asked = (*cluster)->stop_cluster();
-  }
   end_all(shared.directory, SIGTERM);
   if (!wait_gone(shared.directory, stop_limit)) {
     end_all(shared.directory, SIGKILL);
@@ -145,6 +306,8 @@ int down(const shared_options& shared) {
       return complain({errc::internal, "processes of " + shared.directory + " do not end"});
   }
   fs::remove_all(shared.directory + "/run", ignored);
+  if (!cancelled || !ended)
+    return complain(cancelled ? ended.error() : cancelled.error());
   if (!shared.json)
     std::printf("the cluster in %s is down\n", shared.directory.c_str());
   return 0;

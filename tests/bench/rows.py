@@ -11,6 +11,12 @@ def lower_is_better(metric, unit, ours, peer, peer_name, peer_version):
     return _row(metric, unit, ours, peer, peer_name, ratio, peer_version)
 
 
+def higher_is_better(metric, unit, ours, peer, peer_name, peer_version):
+    """As lower_is_better."""
+    ratio = ours / peer if peer is not None else None
+    return _row(metric, unit, ours, peer, peer_name, ratio, peer_version)
+
+
 def below_target(metric, unit, ours, target):
     """Met when `ours` <= `target`; for a target of 0 the ratio is 1 / (1 + ours): 1 when met."""
     ratio = target / ours if target else 1 / (1 + ours)

@@ -1,10 +1,15 @@
-"""A small Slurm on this machine, in a directory of its own, without systemd: the peer."""
+"""A small Slurm on this machine, in a directory of its own, without systemd: the peer.
+
+slurm.py COMMAND...  runs a command that finds such a Slurm, of 3 nodes with 2 cpus each
+slurm.py --missing   says why there can be none, and ends with 0; ends with 1 where there can
+"""
 
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 
 from troupe_cluster import wait_until
@@ -41,17 +46,20 @@ PartitionName=all Nodes=n[1-{nodes}] Default=YES State=UP
 def missing():
     """Why there can be no Slurm here; None where there can."""
     if not all(map(shutil.which, ("munged", "slurmctld", "slurmd", "srun", "squeue", "sinfo"))):
-        return "missing: ./launcher/setup --peers installs it"
+        return "missing: ./launcher/setup --tests installs it"
     if os.geteuid() != 0:
         return "missing: its daemons need root"
     return None
 
 
 class Slurm:
-    """`with Slurm(3, 32) as slurm:` three nodes that declare 32 cpus each."""
+    """`with Slurm(3, 32) as slurm:` three nodes that declare 32 cpus each.
 
-    def __init__(self, nodes, cpus):
-        self.nodes, self.cpus = nodes, cpus
+    `settings` of slurm.conf stand in the place of those above, or are added.
+    """
+
+    def __init__(self, nodes, cpus, settings=None):
+        self.nodes, self.cpus, self.settings = nodes, cpus, settings or {}
 
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="troupe-bench-slurm-"))
@@ -89,9 +97,12 @@ class Slurm:
         host = socket.gethostname().split(".")[0]
         port, *others = _free_ports(self.nodes + 1)
         text = CONFIGURATION.format(host=host, port=port, dir=self.directory, nodes=self.nodes)
+        for name, value in self.settings.items():
+            kept = [line for line in text.splitlines() if not line.startswith(f"{name}=")]
+            text = "\n".join([f"{name}={value}", *kept, ""])
         for i, each in enumerate(others, 1):
             text += f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={each} "
-            text += f"CPUs={self.cpus}\n"
+            text += f"CPUs={self.cpus} RealMemory=8000\n"
         self.directory.chmod(0o755)  # munge has a user of its own
         (self.directory / "state").mkdir()
         (self.directory / "slurm.conf").write_text(text)
@@ -141,3 +152,15 @@ def _free_ports(count):
     for each in sockets:
         each.close()
     return ports
+
+
+def main(words):
+    if words == ["--missing"]:
+        print(missing() or "")
+        return 0 if missing() else 1
+    with Slurm(3, 2) as slurm:
+        return subprocess.run(words, env=slurm.environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,7 @@
 // Damaged files and stored records: what a disk, a torn write or a hand gives us to read.
 #include "actors/training/idx_dataset.hpp"
 #include "launcher/executors.hpp"
+#include "launcher/hosts_file.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/keys.hpp"
 #include "storage/checkpoint_file.hpp"
@@ -17,6 +18,7 @@
 #include <zlib.h>
 
 #include <fstream>
+#include <set>
 
 namespace troupe::testing {
 namespace {
@@ -175,6 +177,25 @@ TEST_F(FuzzFiles, DamagedKeysAreRefusedOrKeys) {
     }
     EXPECT_TRUE(load_authorized(scratch.path));
     EXPECT_FALSE(load_keys(scratch.path, hostile_text(random, 1000) + "/"));
+  });
+}
+
+// No host of it is taken for an option of ssh, and no two nodes have one name.
+TEST_F(FuzzFiles, DamagedHostsFilesAreRefusedOrHosts) {
+  const std::string whole = "# two\nme@a.example name=first cpus=4 memory=1.5GiB accelerators=2\n"
+                            "10.0.0.2 address=10.1.0.2\n";
+  fuzz("DamagedHostsFilesAreRefusedOrHosts", 3000, [&](random_source& random) {
+    auto hosts = launcher::parse_hosts(random.chance(0.1) ? hostile_text(random, 1000)
+                                                          : damaged(whole, random));
+    if (!hosts)
+      return;
+    std::set<std::string> names;
+    for (auto& each : *hosts) {
+      EXPECT_NE(each.target.at(0), '-');
+      EXPECT_TRUE(is_key_name(each.name));
+      EXPECT_TRUE(names.insert(each.name).second);
+    }
+    EXPECT_FALSE(hosts->empty());
   });
 }
 
