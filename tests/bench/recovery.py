@@ -1,17 +1,19 @@
 """How soon the loss of a process is noticed and made good, and that no healthy one is suspected."""
 
+import json
 import os
 import signal
 import sys
 import time
 
 from rows import below_target, show, tell
-from troupe_cluster import Cluster, wait_until
+from troupe_cluster import BINARIES, Cluster, wait_until
 
 NODES, GANG = 3, 2
 ROUNDS = 5  # of each loss
 MASTER_KILLS = 5
 LOAD_S = 60
+WORKER = BINARIES / "fashion_mnist_worker"
 
 
 def lose_node(take_away):
@@ -21,9 +23,49 @@ def lose_node(take_away):
         node = cluster.ask("job", job)["tasks"][0]["node"]
         began = time.monotonic()
         take_away(cluster, node)
-        wait_until(lambda: cluster.ask("job", job)["state"] != "running", "the loss is recorded")
+        wait_until(
+            lambda: (j := cluster.ask("job", job)) and (j["state"] != "running" or j["attempt"] > 1),
+            "the loss is recorded",
+        )
         noticed = time.monotonic()
         return noticed - began, cluster.wait_for_attempt(2, GANG) - began
+
+
+def steps_of(job):
+    """The newest step that a training task has reported in its attempt; 0: none yet."""
+    progress = [each["progress"].get("loss") for each in job["tasks"]]
+    return max((each["step"] for each in progress if each), default=0)
+
+
+def train_on(take_away, **keys):
+    """Seconds from `take_away(cluster, job)` to the first steps of the next attempt.
+
+    A worker reports each 25th step: they are part of what is measured.
+    """
+    with Cluster(2, 1) as cluster:
+        command = [WORKER, "--epochs", "50", "--checkpoint-every", "25"]
+        file = cluster.job_file("train", command, 2, **keys)
+        number = json.loads(cluster.troupe("submit", file, "--json"))["job"]
+        job = wait_until(
+            lambda: (j := cluster.ask("job", number)) and steps_of(j) > 50 and j, "it trains"
+        )
+        began = time.monotonic()
+        take_away(cluster, job)
+        wait_until(
+            lambda: (j := cluster.ask("job", number)) and j["attempt"] == 2 and steps_of(j) > 50,
+            "it trains on from its checkpoint",
+        )
+        return time.monotonic() - began
+
+
+def lose_machine(cluster, job):
+    cluster.kill_machine(job["tasks"][1]["node"])
+
+
+def kill_worker(cluster, _):
+    named = cluster.processes_with(str(WORKER))  # its executor's command line names it too
+    worker = next(each for each in named if os.readlink(f"/proc/{each}/exe") == str(WORKER))
+    os.kill(worker, signal.SIGKILL)
 
 
 def kill_master():
@@ -65,6 +107,14 @@ def main():
     again = tell("node killed, gang runs again", [each[1] for each in kills], "s")
     frozen = tell("node frozen, noticed", [each[0] for each in freezes], "s")
     tell("node frozen, gang runs again", [each[1] for each in freezes], "s")
+    shrunk = tell(
+        "node of an elastic gang killed, it trains",
+        [train_on(lose_machine, instances_min=1) for _ in range(ROUNDS)],
+        "s",
+    )
+    resumed = tell(
+        "worker killed, it trains", [train_on(kill_worker) for _ in range(ROUNDS)], "s"
+    )
     restarts = kill_master()
     print(f"{MASTER_KILLS} masters killed, {restarts} task restarts", file=sys.stderr)
     suspicions = full_load()
@@ -74,6 +124,8 @@ def main():
             below_target("node_kill_to_detect_s", "s", detect, 2),
             below_target("node_kill_to_gang_running_s", "s", again, 5),
             below_target("node_freeze_to_detect_s", "s", frozen, 2),
+            below_target("shrink_to_step_s", "s", shrunk, 3),
+            below_target("restart_from_checkpoint_s", "s", resumed, 5),
             below_target("master_kill_task_restarts", "1", restarts, 0),
             below_target("false_suspicions_60s_full_load", "1", suspicions, 0),
         ]

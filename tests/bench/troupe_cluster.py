@@ -65,9 +65,10 @@ class Cluster:
         )
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def job_file(self, name, command, instances):
-        """JSON is YAML: no writer of YAML is needed."""
+    def job_file(self, name, command, instances, **keys):
+        """JSON is YAML: no writer of YAML is needed. `keys`: more of the task type."""
         worker = {"instances": instances, "cpus": 1, "command": [str(each) for each in command]}
+        worker.update(keys)
         path = self.scratch / f"{name}.yaml"
         path.write_text(json.dumps({"name": name, "attempts": 100, "tasks": {"worker": worker}}))
         return path
