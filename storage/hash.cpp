@@ -14,40 +14,43 @@ namespace troupe::storage {
 
 namespace {
 
-class sha256_state {
-public:
-  sha256_state() : context_(EVP_MD_CTX_new()) {
-    TROUPE_ASSERT(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
-
-  void add(std::string_view bytes) {
-    TROUPE_ASSERT(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
-  }
-
-  std::string digits() {
-    std::string raw(32, '\0');
-    unsigned int size = 0;
-    auto to = reinterpret_cast<unsigned char*>(raw.data());
-    TROUPE_ASSERT(EVP_DigestFinal_ex(context_.get(), to, &size) == 1 && size == raw.size());
-    return hex(raw);
-  }
-
-private:
-  struct free_context {
-    void operator()(EVP_MD_CTX* x) const { EVP_MD_CTX_free(x); }
-  };
-
-  std::unique_ptr<EVP_MD_CTX, free_context> context_;
-};
-
 struct close_file {
   void operator()(std::FILE* x) const { std::fclose(x); }
 };
 
 } // namespace
 
+struct sha256_stream::state {
+  struct free_context {
+    void operator()(EVP_MD_CTX* x) const { EVP_MD_CTX_free(x); }
+  };
+
+  std::unique_ptr<EVP_MD_CTX, free_context> context{EVP_MD_CTX_new()};
+};
+
+sha256_stream::sha256_stream() : state_(std::make_unique<state>()) {
+  auto* context = state_->context.get();
+  TROUPE_ASSERT(context && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1);
+}
+
+sha256_stream::~sha256_stream() = default;
+sha256_stream::sha256_stream(sha256_stream&&) noexcept = default;
+sha256_stream& sha256_stream::operator=(sha256_stream&&) noexcept = default;
+
+void sha256_stream::add(std::string_view bytes) {
+  TROUPE_ASSERT(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1);
+}
+
+std::string sha256_stream::digits() {
+  std::string raw(32, '\0');
+  unsigned int size = 0;
+  auto to = reinterpret_cast<unsigned char*>(raw.data());
+  TROUPE_ASSERT(EVP_DigestFinal_ex(state_->context.get(), to, &size) == 1 && size == raw.size());
+  return hex(raw);
+}
+
 std::string sha256(std::string_view bytes) {
-  sha256_state state;
+  sha256_stream state;
   state.add(bytes);
   return state.digits();
 }
@@ -57,7 +60,7 @@ result<std::string> sha256_file(const std::string& path) {
   if (!file)
     return {errno == ENOENT ? errc::not_found : errc::io,
             "cannot open " + path + ": " + std::strerror(errno) + "; check the path"};
-  sha256_state state;
+  sha256_stream state;
   std::vector<char> piece(1 << 20);
   while (auto n = std::fread(piece.data(), 1, piece.size(), file.get()))
     state.add({piece.data(), n});

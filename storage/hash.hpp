@@ -4,6 +4,7 @@
 
 #include "runtime/base/result.hpp"
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -15,5 +16,24 @@ std::string sha256(std::string_view bytes);
 // The same of a file's content, read in pieces. It blocks: not for a scheduler thread.
 // Errors: errc::not_found, errc::io.
 result<std::string> sha256_file(const std::string& path);
+
+// The same of what comes piece by piece. One thread.
+class sha256_stream {
+public:
+  sha256_stream();
+  ~sha256_stream();
+
+  sha256_stream(sha256_stream&& other) noexcept;
+  sha256_stream& operator=(sha256_stream&& other) noexcept;
+
+  void add(std::string_view bytes);
+
+  // Of all that was added: once, and nothing is added after it.
+  std::string digits();
+
+private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
 
 } // namespace troupe::storage
