@@ -53,7 +53,11 @@ int run_node(const shared_options& shared, const node_options&) {
   return become_server(shared);
 }
 
-int submit_embedded(const shared_options& shared, const submit_options&, job_spec_msg) {
+int submit_embedded(const shared_options& shared, const submit_options&, submission) {
+  return become_server(shared);
+}
+
+int submit_with_resources(const shared_options& shared, const submit_options&, submission) {
   return become_server(shared);
 }
 

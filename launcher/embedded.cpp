@@ -13,7 +13,7 @@ namespace troupe::launcher {
 
 namespace fs = std::filesystem;
 
-int submit_embedded(const shared_options& given, const submit_options& options, job_spec_msg spec) {
+int submit_embedded(const shared_options& given, const submit_options& options, submission what) {
   auto shared = given;
   auto pattern = (fs::temp_directory_path() / "troupe-embedded-XXXXXX").string();
   if (!::mkdtemp(pattern.data()))
@@ -40,7 +40,9 @@ int submit_embedded(const shared_options& given, const submit_options& options, 
       break;
     ::poll(nullptr, 0, 10);
   }
-  return submit_to(**cluster, shared, with, std::move(spec));
+  if (auto shipped = ship(**cluster, shared, what.spec); !shipped)
+    return complain(shipped.error());
+  return submit_to(**cluster, shared, with, std::move(what));
 }
 
 } // namespace troupe::launcher

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -29,8 +30,9 @@ std::string command_line_of(int process) {
 
 class executors final : public executor_launcher {
 public:
-  explicit executors(executors_options options)
-    : options_(std::move(options)), server_(options_.program), journal_(options_.journal) {}
+  executors(executors_options options, work_directories& work)
+    : options_(std::move(options)), server_(options_.program), journal_(options_.journal),
+      work_(work) {}
 
   result<int> start(const start_task_msg& order) override {
     std::error_code failed;
@@ -41,13 +43,21 @@ public:
       fs::create_directories(checkpoints, failed);
     if (failed)
       return {errc::io, "cannot make the output directory of the task: " + failed.message()};
+    auto directory = directory_of(order);
+    if (!directory)
+      return directory.error();
     std::vector<std::string> environment;
     for (auto& each : order.env)
       environment.push_back(each->name + "=" + each->value);
     environment.push_back("TROUPE_CHECKPOINTS=" + checkpoints);
-    if (auto given = give_to_user({order.output_directory, checkpoints}); !given)
+    std::vector<std::string> written{order.output_directory, checkpoints};
+    if (!order.resources.empty())
+      written.push_back(*directory);
+    if (auto given = give_to_user(written); !given)
       return given.error();
-    auto process = server_.start(command_of(order), environment);
+    if (auto programs = work_.programs(order); !programs.empty())
+      environment.push_back("PATH=" + programs + path_of(order));
+    auto process = server_.start(command_of(order, *directory), environment);
     if (!process)
       return process;
     children_.insert(*process);
@@ -84,18 +94,40 @@ public:
 
   std::vector<std::pair<start_task_msg, int>> left_running() override {
     std::vector<std::pair<start_task_msg, int>> found;
+    std::vector<task_id_msg> tasks;
     for (auto&& [order, process] : journal_.tasks()) {
+      if (process == task_journal::none_yet)
+        continue;
       if (!is_ours(process)) {
         journal_.forgotten(*order.task);
         continue;
       }
       adopted_.insert(process);
+      tasks.push_back(*order.task);
       found.emplace_back(std::move(order), process);
     }
+    work_.keep_only(tasks);
     return found;
   }
 
-  void forget(const task_id_msg& task) override { journal_.forgotten(task); }
+  void remember(const start_task_msg& order) override {
+    // If it cannot be written: a later life knows nothing of the task, and the master places it
+    // anew.
+    [[maybe_unused]] auto kept = journal_.started(order, task_journal::none_yet);
+  }
+
+  std::vector<start_task_msg> left_waiting() override {
+    std::vector<start_task_msg> found;
+    for (auto&& [order, process] : journal_.tasks())
+      if (process == task_journal::none_yet)
+        found.push_back(std::move(order));
+    return found;
+  }
+
+  void forget(const task_id_msg& task) override {
+    journal_.forgotten(task);
+    work_.remove(task);
+  }
 
 private:
   // The tasks of another user write there.
@@ -112,32 +144,49 @@ private:
     return {};
   }
 
-  std::vector<std::string> command_of(const start_task_msg& order) const {
+  // Where the command runs.
+  result<std::string> directory_of(const start_task_msg& order) {
+    if (!order.resources.empty())
+      return work_.make(order);
+    return order.directory.empty() ? order.output_directory : order.directory;
+  }
+
+  // The PATH that the task would have without resources.
+  static std::string path_of(const start_task_msg& order) {
+    for (auto& each : order.env)
+      if (each->name == "PATH")
+        return each->value;
+    auto* ours = std::getenv("PATH");
+    return ours ? ours : "/usr/local/bin:/usr/bin:/bin";
+  }
+
+  std::vector<std::string> command_of(const start_task_msg& order,
+                                      const std::string& directory) const {
     auto& task = *order.task;
-    std::vector<std::string> words{
-      options_.program,
-      "--agent",
-      options_.agent_endpoint,
-      "--agent-name",
-      options_.node,
-      "--job",
-      std::to_string(task.job),
-      "--attempt",
-      std::to_string(task.attempt),
-      "--type",
-      task.type,
-      "--index",
-      std::to_string(task.index),
-      "--directory",
-      order.directory.empty() ? order.output_directory : order.directory,
-      "--output",
-      order.output_directory,
-      "--log",
-      order.output_directory + "/" + task.type + "-" + std::to_string(task.index) + ".log",
-      "--host",
-      options_.address,
-      "--cpus",
-      std::to_string(order.cpus)};
+    std::vector<std::string> words{options_.program,
+                                   "--agent",
+                                   options_.agent_endpoint,
+                                   "--agent-name",
+                                   options_.node,
+                                   "--job",
+                                   std::to_string(task.job),
+                                   "--attempt",
+                                   std::to_string(task.attempt),
+                                   "--type",
+                                   task.type,
+                                   "--index",
+                                   std::to_string(task.index),
+                                   "--directory",
+                                   directory,
+                                   "--output",
+                                   order.output_directory,
+                                   "--log",
+                                   order.output_directory + "/" + task.type + "-"
+                                     + std::to_string(task.index) + ".log",
+                                   "--host",
+                                   options_.address,
+                                   "--cpus",
+                                   std::to_string(order.cpus)};
     if (order.timeout_ns != 0)
       words.insert(words.end(),
                    {"--timeout-ms", std::to_string((order.timeout_ns + 999'999) / 1'000'000)});
@@ -161,14 +210,16 @@ private:
   const executors_options options_;
   fork_client server_;
   task_journal journal_;
+  work_directories& work_;
   std::set<int> children_;
   std::set<int> adopted_; // of an earlier life, or of a fork server that was lost
 };
 
 } // namespace
 
-std::unique_ptr<executor_launcher> make_executors(executors_options options) {
-  return std::make_unique<executors>(std::move(options));
+std::unique_ptr<executor_launcher> make_executors(executors_options options,
+                                                  work_directories& work) {
+  return std::make_unique<executors>(std::move(options), work);
 }
 
 } // namespace troupe::launcher

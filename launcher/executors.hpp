@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/cluster/node_agent.hpp"
+#include "actors/packages/work_directories.hpp"
 
 #include <memory>
 #include <string>
@@ -18,6 +19,8 @@ struct executors_options {
   std::string task_user;      // as whom the tasks run; empty: as this node
 };
 
-std::unique_ptr<executor_launcher> make_executors(executors_options options);
+// `work` outlives them.
+std::unique_ptr<executor_launcher> make_executors(executors_options options,
+                                                  work_directories& work);
 
 } // namespace troupe::launcher

@@ -99,9 +99,10 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
                             "up --nodes 3 --cpus 4");
   start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
   add_capacity(start, x.up_with.capacity);
-  start.add_option(
-    "--address", x.up_with.address,
-    "This machine's address, to let nodes of other machines join (default: none may)");
+  start.add_option("--address", x.up_with.address,
+                   "This machine's address, HOST or HOST:PORT, to let nodes of other machines "
+                   "join; packages go over "
+                   "PORT + 1 (default: none may)");
   add_metrics(start, x.up_with.metrics);
   add_grow_after(start, x.up_with.grow_after);
   start

@@ -43,6 +43,7 @@ public:
     TROUPE_TRY(lineage->catch_up(*log));
     net = std::make_unique<role_system>("master");
     TROUPE_TRY(net->link.attach(*net->local));
+    TROUPE_TRY(open_packages(directory, options.address));
     master_ports ports;
     ports.options.gangs.jobs_directory = directory + "/jobs";
     if (!options.grow_after.empty()) {
@@ -54,6 +55,7 @@ public:
     ports.seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
     ports.log = log.get();
     ports.lineage = lineage.get();
+    ports.packages = packages.get();
     ports.link = &net->link;
     ports.time = &net->time;
     ports.on_stop = [on_end] { on_end(nullptr); };
@@ -95,6 +97,27 @@ public:
   }
 
 private:
+  // Packages go over a port of their own: the one behind that of the messages, where that is given
+  // and nobody else has it.
+  result<void> open_packages(const std::string& directory, const std::string& address) {
+    auto colon = address.find(':');
+    auto host = (address.empty() ? "127.0.0.1" : address.substr(0, colon)) + ":";
+    auto given = colon == std::string::npos ? 0 : std::atoi(address.c_str() + colon + 1);
+    auto open = [&](int port) {
+      return open_package_desk(directory + "/packages", "local:" + directory + "/bulk.sock",
+                               host + std::to_string(port), clock);
+    };
+    auto desk = open(given == 0 ? 0 : given + 1);
+    if (!desk && given != 0) {
+      log::warning("packages go over another port", {{"reason", desk.error().text}});
+      desk = open(0);
+    }
+    if (!desk)
+      return desk.error();
+    packages = std::move(*desk);
+    return {};
+  }
+
   // Runs on a thread of the endpoint. A master that does not answer is left out.
   std::vector<metric_family> collect() {
     auto all = troupe::families_of(net->link.statistics());
@@ -117,11 +140,13 @@ private:
   }
 
   // The last is destroyed first: without actors nobody appends.
+  system_clock clock;
   std::unique_ptr<storage::rocksdb_store> store;
   std::unique_ptr<storage::commit_queue> writer;
   std::unique_ptr<storage::event_log> log;
   std::unique_ptr<storage::metadata> metadata;
   std::unique_ptr<lineage_projection> lineage;
+  std::unique_ptr<package_desk> packages;
   std::unique_ptr<role_system> net;
 };
 

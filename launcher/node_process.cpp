@@ -2,6 +2,7 @@
 #include "actors/cluster/node_agent.hpp"
 #include "actors/jobs/control_group.hpp"
 #include "actors/jobs/task_user.hpp"
+#include "actors/packages/disk_package_cache.hpp"
 #include "launcher/executors.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/processes.hpp"
@@ -18,6 +19,11 @@ namespace {
 
 class node_role final : public running_role {
 public:
+  ~node_role() override {
+    if (packages)
+      packages->stop(); // while there is an actor to tell
+  }
+
   result<void> start(const shared_options& shared, const node_options& options,
                      const end_callback& on_end) {
     auto endpoint = "local:" + shared.directory + "/agent-" + options.name + ".sock";
@@ -31,10 +37,12 @@ public:
     if (!options.capacity.task_user.empty())
       TROUPE_TRY(find_task_user(options.capacity.task_user));
     make_room_for_control_groups();
+    TROUPE_TRY(open_packages(shared.directory + "/nodes/" + options.name, master_host(options)));
     executors = make_executors(
       {std::filesystem::path{shared.program}.parent_path() / "troupe-executor", options.name,
        endpoint, shared.directory + "/executors/" + options.name + ".journal", *address,
-       options.capacity.task_user});
+       options.capacity.task_user},
+      *work);
     net = std::make_unique<role_system>(options.name);
     TROUPE_TRY(net->link.attach(*net->local));
     agent_ports ports;
@@ -44,6 +52,7 @@ public:
     ports.options.incarnation = static_cast<uint64_t>(net->time.wall_ns());
     ports.link = &net->link;
     ports.executors = executors.get();
+    ports.packages = packages.get();
     ports.on_stop = [on_end] { on_end(nullptr); };
     actor = spawn_node_agent(net->system, std::move(ports));
     net->hold(caf::actor_cast<caf::actor>(actor), on_end);
@@ -69,12 +78,32 @@ public:
   }
 
 private:
+  result<void> open_packages(const std::string& own, const std::string& master) {
+    remover = std::make_unique<storage::tree_remover>(own + "/removed");
+    disk_package_cache_options cached;
+    cached.directory = own + "/packages";
+    cached.master_host = master;
+    auto cache = open_package_cache(std::move(cached), *remover);
+    if (!cache)
+      return cache.error();
+    packages = std::move(*cache);
+    work = std::make_unique<work_directories>(own + "/work", own + "/packages", *remover);
+    return {};
+  }
+
   static result<std::string> address_of(const node_options& options) {
     if (!options.address.empty())
       return options.address;
     return options.join.empty() ? std::string{"127.0.0.1"} : address_towards(options.join);
   }
 
+  static std::string master_host(const node_options& options) {
+    return options.join.substr(0, options.join.rfind(':'));
+  }
+
+  std::unique_ptr<storage::tree_remover> remover; // used by the next three
+  std::unique_ptr<package_cache> packages;
+  std::unique_ptr<work_directories> work;
   std::unique_ptr<executor_launcher> executors;
   std::unique_ptr<role_system> net; // ends before its executors
   node_agent actor;

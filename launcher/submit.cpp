@@ -3,12 +3,14 @@
 #include "actors/jobs/gang.hpp"
 #include "actors/jobs/job_file.hpp"
 #include "actors/jobs/tony_file.hpp"
+#include "actors/packages/resource_rules.hpp"
 #include "launcher/console.hpp"
 #include "launcher/submission.hpp"
 
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -40,21 +42,17 @@ bool is_xml(const std::string& file, const std::string& text) {
   return file.ends_with(".xml") || (first != std::string::npos && text[first] == '<');
 }
 
-result<job_spec_msg> read_tony_job(const shared_options& shared, const std::string& text,
-                                   job_file_options with) {
+result<submission> read_tony_job(const std::string& text, job_file_options with) {
   for (auto [name, variable] : {std::pair{"user.name", "USER"}, std::pair{"user.home", "HOME"}})
     if (auto* value = std::getenv(variable)) // as Hadoop's files say it
       with.parameters[name] = value;
   auto job = parse_tony_file(text, with);
   if (!job)
     return job.error();
-  if (!shared.json)
-    for (auto& note : notes_of(*job))
-      std::fprintf(stderr, "troupe: note: %s\n", note.c_str());
-  return std::move(job->spec);
+  return submission{std::move(job->spec), notes_of(*job)};
 }
 
-result<job_spec_msg> read_job_file(const shared_options& shared, const submit_options& options) {
+result<submission> read_job_file(const shared_options& shared, const submit_options& options) {
   std::ifstream in{options.file, std::ios::binary};
   if (!in || fs::is_directory(options.file))
     return {errc::invalid, "the job file '" + options.file + "' cannot be read; check its path"};
@@ -64,8 +62,43 @@ result<job_spec_msg> read_job_file(const shared_options& shared, const submit_op
   with.parameters["TROUPE_BIN"] = fs::path{shared.program}.parent_path().string();
   with.overrides = options.set;
   with.program_exists = program_exists;
-  return is_xml(options.file, text) ? read_tony_job(shared, text, std::move(with))
-                                    : parse_job_file(text, with);
+  if (is_xml(options.file, text))
+    return read_tony_job(text, std::move(with));
+  auto spec = parse_job_file(text, with);
+  if (!spec)
+    return spec.error();
+  return submission{std::move(*spec), {}};
+}
+
+void tell_notes(const shared_options& shared, const submission& of) {
+  if (!shared.json)
+    for (auto& note : of.notes)
+      std::fprintf(stderr, "troupe: note: %s\n", note.c_str());
+}
+
+// What each resource is on this disk.
+result<void> look_at_resources(job_spec_msg& spec) {
+  for (auto& type : spec.tasks) {
+    if (auto known = check_resources(type->resources); !known)
+      return {errc::invalid, "task type " + type->name + ": " + known.error().text};
+    for (auto& each : type->resources) {
+      std::error_code failed;
+      auto directory = fs::is_directory(each->path, failed);
+      auto where = "resource \"" + each->path + "\" of task type " + type->name;
+      if (failed || !fs::exists(each->path, failed))
+        return {errc::invalid, where + " cannot be read; check its path"};
+      if (directory && each->kind == resource_kind::archive)
+        return {errc::invalid, where + " is a directory; leave out what unpacks it"};
+      if (directory)
+        each->kind = resource_kind::directory;
+    }
+  }
+  return {};
+}
+
+bool has_resources(const job_spec_msg& spec) {
+  return std::any_of(spec.tasks.begin(), spec.tasks.end(),
+                     [](auto& type) { return !type->resources.empty(); });
 }
 
 // Shows a job until its end; the exit code says how it ended.
@@ -106,10 +139,11 @@ int explain(const shared_options& shared) {
 } // namespace
 
 int submit_to(client& cluster, const shared_options& shared, const submit_options& options,
-              job_spec_msg spec) {
+              submission what) {
+  tell_notes(shared, what);
   std::random_device random;
   uint64_t token = (uint64_t{random()} << 32) | random() | 1;
-  auto job = cluster.submit(std::move(spec), token);
+  auto job = cluster.submit(std::move(what.spec), token);
   if (!job)
     return complain(job.error());
   if (options.wait)
@@ -123,19 +157,24 @@ int submit(const shared_options& shared, const submit_options& options) {
     return explain(shared);
   if (options.file.empty())
     return complain({errc::invalid, "no job file is given; see: troupe submit --help"});
-  auto spec = read_job_file(shared, options);
-  if (!spec)
-    return complain(spec.error());
+  auto job = read_job_file(shared, options);
+  if (!job)
+    return complain(job.error());
+  if (auto seen = look_at_resources(job->spec); !seen)
+    return complain(seen.error());
   if (options.dry_run) {
-    std::printf("%s\n", text_of(*spec).c_str());
+    tell_notes(shared, *job);
+    std::printf("%s\n", text_of(job->spec).c_str());
     return 0;
   }
   if (!client::was_started(shared.directory))
-    return submit_embedded(shared, options, std::move(*spec));
+    return submit_embedded(shared, options, std::move(*job));
+  if (has_resources(job->spec))
+    return submit_with_resources(shared, options, std::move(*job));
   auto cluster = client::connect(shared.directory);
   if (!cluster)
     return complain(cluster.error());
-  return submit_to(**cluster, shared, options, std::move(*spec));
+  return submit_to(**cluster, shared, options, std::move(*job));
 }
 
 } // namespace troupe::launcher

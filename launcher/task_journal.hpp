@@ -3,6 +3,7 @@
 // file for each task would cost more than the rest of a start.
 //
 //   u32 size of the order | i32 process | the start order (start_task)      the task runs there
+//   u32 size of the order | i32 -1      | the start order                   it waits for packages
 //   u32 size of the order | i32 0       | an order that has its task only   it is forgotten
 //
 // It outlives a death of the agent, not one of the machine, which no executor outlives either. A
@@ -25,6 +26,9 @@ class task_journal {
 public:
   // Reads what is there.
   explicit task_journal(std::string path);
+
+  // The process of a task that waits for its packages.
+  static constexpr int none_yet = -1;
 
   // Started and not forgotten: the orders and their processes.
   std::vector<std::pair<start_task_msg, int>> tasks() const;

@@ -1,6 +1,7 @@
 #include "actors/cluster/admission.hpp"
 
 #include "actors/jobs/job_rules.hpp"
+#include "actors/packages/resource_rules.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -93,6 +94,8 @@ result<void> admit_type(const task_type_msg& x, const inventory& nodes) {
     if (!is_name(label))
       return bad(name_rule("label", label));
   TROUPE_TRY(admit_command(x));
+  if (auto shipped = check_shipped(x.resources); !shipped)
+    return bad(where + "is refused: " + shipped.error().text);
   if (auto misfit = nodes.misfit(x); !misfit.empty())
     return bad(misfit);
   return {};

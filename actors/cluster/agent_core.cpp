@@ -1,6 +1,7 @@
 #include "actors/cluster/agent_core.hpp"
 
 #include "actors/cluster/inventory.hpp"
+#include "actors/packages/resource_rules.hpp"
 
 #include <algorithm>
 
@@ -18,7 +19,7 @@ const error no_task{errc::refused, "the order names no task: send one that does"
 } // namespace
 
 agent_core::agent_core(agent_options options, time_point now)
-  : options_(std::move(options)), master_seen_(now) {}
+  : options_(std::move(options)), master_seen_(now), packages_(options_.packages) {}
 
 result<void> agent_core::check_epoch(uint64_t epoch, time_point now) {
   if (epoch < epoch_)
@@ -63,6 +64,7 @@ result<agent_effects> agent_core::start(const start_task_msg& order, time_point 
   if (!order.task)
     return no_task;
   TROUPE_TRY(check_epoch(order.epoch, now));
+  TROUPE_TRY(check_shipped(order.resources));
   auto& id = *order.task;
   agent_effects out;
   if (find(id)) {
@@ -87,8 +89,8 @@ result<agent_effects> agent_core::start(const start_task_msg& order, time_point 
       end_by(x, options_.orphan_grace, now, out);
   auto given = order;
   given.accelerator_ids = choose_accelerators(order.accelerators);
-  add(given, task_state::starting);
-  out.emplace_back(launch_executor{std::move(given)});
+  launch_or_wait(add(given, task_state::starting), now, out);
+  settle(now, out);
   return out;
 }
 
@@ -171,6 +173,7 @@ result<agent_effects> agent_core::stop(const stop_task_msg& order, time_point no
     out.emplace_back(report_due{});
   else
     end_by(*x, duration{static_cast<int64_t>(order.grace_ns)}, now, out);
+  settle(now, out);
   return out;
 }
 
@@ -178,6 +181,8 @@ void agent_core::end_by(entry& x, duration grace, time_point now, agent_effects&
   if (x.stopping)
     return;
   x.stopping = true;
+  if (x.waits)
+    return end_waiting(x, task_state::killed, "stopped before it started", out);
   grace = std::clamp(grace, duration{0}, duration{std::chrono::hours{1}});
   x.kill_at = now + grace;
   out.emplace_back(terminate_task{*x.order.task, static_cast<uint64_t>(grace.count())});
@@ -262,6 +267,7 @@ agent_effects agent_core::tick(time_point now) {
       x.kill_at = now + std::chrono::seconds{1}; // until the process is seen to be gone
     }
   }
+  settle(now, out);
   return out;
 }
 

@@ -4,13 +4,16 @@
 // Guarantees: a task starts at most once per attempt, in whatever order starts and stops arrive;
 // orders of an older epoch, and starts of an older attempt than one seen of the same job, are
 // refused; the declared capacity is never exceeded; losing the master leaves tasks alone for
-// `orphan_timeout`, then stops them; no accelerator is given to two tasks at a time.
+// `orphan_timeout`, then stops them; no accelerator is given to two tasks at a time. A task is
+// launched when all its packages are here (package_plan.hpp); until then it is reported as pending,
+// and holds its room.
 // An ended task is reported until `acknowledge` is called with a report whose receipt the master
 // confirmed. Limits: the last 4096 jobs are remembered.
 // Threads: none of its own; not safe for concurrent use.
 #pragma once
 
 #include "actors/cluster/placement.hpp"
+#include "actors/packages/package_plan.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/protocol/messages.hpp"
@@ -45,11 +48,32 @@ struct kill_task {
   task_id_msg task;
 };
 
+// The task waits for packages: a later life of the agent goes on with it.
+struct remember_task {
+  start_task_msg order;
+};
+
+// It has ended without having been launched.
+struct forget_task {
+  task_id_msg task;
+};
+
+// Nobody waits for this fetch any more; it still ends, by fetch_ended().
+struct cancel_fetch {
+  std::string hash;
+};
+
+// Remove this package.
+struct drop_package {
+  std::string hash;
+};
+
 // Something changed that the master should learn now, by `report`.
 struct report_due {};
 
 using agent_effect
-  = std::variant<launch_executor, deliver_spec, terminate_task, kill_task, report_due>;
+  = std::variant<launch_executor, deliver_spec, terminate_task, kill_task, remember_task,
+                 forget_task, fetch_due, cancel_fetch, drop_package, report_due>;
 using agent_effects = std::vector<agent_effect>;
 
 struct agent_options {
@@ -59,6 +83,7 @@ struct agent_options {
   uint64_t incarnation = 0;
   duration orphan_timeout = std::chrono::seconds{300};
   duration orphan_grace = std::chrono::seconds{10};
+  package_options packages;
 };
 
 class agent_core {
@@ -75,6 +100,14 @@ public:
 
   // An executor that outlived an earlier life of this agent; before the first registration.
   void adopt(const start_task_msg& order);
+
+  // A task that waited for its packages when an earlier life of this agent ended.
+  agent_effects adopt_waiting(const start_task_msg& order, time_point now);
+
+  // A package of an earlier life; those that were used last come last. Before anything else.
+  void package_found(const std::string& hash, uint64_t bytes) { packages_.found(hash, bytes); }
+
+  agent_effects fetch_ended(const fetch_outcome& outcome, time_point now);
 
   // From executors. errc::refused: the task is not one of this node; the executor must end.
   result<agent_effects> executor_registered(const executor_register_msg& x);
@@ -102,6 +135,7 @@ private:
     start_task_msg order;
     task_report_msg report;
     bool ended = false;
+    bool waits = false;        // for packages
     bool result_known = false; // the executor said how its command ended
     bool succeeded = false;
     bool spec_given = false;
@@ -114,6 +148,10 @@ private:
   std::vector<uint32_t> visible_accelerators(const entry& x, const cluster_spec_msg& spec) const;
   entry* find(const task_id_msg& task);
   entry& add(const start_task_msg& order, task_state state);
+  void launch_or_wait(entry& x, time_point now, agent_effects& out);
+  void end_waiting(entry& x, task_state state, const std::string& reason, agent_effects& out);
+  std::set<std::string> wanted() const;
+  void settle(time_point now, agent_effects& out);
   void end_by(entry& x, duration grace, time_point now, agent_effects& out);
   std::vector<std::unique_ptr<task_report_msg>> reports() const;
 
@@ -121,6 +159,7 @@ private:
   uint64_t epoch_ = 0;
   time_point master_seen_;
   bool news_ = false;
+  package_plan packages_;
   std::map<std::string, entry> tasks_;  // by task_key
   std::map<uint64_t, uint32_t> newest_; // job -> highest attempt seen
   std::map<uint64_t, std::set<std::string>>

@@ -139,6 +139,19 @@ result<uint64_t> client::submit(job_spec_msg spec, uint64_t token) {
   return accepted->job;
 }
 
+result<packages_lacking_msg> client::find_packages(std::vector<std::string> hashes) {
+  find_packages_msg request;
+  request.hashes = std::move(hashes);
+  return ask<packages_lacking_msg>(std::move(request));
+}
+
+result<bulk_access_msg> client::push_package(std::string hash, uint64_t size) {
+  push_package_msg request;
+  request.hash = std::move(hash);
+  request.size = size;
+  return ask<bulk_access_msg>(std::move(request));
+}
+
 result<void> client::kill(uint64_t job, std::string reason) {
   kill_job_msg request;
   request.job = job;

@@ -18,6 +18,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace troupe {
 
@@ -36,6 +37,11 @@ public:
 
   // The new job's number. `token` != 0 makes the call safe to repeat: one token, one job.
   result<uint64_t> submit(job_spec_msg spec, uint64_t token);
+
+  // Which of these packages the master lacks, and a ticket to bring one (runtime/bulk.hpp).
+  result<packages_lacking_msg> find_packages(std::vector<std::string> hashes);
+  result<bulk_access_msg> push_package(std::string hash, uint64_t size);
+
   result<void> kill(uint64_t job, std::string reason);
   result<void> hold(uint64_t job, bool held, std::string reason);
   result<void> requeue(uint64_t job, uint32_t attempt, std::string reason);

@@ -23,12 +23,15 @@ using master_client_api = caf::typed_actor<
   caf::replies_to<read_log_msg>::with<log_chunk_msg>,
   caf::replies_to<get_lineage_msg>::with<lineage_msg>,
   caf::replies_to<drain_node_msg>::with<done_msg>, // durable when answered
+  caf::replies_to<find_packages_msg>::with<packages_lacking_msg>,
+  caf::replies_to<push_package_msg>::with<bulk_access_msg>,
   caf::replies_to<stop_cluster_msg>::with<done_msg>>;
 
 // What agents tell the master, under the name "master/agents".
 using master_agent_api
   = caf::typed_actor<caf::replies_to<register_node_msg>::with<node_registered_msg>,
-                     caf::replies_to<node_report_msg>::with<done_msg>>;
+                     caf::replies_to<node_report_msg>::with<done_msg>,
+                     caf::replies_to<fetch_package_msg>::with<bulk_access_msg>>;
 
 // What the master orders an agent, under the name "agent".
 using agent_api = caf::typed_actor<

@@ -12,6 +12,7 @@
 #include <deque>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -46,6 +47,31 @@ std::vector<std::string> split(std::string_view all) {
     all.remove_prefix(std::min(end + 1, all.size()));
   }
   return lines;
+}
+
+// The packages of a job, each once: `HASH PATH`, a line each.
+std::string packages_of(const job_spec_msg& spec) {
+  std::map<std::string, std::string> all;
+  for (auto& type : spec.tasks)
+    for (auto& each : type->resources)
+      all.emplace(each->hash, each->path);
+  std::vector<std::string> lines;
+  for (auto& [hash, path] : all)
+    lines.push_back(std::string{hash}.append(" ").append(path));
+  return joined(lines);
+}
+
+// The content is the artifact, whatever its name was.
+storage::artifact package_artifact(const std::string& line, int64_t time_ns) {
+  storage::artifact made;
+  auto space = line.find(' ');
+  made.hash = line.substr(0, space);
+  made.uri = std::string{"package:"}.append(made.hash);
+  made.id = storage::artifact_id(made.uri, made.hash);
+  made.type = "package";
+  made.name = fs::path{line.substr(std::min(space + 1, line.size()))}.filename().string();
+  made.created_ns = static_cast<uint64_t>(time_ns);
+  return made;
 }
 
 // A file with its hash, as it is now.
@@ -171,6 +197,7 @@ metadata_changes lineage_projection::state::changes_of(const cluster_event_msg& 
     job.properties = {{"job", std::to_string(x->job)},
                       {"user", x->user},
                       {"inputs", joined(x->spec->inputs)},
+                      {"packages", packages_of(*x->spec)},
                       {"outputs", joined(x->spec->outputs)}};
     to.executions.push_back(std::move(job));
   } else if (auto* placed = event.change.Asattempt_placed()) {
@@ -186,11 +213,14 @@ metadata_changes lineage_projection::state::changes_of(const cluster_event_msg& 
     attempt.properties = {{"job", std::to_string(placed->job)},
                           {"attempt", std::to_string(placed->attempt)},
                           {"tasks", joined(tasks)}};
-    for (auto& path : known ? split(known->properties["inputs"]) : std::vector<std::string>{}) {
-      auto file = file_artifact(path, "file", event.time_ns);
-      to.events.push_back({attempt.id, file.id, storage::event_role::input, file.name});
-      to.artifacts.push_back(std::move(file));
-    }
+    auto read = [&](storage::artifact from) {
+      to.events.push_back({attempt.id, from.id, storage::event_role::input, from.name});
+      to.artifacts.push_back(std::move(from));
+    };
+    for (auto& path : known ? split(known->properties["inputs"]) : std::vector<std::string>{})
+      read(file_artifact(path, "file", event.time_ns));
+    for (auto& line : known ? split(known->properties["packages"]) : std::vector<std::string>{})
+      read(package_artifact(line, event.time_ns));
     to.executions.push_back(std::move(attempt));
   } else if (auto* now = event.change.Asjob_changed()) {
     for (auto& key : {job_key(now->job), attempt_key(now->job, now->attempt)})

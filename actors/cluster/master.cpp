@@ -11,6 +11,7 @@ namespace troupe {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(200);
+constexpr auto sweep_every = std::chrono::minutes(1);
 
 moment moment_of(master_pointer self) {
   return {self->clock().now(), self->state.ports.time->wall_ns()};
@@ -144,6 +145,11 @@ void on_tick(master_pointer self) {
   self->delayed_send(self, tick, caf::tick_atom::value);
   take(self, timer_tick{});
   wake_late_watchers(self);
+  auto& st = self->state;
+  if (auto now = self->clock().now(); now >= st.sweep_at) {
+    st.sweep_at = now + sweep_every;
+    st.ports.packages->sweep(st.core->packages());
+  }
 }
 
 void on_link(master_pointer self, const node_link_changed& x) {
@@ -185,26 +191,31 @@ caf::result<done_msg> on_report(master_pointer self, const node_report_msg& x) {
   return take_and_confirm(self, node_reported{who->name, x});
 }
 
+caf::result<job_accepted_msg> on_submit(master_pointer self, const submit_job_msg& x) {
+  if (auto shipped = x.spec ? check_packages(*x.spec, *self->state.ports.packages) : result<void>{};
+      !shipped)
+    return fail(shipped.error());
+  auto promise = self->make_response_promise<job_accepted_msg>();
+  auto outcome = self->state.core->step(x, moment_of(self));
+  job_accepted_msg accepted;
+  accepted.job = outcome.job;
+  auto refusal = outcome.refusal;
+  hold(self, std::move(outcome), [promise, accepted, refusal]() mutable {
+    if (refusal)
+      promise.deliver(fail(*refusal));
+    else
+      promise.deliver(accepted);
+  });
+  return promise;
+}
+
 master_actor::behavior_type behavior_of(master_pointer self) {
   self->delayed_send(self, tick, caf::tick_atom::value);
   return {
     [self](const log_written& x) { on_written(self, x); },
     [self](caf::tick_atom) { on_tick(self); },
     [self](const node_link_changed& x) { on_link(self, x); },
-    [self](const submit_job_msg& x) -> caf::result<job_accepted_msg> {
-      auto promise = self->make_response_promise<job_accepted_msg>();
-      auto outcome = self->state.core->step(x, moment_of(self));
-      job_accepted_msg accepted;
-      accepted.job = outcome.job;
-      auto refusal = outcome.refusal;
-      hold(self, std::move(outcome), [promise, accepted, refusal]() mutable {
-        if (refusal)
-          promise.deliver(fail(*refusal));
-        else
-          promise.deliver(accepted);
-      });
-      return promise;
-    },
+    [self](const submit_job_msg& x) { return on_submit(self, x); },
     [self](const kill_job_msg& x) { return take_and_confirm(self, x); },
     [self](const hold_job_msg& x) { return take_and_confirm(self, x); },
     [self](const requeue_job_msg& x) { return take_and_confirm(self, x); },
@@ -216,12 +227,10 @@ master_actor::behavior_type behavior_of(master_pointer self) {
     [self](const watch_job_msg& x) { return on_watch(self, x); },
     [self](const get_cluster_msg&) { return status_of(self->state); },
     [self](const read_log_msg& x) { return on_read_log(self, x); },
-    [self](const get_lineage_msg& x) -> caf::result<lineage_msg> {
-      auto found = self->state.ports.lineage->show(x.job);
-      if (!found)
-        return fail(found.error());
-      return std::move(*found);
-    },
+    [self](const get_lineage_msg& x) { return reply_of(self->state.ports.lineage->show(x.job)); },
+    [self](const find_packages_msg& x) { return reply_of(self->state.ports.packages->lacking(x)); },
+    [self](const push_package_msg& x) { return reply_of(self->state.ports.packages->push(x)); },
+    [self](const fetch_package_msg& x) { return reply_of(self->state.ports.packages->fetch(x)); },
     [self](const drain_node_msg& x) { return take_and_confirm(self, x); },
     [self](const stop_cluster_msg& x) {
       for (auto& [node, agent] : self->state.agents)

@@ -11,6 +11,7 @@
 
 #include "actors/cluster/interfaces.hpp"
 #include "actors/cluster/master_core.hpp"
+#include "actors/packages/package_desk.hpp"
 #include "runtime/base/clock.hpp"
 
 #include <caf/actor_system.hpp>
@@ -33,6 +34,7 @@ struct master_ports {
   uint64_t seed = 1;
   storage::event_log* log = nullptr;
   lineage_projection* lineage = nullptr;
+  package_desk* packages = nullptr;
   bridge* link = nullptr;
   const clock* time = nullptr;
   std::function<void()> on_stop = [] {};                     // a client asked the cluster to stop

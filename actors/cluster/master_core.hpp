@@ -105,6 +105,9 @@ public:
   result<job_events_msg> events_after(uint64_t id, uint64_t sequence) const;
   cluster_status_msg status() const;
 
+  // The hashes of the packages that the kept jobs name.
+  std::set<std::string> packages() const;
+
   // The answer to a node that has registered: tasks it must stop.
   node_registered_msg registered(const std::string& node, const register_node_msg& report) const;
 

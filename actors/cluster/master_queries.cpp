@@ -73,6 +73,15 @@ result<job_events_msg> master_core::events_after(uint64_t id, uint64_t sequence)
   return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
 }
 
+std::set<std::string> master_core::packages() const {
+  std::set<std::string> out;
+  for (auto& [id, job] : jobs_)
+    for (auto& type : job->spec().tasks)
+      for (auto& each : type->resources)
+        out.insert(each->hash);
+  return out;
+}
+
 std::map<std::string, resources> master_core::used() const {
   std::map<std::string, resources> out;
   for (auto id : active_) {

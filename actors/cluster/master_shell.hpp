@@ -66,6 +66,7 @@ struct master_state {
   std::map<std::string, agent_api> agents; // by node
   std::vector<watcher> watchers;
   uint64_t records_since_snapshot = 0;
+  time_point sweep_at{}; // of packages that no job names
 };
 
 using master_pointer = master_actor::stateful_pointer<master_state>;

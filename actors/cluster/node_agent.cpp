@@ -1,12 +1,11 @@
 #include "actors/cluster/node_agent.hpp"
 
+#include "actors/cluster/task_log.hpp"
 #include "runtime/actor_error.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/bridge.hpp"
 
 #include <caf/all.hpp>
-
-#include <fstream>
 
 namespace troupe {
 
@@ -17,6 +16,8 @@ struct look_for_ends {};
 
 template <>
 struct caf::allowed_unsafe_message_type<troupe::look_for_ends> : std::true_type {};
+template <>
+struct caf::allowed_unsafe_message_type<troupe::fetch_outcome> : std::true_type {};
 
 namespace troupe {
 
@@ -25,14 +26,14 @@ namespace {
 constexpr auto tick = std::chrono::milliseconds(200);
 constexpr auto report_every = std::chrono::seconds(1);
 constexpr auto master_deadline = std::chrono::seconds(10);
-constexpr size_t chunk_size = 64 << 10;
 
 // An executor ends right after its link: its end is looked for until then, not at the next tick.
 constexpr auto look_again = std::chrono::milliseconds(2);
 constexpr int looks = 25;
 
 using agent_actor
-  = node_agent::extend<caf::reacts_to<caf::tick_atom>, caf::reacts_to<look_for_ends>>;
+  = node_agent::extend<caf::reacts_to<caf::tick_atom>, caf::reacts_to<look_for_ends>,
+                       caf::reacts_to<fetch_outcome>>;
 
 // A running executor, as the shell knows it.
 struct executor_state {
@@ -108,6 +109,7 @@ void apply(agent_pointer self, const launch_executor& x) {
   auto& st = self->state;
   auto started = st.ports.executors->start(x.order);
   if (!started) {
+    st.ports.executors->forget(*x.order.task);
     run(self, st.core->executor_exited(*x.order.task, 127, started.error().text));
     return;
   }
@@ -138,6 +140,46 @@ void apply(agent_pointer self, const kill_task& x) {
   auto found = self->state.executors.find(task_key(x.task));
   if (found != self->state.executors.end())
     self->state.ports.executors->end(found->second.process, true);
+}
+
+void apply(agent_pointer self, const remember_task& x) {
+  self->state.ports.executors->remember(x.order);
+}
+
+void apply(agent_pointer self, const forget_task& x) {
+  self->state.ports.executors->forget(x.task);
+}
+
+void on_fetched(agent_pointer self, const fetch_outcome& x) {
+  run(self, self->state.core->fetch_ended(x, self->clock().now()));
+}
+
+// The ticket is asked for anew at each try: a master that is new knows no old one.
+void apply(agent_pointer self, const fetch_due& x) {
+  auto& st = self->state;
+  fetch_package_msg asked;
+  asked.hash = x.hash;
+  asked.remote = st.ports.packages->remote();
+  auto failed = [self, hash = x.hash](error why) { on_fetched(self, {hash, 0, std::move(why)}); };
+  if (!st.master)
+    return failed({errc::unavailable, "the master cannot be reached; wait until it is back"});
+  self->request(st.master, master_deadline, std::move(asked))
+    .then(
+      [self, hash = x.hash](const bulk_access_msg& access) {
+        self->state.ports.packages->fetch(
+          hash, access, [me = caf::actor_cast<agent_actor>(self)](fetch_outcome outcome) {
+            caf::anon_send(me, std::move(outcome));
+          });
+      },
+      [failed](caf::error& why) { failed(reason_of(why)); });
+}
+
+void apply(agent_pointer self, const cancel_fetch& x) {
+  self->state.ports.packages->cancel(x.hash);
+}
+
+void apply(agent_pointer self, const drop_package& x) {
+  self->state.ports.packages->drop(x.hash);
 }
 
 void apply(agent_pointer self, const report_due&) {
@@ -299,29 +341,11 @@ caf::result<done_msg> on_ask(agent_pointer self, const ask_task_msg& x) {
   return done_msg{};
 }
 
-caf::result<log_chunk_msg> on_read_log(agent_pointer self, const read_log_msg& x) {
-  if (x.type.empty() || x.type.find('/') != std::string::npos || x.type[0] == '.')
-    return fail(errc::invalid, "'" + x.type + "' is no task type");
-  auto path = self->state.jobs_directory + "/" + std::to_string(x.job) + "/"
-              + std::to_string(x.attempt) + "/" + x.type + "-" + std::to_string(x.index) + ".log";
-  log_chunk_msg chunk;
-  chunk.attempt = x.attempt;
-  chunk.offset = x.offset;
-  std::ifstream in{path, std::ios::binary};
-  if (!in)
-    return chunk; // nothing was printed yet
-  in.seekg(static_cast<std::streamoff>(x.offset));
-  chunk.text.resize(chunk_size);
-  in.read(chunk.text.data(), static_cast<std::streamsize>(chunk_size));
-  chunk.text.resize(static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-  chunk.end = chunk.text.size() < chunk_size;
-  return chunk;
-}
-
 agent_actor::behavior_type behavior_of(agent_pointer self) {
   self->delayed_send(self, tick, caf::tick_atom::value);
   return {[self](caf::tick_atom) { on_tick(self); },
           [self](look_for_ends) { on_look(self); },
+          [self](const fetch_outcome& x) { on_fetched(self, x); },
           [self](const node_link_changed& x) { on_link(self, x); },
           [self](leave_cluster) { leave(self); },
           [self](const start_task_msg& x) {
@@ -336,7 +360,9 @@ agent_actor::behavior_type behavior_of(agent_pointer self) {
             return obey(self, self->state.core->stop(x, self->clock().now()), done_msg{});
           },
           [self](const ask_task_msg& x) { return on_ask(self, x); },
-          [self](const read_log_msg& x) { return on_read_log(self, x); },
+          [self](const read_log_msg& x) {
+            return reply_of(read_task_log(self->state.jobs_directory, x));
+          },
           [self](const stop_cluster_msg&) {
             self->state.stopping = true;
             end_all_tasks(self);
@@ -355,12 +381,16 @@ node_agent spawn_node_agent(caf::actor_system& system, agent_ports given) {
       auto& st = self->state;
       st.ports = std::move(*ports);
       st.core = std::make_unique<agent_core>(st.ports.options, self->clock().now());
+      for (auto& [hash, bytes] : st.ports.packages->found())
+        st.core->package_found(hash, bytes);
       for (auto& [order, process] : st.ports.executors->left_running()) {
         auto& known = st.executors[task_key(*order.task)];
         known.task = *order.task;
         known.process = process;
         st.core->adopt(order);
       }
+      for (auto& order : st.ports.executors->left_waiting())
+        run(self, st.core->adopt_waiting(order, self->clock().now()));
       return behavior_of(self);
     }));
 }

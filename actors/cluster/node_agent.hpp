@@ -1,5 +1,5 @@
-// The agent of a node: the shell around agent_core (the decisions), executor processes, and the
-// link to the master.
+// The agent of a node: the shell around agent_core (the decisions), executor processes, the
+// packages on its disk, and the link to the master.
 //
 //   master <--register, report--- agent <--register, report--- executor (one process per task)
 //      \------start, spec, stop-----^  \-------orders-----------^
@@ -12,6 +12,7 @@
 #include "actors/cluster/agent_core.hpp"
 #include "actors/cluster/interfaces.hpp"
 #include "actors/cluster/master.hpp"
+#include "actors/packages/package_cache.hpp"
 #include "runtime/base/clock.hpp"
 
 #include <caf/actor_system.hpp>
@@ -44,6 +45,12 @@ public:
   // Executors that an earlier life of this agent left running: their start orders and processes.
   virtual std::vector<std::pair<start_task_msg, int>> left_running() = 0;
 
+  // Keeps the order of a task that cannot be started yet, until it is started or forgotten.
+  virtual void remember(const start_task_msg& order) = 0;
+
+  // Those that an earlier life kept.
+  virtual std::vector<start_task_msg> left_waiting() = 0;
+
   // Forgets what is kept about a task that has ended.
   virtual void forget(const task_id_msg& task) = 0;
 };
@@ -52,6 +59,7 @@ struct agent_ports {
   agent_options options;
   bridge* link = nullptr;
   executor_launcher* executors = nullptr;
+  package_cache* packages = nullptr;
   std::function<void()> on_stop
     = [] {}; // the node was asked to stop or to leave, and every task has ended
 };

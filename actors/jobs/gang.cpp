@@ -189,12 +189,16 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
     auto state = report.state;
     if (state == task_state::succeeded && report.exit_code != 0)
       state = task_state::failed;
-    auto cause = report.cause == exit_class::out_of_memory ? report.cause : exit_class::user_error;
+    // Nothing else is for a node to say.
+    auto known
+      = report.cause == exit_class::out_of_memory || report.cause == exit_class::infrastructure;
+    auto cause = known ? report.cause : exit_class::user_error;
     return {false, end_of(*found, state, report.exit_code, report.reason, cause)};
   }
   if (report.state > task_state::running)
     return {};
   found->seen = std::max(found->seen, report.state);
+  found->fetches = report.state == task_state::pending;
   if (report.port != 0) {
     found->host = report.host;
     found->port = report.port;

@@ -76,6 +76,7 @@ public:
     uint32_t ending = 0; // how many tasks had ended before it; a snapshot forgets it
     // volatile
     task_state seen = task_state::pending; // how far it got, by its agent's reports
+    bool fetches = false;                  // its agent has it, and waits for its packages
     std::string host;
     uint16_t port = 0;
     std::vector<std::unique_ptr<metric_msg>> progress;

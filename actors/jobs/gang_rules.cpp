@@ -245,7 +245,9 @@ std::optional<cluster_changeUnion> gang::late_to_register(time_point now) {
   auto limit = of_ns(spec().register_timeout_ns);
   if (limit == duration{})
     limit = options_->register_timeout;
-  if (!complete_by_)
+  // A node that fetches packages gives up by itself when that does not go on.
+  auto fetches = [](const task& x) { return !x.ended && x.fetches; };
+  if (!complete_by_ || std::any_of(tasks_.begin(), tasks_.end(), fetches))
     complete_by_ = now + limit;
   if (now < *complete_by_)
     return {};

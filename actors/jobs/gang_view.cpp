@@ -41,6 +41,8 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   out.accelerators = type.accelerators;
   out.timeout_ns = type.timeout_ns;
   out.framework = spec().framework;
+  for (auto& y : type.resources)
+    out.resources.push_back(std::make_unique<resource_msg>(*y));
   return out;
 }
 

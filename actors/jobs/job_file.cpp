@@ -72,6 +72,7 @@ void job_reader::read_job(const YAML::Node& root) {
     return fail("tasks", root, "the key \"tasks\" is missing or empty: add at least one task type");
   each_key(tasks, "tasks", {},
            [&](auto& key, auto& value, auto& path) { read_type(key, value, path); });
+  share_resources();
 }
 
 void job_reader::read_type(const std::string& name, const YAML::Node& node,
@@ -207,13 +208,13 @@ void job_reader::read_command(const YAML::Node& value, const std::string& path,
   auto& program = type.command[0];
   if (program.empty())
     return fail(path, value, path + " names no program: write [program, argument]");
-  programs_.push_back({path, value, program});
+  programs_.push_back({path, value, program, type.name});
 }
 
 // After the whole file is read: `directory` may stand behind the tasks.
 void job_reader::check_programs() {
   for (auto& x : programs_)
-    if (!options_.program_exists(x.program, job_.directory))
+    if (!may_be_shipped(x) && !options_.program_exists(x.program, job_.directory))
       fail(x.path, x.at,
            "program not found: \"" + x.program.substr(0, text_shown) + "\" of " + x.path
              + ": give a path that exists, seen from " + job_.directory

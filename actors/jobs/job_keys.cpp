@@ -12,7 +12,11 @@ const std::vector<job_keys::key<job_keys::read_of_job>>& job_keys::of_job() {
     {"directory", "path", "where the commands run; default: the folder of the file",
      [](job_reader& r, node x, text at) {
        r.job_.directory = r.absolute(r.text(x, at), r.folder_);
+       r.directory_ = x;
      }},
+    {"resources", "[path | {path, name, unpack, programs}]",
+     "what every task brings along; not together with directory",
+     [](job_reader& r, node x, text at) { r.read_resources(x, at, r.common_); }},
     {"inputs", "[path]", "files that the lineage records with their hashes",
      [](job_reader& r, node x, text at) { r.job_.inputs = r.texts(x, at); }},
     {"outputs", "[path]", "files below the attempt's output directory, recorded at the end",
@@ -88,6 +92,9 @@ const std::vector<job_keys::key<job_keys::read_of_type>>& job_keys::of_type() {
      [](job_reader& r, node x, text at, type t) { t.after = r.texts(x, at); }},
     {"timeout", "time", "of each task, from its start; default: none",
      [](job_reader& r, node x, text at, type t) { t.timeout_ns = r.time(x, at); }},
+    {"resources", "[path | {path, name, unpack, programs}]",
+     "what its tasks bring along, beside the job's",
+     [](job_reader& r, node x, text at, type t) { r.read_resources(x, at, t.resources); }},
   };
   return all;
 }

@@ -4,6 +4,7 @@
 
 #include "actors/jobs/job_file.hpp"
 #include "actors/jobs/yaml_reader.hpp"
+#include "actors/packages/resource_rules.hpp"
 
 namespace troupe {
 
@@ -20,6 +21,7 @@ private:
     std::string path;
     YAML::Node at;
     std::string program;
+    std::string type;
   };
 
   std::string absolute(const std::string& path, const std::string& base) const;
@@ -30,6 +32,10 @@ private:
   void read_needs(const YAML::Node& value, const std::string& path);
   void read_array(const YAML::Node& value, const std::string& path);
   void read_outputs(const YAML::Node& value, const std::string& path);
+  void read_resources(const YAML::Node& value, const std::string& path, resource_list& into);
+  void read_resource(const YAML::Node& value, const std::string& path, resource_msg& into);
+  void share_resources();
+  bool may_be_shipped(const program_use& x) const;
   void read_env(const YAML::Node& value, const std::string& path, task_type_msg& type);
   void read_command(const YAML::Node& value, const std::string& path, task_type_msg& type);
   uint64_t time(const YAML::Node& value, const std::string& path);
@@ -39,6 +45,8 @@ private:
   const job_file_options& options_;
   std::string folder_; // of the file
   std::vector<program_use> programs_;
+  std::optional<YAML::Node> directory_; // if it is given
+  resource_list common_;                // of every type
   job_spec_msg job_;
 };
 

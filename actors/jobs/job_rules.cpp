@@ -1,6 +1,7 @@
 #include "actors/jobs/job_rules.hpp"
 
 #include "actors/jobs/quantities.hpp"
+#include "actors/packages/resource_rules.hpp"
 
 #include <algorithm>
 #include <map>
@@ -151,6 +152,8 @@ result<void> check_rules(const job_spec_msg& spec) {
       return bad("task type " + quoted(name) + " has an unknown role: update this cluster");
     TROUPE_TRY(check_order(*type, types));
     TROUPE_TRY(check_size(*type));
+    if (auto known = check_resources(type->resources); !known)
+      return bad("task type " + quoted(name) + ": " + known.error().text);
     TROUPE_TRY(check_time("the time-out of task type " + quoted(name), type->timeout_ns));
   }
   TROUPE_TRY(check_no_cycle(types));

@@ -3,6 +3,7 @@
 #include "actors/jobs/job_rules.hpp"
 #include "actors/jobs/quantities.hpp"
 #include "actors/jobs/tony_limits.hpp"
+#include "actors/jobs/tony_resource.hpp"
 #include "actors/jobs/tony_values.hpp"
 
 #include <algorithm>
@@ -91,11 +92,23 @@ private:
     if (names_.size() > types_max)
       return fail({}, file() + ": the job has more than 64 task types: make it several jobs");
     auto command = values_.text("tony.containers.command");
+    const std::string everywhere = "tony.containers.resources";
     auto limit = values_.milliseconds("tony.task.executor.execution-timeout-ms");
     for (auto& type : job_.spec.tasks) {
       type->timeout_ns = limit.value_or(0);
       read_type(*type, command ? *command : std::string{});
+      for (auto& x : values_.list(everywhere, {}))
+        add_resource(everywhere, x, *type);
+      for (auto& x : values_.list(key_of(type->name, "resources"), {}))
+        add_resource(key_of(type->name, "resources"), x, *type);
     }
+  }
+
+  void add_resource(const std::string& key, const std::string& text, task_type_msg& to) {
+    auto read = read_tony_resource(text, job_.spec.directory);
+    if (!read)
+      return fail(key, key + " has \"" + text.substr(0, 64) + "\", " + read.error().text);
+    to.resources.push_back(std::make_unique<resource_msg>(std::move(*read)));
   }
 
   task_type_msg& add_type(const std::string& name, uint32_t instances) {

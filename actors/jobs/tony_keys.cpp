@@ -22,9 +22,6 @@ constexpr std::string_view watched
 constexpr std::string_view no_image = "it counts only with tony.docker.enabled";
 constexpr std::string_view no_placing
   = "Troupe places tasks by node labels, not by constraints between tasks: remove the key";
-constexpr std::string_view no_shipping
-  = "Troupe ships no files yet: remove the key, and put the files into the folder of this file, on "
-    "every node";
 constexpr std::string_view no_horovod
   = "Troupe runs no Horovod driver yet: start the script with horovodrun or mpirun, or remove it";
 
@@ -38,7 +35,7 @@ constexpr tony_row table[]{
   {"tony.<t>.command", honoured, {}, {}},
   {"tony.<t>.max-instances", honoured, {}, {}},
   {"tony.<t>.depends-on", honoured, {}, {}},
-  {"tony.<t>.resources", refused, no_shipping, {}},
+  {"tony.<t>.resources", honoured, {}, {}},
   {"tony.<t>.node-label", honoured, {}, {}},
   {"tony.<t>.placement-spec", refused, no_placing, {}},
   {"tony.<t>.allocation-tags", nothing, "only a placement-spec looks at it", {}},
@@ -47,7 +44,7 @@ constexpr tony_row table[]{
   {"tony.containers.command", honoured, {}, {}},
   {"tony.containers.envs", honoured, {}, {}},
   {"tony.execution.envs", honoured, {}, {}},
-  {"tony.containers.resources", refused, no_shipping, {}},
+  {"tony.containers.resources", honoured, {}, {}},
   {"tony.containers.placement-spec", refused, no_placing, {}},
   {"tony.containers.allocation-tags", nothing, "only a placement-spec looks at it", {}},
   // limits

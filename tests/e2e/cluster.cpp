@@ -16,17 +16,17 @@
 
 namespace troupe::e2e {
 
-namespace {
-
 namespace fs = std::filesystem;
 
-std::string read_file(const std::string& path) {
+std::string text_of(const std::string& path) {
   std::ifstream in{path, std::ios::binary};
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
+namespace {
+
 std::string command_line_of(int process) {
-  return read_file("/proc/" + std::to_string(process) + "/cmdline");
+  return text_of("/proc/" + std::to_string(process) + "/cmdline");
 }
 
 // The processes for which `wanted` holds; this one is none of them.
@@ -44,14 +44,14 @@ std::vector<int> processes(const std::function<bool(int)>& wanted) {
 // The environment too: a task's command need not name the directory.
 std::vector<int> processes_of(const std::string& scratch) {
   return processes([&](int process) {
-    auto environment = read_file("/proc/" + std::to_string(process) + "/environ");
+    auto environment = text_of("/proc/" + std::to_string(process) + "/environ");
     return command_line_of(process).find(scratch) != std::string::npos
            || environment.find(scratch) != std::string::npos;
   });
 }
 
 int parent_of(int process) {
-  auto stat = read_file("/proc/" + std::to_string(process) + "/stat");
+  auto stat = text_of("/proc/" + std::to_string(process) + "/stat");
   auto state = stat.rfind(')'); // "number (name) state parent ..."
   return state == std::string::npos ? 0
                                     : std::atoi(stat.c_str() + std::min(state + 4, stat.size()));
@@ -122,7 +122,10 @@ void cluster::TearDown() {
   if (HasFailure())
     for (auto& entry : fs::recursive_directory_iterator{scratch})
       if (entry.path().extension() == ".log")
-        std::printf("== %s\n%s\n", entry.path().c_str(), read_file(entry.path()).c_str());
+        std::printf("== %s\n%s\n", entry.path().c_str(), text_of(entry.path()).c_str());
+  for (auto& entry : fs::recursive_directory_iterator{scratch}) // packages are read-only
+    if (entry.is_directory() && !entry.is_symlink())
+      fs::permissions(entry.path(), fs::perms::owner_all);
   fs::remove_all(scratch);
 }
 
@@ -167,8 +170,8 @@ outcome cluster::troupe(const std::vector<std::string>& args, std::chrono::secon
   } else {
     result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
-  result.out = read_file(out);
-  result.err = read_file(err);
+  result.out = text_of(out);
+  result.err = text_of(err);
   return result;
 }
 
@@ -209,7 +212,7 @@ bool cluster::becomes(const std::string& job, const std::string& state) const {
 }
 
 std::vector<std::string> cluster::seen() const {
-  std::istringstream text{read_file(scratch + "/seen")};
+  std::istringstream text{text_of(scratch + "/seen")};
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);)
     lines.push_back(line);
@@ -231,12 +234,12 @@ int cluster::master_process() const {
 }
 
 int cluster::node_process(const std::string& name) const {
-  return std::atoi(read_file(directory + "/run/" + name + ".pid").c_str());
+  return std::atoi(text_of(directory + "/run/" + name + ".pid").c_str());
 }
 
 int cluster::agent_process(const std::string& name) const {
   auto supervisor = std::to_string(node_process(name));
-  return std::atoi(read_file("/proc/" + supervisor + "/task/" + supervisor + "/children").c_str());
+  return std::atoi(text_of("/proc/" + supervisor + "/task/" + supervisor + "/children").c_str());
 }
 
 void cluster::signal_node(const std::string& name, int signal) const {
@@ -244,7 +247,7 @@ void cluster::signal_node(const std::string& name, int signal) const {
   for (auto executor : executors_of(name)) {
     auto number = std::to_string(executor);
     all.push_back(executor);
-    std::istringstream tasks{read_file("/proc/" + number + "/task/" + number + "/children")};
+    std::istringstream tasks{text_of("/proc/" + number + "/task/" + number + "/children")};
     for (int task = 0; tasks >> task;)
       all.push_back(task);
   }
@@ -271,6 +274,23 @@ int cluster::start_process(const std::string& name, const std::vector<std::strin
   auto log = scratch + "/" + name + ".log";
   started_.push_back(spawn(args, log, log));
   return started_.back();
+}
+
+std::string cluster::other_machine(const std::string& name) {
+  EXPECT_EQ(troupe({"key", name}).code, 0);
+  auto there = scratch + "/" + name;
+  fs::create_directories(there + "/keys/authorized");
+  fs::rename(directory + "/keys/" + name + ".secret", there + "/keys/" + name + ".secret");
+  fs::copy(directory + "/keys/authorized/master.public", there + "/keys/authorized");
+  return there;
+}
+
+int cluster::join(const std::string& name, const std::string& there, int cpus) {
+  auto endpoint = text_of(directory + "/endpoint");
+  auto address = endpoint.substr(endpoint.find("//") + 2);
+  address.erase(address.find_last_not_of('\n') + 1);
+  return start_process(name, {"--dir", there, "node", "--name", name, "--join", address, "--cpus",
+                              std::to_string(cpus)});
 }
 
 std::vector<int> cluster::executors_of(const std::string& node) const {

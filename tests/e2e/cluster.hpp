@@ -33,6 +33,9 @@ extern const std::string waits_once;
 extern const std::string waits_at_gate;
 int process_in(const std::string& line);
 
+// The content of a file; empty when there is none.
+std::string text_of(const std::string& path);
+
 // True while the process exists and is no zombie.
 bool lives(int process);
 
@@ -72,6 +75,10 @@ protected:
   std::string node_state(const std::string& name) const;
   // Starts a command that goes on; what it prints goes to <name>.log of the scratch directory.
   int start_process(const std::string& name, const std::vector<std::string>& args);
+  // A directory of another machine, as far as that can be shown on one: it has its own key only.
+  std::string other_machine(const std::string& name);
+  // Starts a node there that joins over TCP; its process.
+  int join(const std::string& name, const std::string& there, int cpus = 1);
 
   std::string scratch;   // of this test
   std::string directory; // of its cluster

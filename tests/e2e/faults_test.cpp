@@ -24,11 +24,6 @@ bool has_checkpoint(const std::string& below) {
                      [](auto& entry) { return entry.path().extension() == ".ckpt"; });
 }
 
-std::string text_of(const std::string& path) {
-  std::ifstream in{path};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
-
 } // namespace
 
 class faults : public cluster {
@@ -51,24 +46,6 @@ protected:
     ASSERT_EQ(lines.size(), 4u);
     for (auto& line : lines)
       EXPECT_TRUE(eventually([&] { return !lives(process_in(line)); })) << line;
-  }
-
-  // A directory of another machine, as far as that can be shown on one: it has its own key only.
-  std::string other_machine(const std::string& name) {
-    EXPECT_EQ(troupe({"key", name}).code, 0);
-    auto there = scratch + "/" + name;
-    fs::create_directories(there + "/keys/authorized");
-    fs::rename(directory + "/keys/" + name + ".secret", there + "/keys/" + name + ".secret");
-    fs::copy(directory + "/keys/authorized/master.public", there + "/keys/authorized");
-    return there;
-  }
-
-  int join(const std::string& name, const std::string& there) {
-    auto endpoint = text_of(directory + "/endpoint");
-    auto address = endpoint.substr(endpoint.find("//") + 2);
-    address.erase(address.find_last_not_of('\n') + 1);
-    return start_process(
-      name, {"--dir", there, "node", "--name", name, "--join", address, "--cpus", "1"});
   }
 };
 

@@ -10,6 +10,7 @@
 #include "storage/metadata.hpp"
 #include "tests/fuzz/cases.hpp"
 #include "tests/fuzz/random_frame.hpp"
+#include "tests/support/no_packages.hpp"
 
 #include <caf/all.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
@@ -114,6 +115,8 @@ public:
   void end(int process, bool) override { ended_.push_back({process, 1}); }
   std::vector<ended_executor> collect() override { return std::exchange(ended_, {}); }
   std::vector<std::pair<start_task_msg, int>> left_running() override { return {}; }
+  void remember(const start_task_msg&) override {}
+  std::vector<start_task_msg> left_waiting() override { return {}; }
   void forget(const task_id_msg&) override {}
 
 private:
@@ -263,6 +266,7 @@ private:
     master_ports ports;
     ports.log = log_.get();
     ports.lineage = lineage_.get();
+    ports.packages = &desk_;
     ports.link = link_.get();
     ports.time = &time_;
     auto master_actor = *spawn_master(*system_, std::move(ports));
@@ -272,6 +276,7 @@ private:
     agent.options.incarnation = 1;
     agent.link = link_.get();
     agent.executors = &executors_;
+    agent.packages = &cache_;
     auto agent_actor = spawn_node_agent(*system_, std::move(agent));
     auto echoing = system_->spawn(echo_actor);
     actors_ = {caf::actor_cast<caf::actor>(master_actor), caf::actor_cast<caf::actor>(agent_actor),
@@ -288,6 +293,8 @@ private:
   uint64_t asked_ = 0;
   still_clock time_;
   no_executors executors_;
+  empty_desk desk_;
+  empty_cache cache_;
   storage::memory_store store_;
   storage::commit_inline commits_{store_};
   std::unique_ptr<storage::event_log> log_;

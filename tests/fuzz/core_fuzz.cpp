@@ -2,6 +2,7 @@
 #include "actors/cluster/agent_core.hpp"
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master_core.hpp"
+#include "actors/packages/resource_rules.hpp"
 #include "runtime/base/log.hpp"
 #include "storage/commit_inline.hpp"
 #include "storage/memory_store.hpp"
@@ -56,6 +57,9 @@ submit_job_msg hostile_job(random_source& random) {
     type->command = {random.chance(0.9) ? "true" : hostile_text(random, 1000)};
     if (random.chance(0.2))
       type->env.push_back(std::make_unique<variable_msg>(random_message<variable_msg>(random)));
+    if (random.chance(0.1))
+      type->resources.push_back(
+        std::make_unique<resource_msg>(random_message<resource_msg>(random)));
     spec.tasks.push_back(std::move(type));
   }
   auto texts = [&](std::vector<std::string>& into) {
@@ -67,6 +71,27 @@ submit_job_msg hostile_job(random_source& random) {
   spec.attempts_max = random.chance(0.9) ? 3 : static_cast<uint32_t>(hostile_number(random));
   out.user = random.chance(0.9) ? "user" : hostile_text(random, 1 << 20);
   return out;
+}
+
+std::string any_hash(random_source& random) {
+  return random.chance(0.9) ? std::string(64, static_cast<char>('a' + random.below(4)))
+                            : hostile_text(random, 200);
+}
+
+resource_list any_resources(random_source& random) {
+  resource_list out;
+  for (auto n = random.below(3); n > 0; --n) {
+    auto made = std::make_unique<resource_msg>();
+    made->name = random.chance(0.9) ? "code" + std::to_string(n) : hostile_text(random, 1000);
+    made->hash = any_hash(random);
+    out.push_back(std::move(made));
+  }
+  return out;
+}
+
+error any_failure(random_source& random) {
+  auto code = static_cast<errc>(random.below(static_cast<uint64_t>(errc_last) + 1));
+  return {code, code == errc::ok ? std::string{} : hostile_text(random, 100)};
 }
 
 task_id_msg any_task(random_source& random) {
@@ -254,7 +279,11 @@ TEST_F(FuzzCore, TheAgentRefusesOrGoesOn) {
         start.memory = 0;
         start.accelerators = 0;
       }
+      if (random.chance(0.8))
+        start.resources = any_resources(random);
       check(core.start(start, now));
+      if (random.chance(0.3))
+        core.fetch_ended({any_hash(random), random.next(), any_failure(random)}, now);
       if (random.chance(0.5))
         check(core.spec(spec, now));
       if (random.chance(0.3))

@@ -202,17 +202,22 @@ TEST_F(FuzzFiles, DamagedHostsFilesAreRefusedOrHosts) {
 // What an agent finds of the executors that its earlier life left.
 TEST_F(FuzzFiles, DamagedJournalsOfTasksAreLeftOut) {
   auto journal = path_of("journal");
+  storage::tree_remover remover{path_of("removed")};
   fuzz("DamagedJournalsOfTasksAreLeftOut", 300, [&](random_source& random) {
     std::string state;
     for (int records = 0; records < 3; ++records) {
       auto order = text_of(random_table(*start_task::MiniReflectTypeTable(), random));
-      uint32_t head[2] = {static_cast<uint32_t>(order.size()), static_cast<uint32_t>(::getpid())};
+      uint32_t head[2] = {static_cast<uint32_t>(order.size()),
+                          random.chance(0.8) ? static_cast<uint32_t>(::getpid()) : ~0u};
       state.append(reinterpret_cast<const char*>(head), sizeof head).append(order);
     }
     write("journal", random.chance(0.1) ? state : damaged(state, random));
     // Its endpoint stands in the command line of this process.
+    work_directories work{path_of("work"), path_of("packages"), remover};
     auto executors
-      = launcher::make_executors({"/bin/true", "node-1", "fuzz_test", journal, "", ""});
+      = launcher::make_executors({"/bin/true", "node-1", "fuzz_test", journal, "", ""}, work);
+    for (auto& waiting : executors->left_waiting())
+      EXPECT_TRUE(waiting.task);
     for (auto& [found, process] : executors->left_running()) {
       EXPECT_EQ(process, ::getpid());
       EXPECT_TRUE(found.task);

@@ -9,7 +9,8 @@ namespace troupe::testing {
 using namespace std::chrono_literals;
 
 job_cluster::job_cluster(uint64_t seed, cluster_options (*draw)(random_source&))
-  : world(seed), options(draw(world.time.random)), seen(world, options.master), disk(world) {
+  : world(seed), options(draw(world.time.random)), seen(world, options.master), disk(world),
+    desk(world, seen) {
   disk.on_put = [this](std::string_view key, std::string_view value) { seen.wrote(key, value); };
   world.add("master", [this](sim_node& node) { boot_master(node); });
   for (size_t i = 0; i < options.machines; ++i) {
@@ -79,6 +80,7 @@ result<void> job_cluster::open_master(sim_node& node) {
   ports.seed = world.time.random.next();
   ports.log = life.log.get();
   ports.lineage = life.lineage.get();
+  ports.packages = &desk;
   ports.link = node.link.get();
   ports.time = &wall_;
   ports.on_fatal = [this](const error&) { restart_master(200ms, true); };

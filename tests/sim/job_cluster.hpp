@@ -75,6 +75,7 @@ public:
   const cluster_options options;
   job_ledger seen;
   sim_disk disk;
+  sim_desk desk;
   std::vector<std::unique_ptr<sim_machine>> machines;
   std::map<std::string, std::vector<std::unique_ptr<wanted_job>>> clients;
 

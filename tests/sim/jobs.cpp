@@ -29,6 +29,7 @@ cluster_options calm(random_source& random) {
   out.master = fast_master();
   out.master.records_per_snapshot = 4 + random.below(7);
   out.machine.capacity = {4, 0, 0};
+  out.machine.packages = {200, 2, 5s, 200ms}; // two of them fit
   return out;
 }
 
@@ -70,6 +71,10 @@ void shape(random_source& random, uint32_t room, bool greedy, wanted_job& job) {
       worker.instances = room - 1;
   }
   worker.go_on = random.chance(0.2);
+  for (auto& type : spec.tasks)
+    if (random.chance(0.3))
+      for (uint64_t i = 0; i < 1 + random.below(3); ++i)
+        type->resources.push_back(sim_resource(3 * i + random.below(3)));
   spec.each_when_ready = random.chance(0.1);
   if (random.chance(0.2)) {
     auto& budget = *spec.retries.emplace_back(std::make_unique<retry_budget_msg>());
@@ -178,7 +183,7 @@ uint64_t jobs_through_chaos(uint64_t seed, std::vector<std::string>& violations)
     each->heal();
   for (auto& each : c.world.names())
     c.world.thaw(each);
-  c.demand_end(90s);
+  c.demand_end(120s);
   c.demand_room();
   c.demand_lineage();
   return c.finish(violations);
@@ -275,7 +280,7 @@ uint64_t power_cuts_behind_a_slow_disk(uint64_t seed, std::vector<std::string>& 
     c.world.run_for(c.world.time.between(1ms, 50ms));
     c.world.start(each->node());
   }
-  c.demand_end(90s);
+  c.demand_end(120s);
   c.demand_room();
   return c.finish(violations);
 }

@@ -48,7 +48,18 @@ public:
     return found;
   }
 
-  void forget(const task_id_msg&) override {}
+  void remember(const start_task_msg& order) override {
+    machine_.disk_.kept[task_key(*order.task)] = order;
+  }
+
+  std::vector<start_task_msg> left_waiting() override {
+    std::vector<start_task_msg> found;
+    for (auto& [key, order] : machine_.disk_.kept)
+      found.push_back(order);
+    return found;
+  }
+
+  void forget(const task_id_msg& task) override { machine_.disk_.kept.erase(task_key(task)); }
 
 private:
   sim_machine& machine_;
@@ -72,6 +83,11 @@ void sim_machine::boot_agent(sim_node& node, uint64_t incarnation) {
   ports.options.orphan_grace = 1s;
   ports.link = node.link.get();
   ports.executors = launcher_.get();
+  cache_ = std::make_unique<sim_package_cache>(
+    world_, disk_, [this](duration wait, std::function<void()> what) { after(wait, what); },
+    healed_, [this](const std::string& hash) { return uses(hash); });
+  ports.packages = cache_.get();
+  ports.options.packages = options_.packages;
   ports.on_stop = [this, life = node.life] {
     world_.time.after(0s, [this, life] {
       if (auto* now = world_.find(node_); now && now->life == life)
@@ -105,6 +121,10 @@ result<int> sim_machine::start(const start_task_msg& order) {
   if (!healed_ && random.chance(options_.start_failures))
     return {errc::io, "cannot start the executor: too many processes"};
   seen_.launched(node_, order, room());
+  for (auto& each : order.resources)
+    if (!disk_.has(each->hash))
+      world_.violated(task_key(*order.task) + " is launched on " + node_ + " without a package");
+  disk_.kept.erase(task_key(*order.task));
   auto id = ++last_process_;
   auto& made = processes_[id];
   made.order = order;
@@ -258,6 +278,9 @@ void sim_machine::lose_power() {
   held_.clear();
   thaw();
   world_.crash(node_, false);
+  cache_.reset();
+  if (world_.time.random.chance(0.5)) // what was not synced
+    disk_.kept.clear();
   while (!processes_.empty()) {
     auto id = processes_.begin()->first;
     world_.remove(node_of(id), false);
@@ -299,6 +322,13 @@ void sim_machine::after(duration wait, std::function<void()> what) {
 sim_machine::executor* sim_machine::find(int id) {
   auto found = processes_.find(id);
   return found != processes_.end() ? &found->second : nullptr;
+}
+
+bool sim_machine::uses(const std::string& hash) const {
+  return std::any_of(processes_.begin(), processes_.end(), [&](auto& process) {
+    auto& used = process.second.order.resources;
+    return std::any_of(used.begin(), used.end(), [&](auto& each) { return each->hash == hash; });
+  });
 }
 
 resources sim_machine::room() const {

@@ -8,6 +8,7 @@
 #include "actors/cluster/node_agent.hpp"
 #include "actors/jobs/task_shell.hpp"
 #include "tests/sim/job_ledger.hpp"
+#include "tests/sim/sim_packages.hpp"
 
 namespace troupe::testing {
 
@@ -16,7 +17,8 @@ struct machine_options {
   duration orphan_timeout = std::chrono::seconds(30);
   duration run_max = std::chrono::seconds(2); // of a command that ends
   double start_failures = 0;                  // of executors
-  int first_process = 1;                      // no two machines count the same
+  package_options packages;
+  int first_process = 1; // no two machines count the same
 };
 
 class sim_machine {
@@ -73,6 +75,7 @@ private:
   void end_command(int id, int code, bool stopped, const std::string& why);
   void end_executor(int id, int code);
   executor* find(int id);
+  bool uses(const std::string& hash) const;
   resources room() const;
   void end_agent();
   void after(duration wait, std::function<void()> what);
@@ -82,7 +85,9 @@ private:
   job_ledger& seen_;
   const std::string node_;
   const machine_options options_;
+  sim_package_disk disk_;
   std::unique_ptr<executor_launcher> launcher_; // of the agent's life
+  std::unique_ptr<package_cache> cache_;        // of the same
   std::map<int, executor> processes_;
   std::map<int, int> gone_; // executors that ended -> exit code
   int last_process_;

@@ -18,7 +18,7 @@ submit_job_msg good_job() {
   type->command = {"train", "--fast"};
   type->env.push_back(std::make_unique<variable_msg>());
   type->env[0]->name = std::string{"EPOCHS"};
-  type->env[0]->value = "3";
+  type->env[0]->value = std::string{"3"};
   out.spec->tasks.push_back(std::move(type));
   return out;
 }

@@ -408,6 +408,40 @@ TEST_F(Gang, HasItsOwnTimeToRegister) {
   EXPECT_EQ(last_stop.cause, exit_class::infrastructure);
 }
 
+TEST_F(Gang, IsNotLateWhileItsPackagesAreFetched) {
+  type("worker", 2);
+  spec.register_timeout_ns = 5'000'000'000;
+  submit();
+  place();
+  report("worker", 0, task_state::registered);
+  for (int i = 0; i < 10; ++i) {
+    report("worker", 1, task_state::pending);
+    pass(4s);
+  }
+  EXPECT_EQ(job->state(), job_state::starting);
+  report("worker", 1, task_state::starting);
+  pass(6s);
+  EXPECT_NE(last_stop.reason.find("did not register"), std::string::npos);
+}
+
+TEST_F(Gang, TheNodeSaysWhyATaskCouldNotStart) {
+  type("worker");
+  submit();
+  place();
+  task_report_msg in;
+  in.task = std::make_unique<task_id_msg>();
+  in.task->job = in.task->attempt = 1;
+  in.task->type = "worker";
+  in.state = task_state::failed;
+  in.reason = "its resource cannot be had";
+  in.cause = exit_class::infrastructure;
+  auto sight = job->see("node-0", in);
+  ASSERT_TRUE(sight.change);
+  EXPECT_EQ(sight.change->Astask_ended()->cause, exit_class::infrastructure);
+  in.cause = static_cast<exit_class>(200);
+  EXPECT_EQ(job->see("node-0", in).change->Astask_ended()->cause, exit_class::user_error);
+}
+
 TEST_F(Gang, WithoutAGangEachTaskStartsWhenItIsThere) {
   spec.each_when_ready = true;
   type("worker", 2);

@@ -163,5 +163,59 @@ TEST(ParseSize, KnowsTheUnits) {
     EXPECT_FALSE(parse_size(bad)) << bad;
 }
 
+const std::string shipping = R"(name: n
+resources:
+  - train.py
+  - {path: ../data, name: d}
+tasks:
+  worker:
+    command: [./train.py]
+    resources:
+      - {path: env.tar.gz, unpack: true, programs: bin}
+      - {path: ., name: .}
+  ps:
+    command: [python3, train.py]
+)";
+
+TEST(JobFile, ReadsResources) {
+  auto options = at_path();
+  options.program_exists = [](auto& program, auto&) { return program == "python3"; };
+  auto job = parse_job_file(shipping, options);
+  ASSERT_TRUE(job) << job.error().text;
+  auto shown = [](const task_type_msg& type) {
+    std::string out;
+    for (auto& x : type.resources)
+      out.append(x->name).append("=").append(x->path).append(
+        x->kind == resource_kind::archive ? "! " : " ");
+    return out;
+  };
+  EXPECT_EQ(shown(*job->tasks[0]),
+            "train.py=/data/train.py d=/data env=/data/env.tar.gz! .=/data ");
+  EXPECT_EQ(shown(*job->tasks[1]), "train.py=/data/train.py d=/data ");
+  EXPECT_EQ(job->tasks[0]->resources[2]->programs, "bin");
+}
+
+TEST(JobFile, NamesAnArchiveWithoutItsSuffix) {
+  for (auto* suffix : {".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2"}) {
+    auto text = std::string{"name: n\ntasks: {w: {command: x, resources: [{path: a.b"};
+    text.append(suffix).append(", unpack: true}]}}\n");
+    auto job = parse_job_file(text, at_path());
+    ASSERT_TRUE(job) << job.error().text;
+    EXPECT_EQ(job->tasks[0]->resources[0]->name, "a.b");
+  }
+}
+
+TEST(JobFile, RefusesResourcesItCannotRead) {
+  EXPECT_TRUE(has(text_of_error(shipping + "directory: src\n"),
+                  {"directory", "has resources", "{path: src, name: .}"}));
+  auto with = [](const std::string& what) {
+    return "name: n\nresources: " + what + "\ntasks: {w: {command: x}}\n";
+  };
+  EXPECT_TRUE(has(text_of_error(with("train.py")), {"resources", "not a list"}));
+  EXPECT_TRUE(has(text_of_error(with("[{name: x}]")), {"without a path"}));
+  EXPECT_TRUE(has(text_of_error(with("[{path: x, unpack: yes}]")), {"unpack"}));
+  EXPECT_TRUE(has(text_of_error(with("[{path: x, mode: 7}]")), {"mode"}));
+}
+
 } // namespace
 } // namespace troupe

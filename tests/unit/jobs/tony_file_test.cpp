@@ -52,6 +52,15 @@ TEST(TonyFile, ReadsTheGroupOfTensorBoard) {
   EXPECT_EQ(notes_of(*none).size(), 1u);
 }
 
+TEST(TonyFile, RefusesResourcesThatCannotBeShipped) {
+  const std::string key = "tony.containers.resources";
+  EXPECT_TRUE(has(error_of({{key, "hdfs://host/x"}}), {key, "another file system"}));
+  EXPECT_TRUE(has(error_of({{key, "a::b::c"}}), {key, "PATH::NAME"}));
+  EXPECT_TRUE(has(error_of({{key, "::b"}}), {key, "names no file"}));
+  EXPECT_TRUE(has(error_of({{key, "a::x/y"}}), {"x/y", "without '/'"}));
+  EXPECT_TRUE(has(error_of({{key, "a,b/a"}}), {"\"a\"", "comes twice"}));
+}
+
 TEST(TonyFile, FillsAndChecksTheStages) {
   auto job = read({{"tony.prep.instances", "1"},
                    {"tony.load.instances", "1"},

@@ -64,7 +64,14 @@ std::vector<row> rows_of_types() {
     honours("tony.<t>.depends-on", "tony.worker.depends-on", "prep",
             [](auto& x) { return type_of(x, "worker").after == std::vector<std::string>{"prep"}; },
             {{"tony.prep.instances", "1"}}),
-    refuses("tony.worker.resources", "hdfs:///x", "ships no files", "tony.<t>.resources"),
+    honours("tony.<t>.resources", "tony.worker.resources", "/abs/data.zip#archive,conf/a.txt::b",
+            [](auto& x) {
+              auto& all = type_of(x, "worker").resources;
+              return all.size() == 2 && all[0]->path == "/abs/data.zip"
+                     && all[0]->name == "data.zip" && all[0]->kind == resource_kind::archive
+                     && all[1]->path == "/data/conf/a.txt" && all[1]->name == "b"
+                     && all[1]->kind == resource_kind::file && type_of(x, "ps").resources.empty();
+            }),
     honours("tony.<t>.node-label", "tony.worker.node-label", "gpu",
             [](auto& x) {
               return type_of(x, "worker").labels == std::vector<std::string>{"gpu"}
@@ -77,6 +84,11 @@ std::vector<row> rows_of_types() {
               return type_of(x, "worker").timeout_ns == 7 * second
                      && type_of(x, "ps").timeout_ns == 0;
             }),
+  };
+}
+
+std::vector<row> rows_of_all_types() {
+  return {
     honours("tony.containers.command", "tony.containers.command", "other",
             [](auto& x) { return type_of(x, "worker").command == shell("other"); }),
     honours("tony.containers.envs", "tony.containers.envs", "A=1, B=x=y,C",
@@ -91,7 +103,13 @@ std::vector<row> rows_of_types() {
               return has_env(ps, "A", "2") && ps.env.size() == 1;
             },
             {{"tony.containers.envs", "A=1"}}),
-    refuses("tony.containers.resources", "data.zip", "ships no files"),
+    honours("tony.containers.resources", "tony.containers.resources", "venv.zip::venv#ARCHIVE",
+            [](auto& x) {
+              auto& all = type_of(x, "ps").resources;
+              return all.size() == 1 && all[0]->path == "/data/venv.zip" && all[0]->name == "venv"
+                     && all[0]->kind == resource_kind::archive
+                     && type_of(x, "worker").resources.size() == 1;
+            }),
     refuses("tony.containers.placement-spec", "x", "by node labels"),
     notes("tony.containers.allocation-tags", "x", "placement-spec"),
     refuses("tony.task.max-total-instances", "2", "more instances in all than the 2"),
@@ -241,7 +259,8 @@ std::vector<row> rows_of_the_rest() {
 
 std::vector<row> every_row() {
   std::vector<row> out;
-  for (auto& part : {rows_of_types(), rows_of_roles(), rows_of_application(), rows_of_the_rest()})
+  for (auto& part : {rows_of_types(), rows_of_all_types(), rows_of_roles(), rows_of_application(),
+                     rows_of_the_rest()})
     out.insert(out.end(), part.begin(), part.end());
   for (auto& x : out)
     if (auto at = x.key.find("<t>"); at != std::string::npos)
