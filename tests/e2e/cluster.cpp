@@ -242,6 +242,15 @@ int cluster::agent_process(const std::string& name) const {
   return std::atoi(text_of("/proc/" + supervisor + "/task/" + supervisor + "/children").c_str());
 }
 
+int cluster::fork_server_of(const std::string& node) const {
+  int server = 0;
+  auto threads = "/proc/" + std::to_string(agent_process(node)) + "/task";
+  for (auto& thread : fs::directory_iterator{threads}) // one of them forked it
+    std::ifstream{thread.path() / "children"} >> server;
+  auto found = command_line_of(server).find("--fork-server") != std::string::npos;
+  return found ? server : 0;
+}
+
 void cluster::signal_node(const std::string& name, int signal) const {
   auto all = std::vector{node_process(name), agent_process(name)};
   for (auto executor : executors_of(name)) {

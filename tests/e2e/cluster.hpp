@@ -67,6 +67,8 @@ protected:
   // The supervisor of the node; its only child is the agent.
   int node_process(const std::string& name) const;
   int agent_process(const std::string& name) const;
+  // The process that forks the node's executors.
+  int fork_server_of(const std::string& node) const;
   // The executors that were started by the node.
   std::vector<int> executors_of(const std::string& node) const;
   // Sends a signal to all that runs on the node: supervisor, agent, executors and their tasks.
