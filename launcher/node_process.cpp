@@ -5,6 +5,7 @@
 #include "actors/packages/disk_package_cache.hpp"
 #include "launcher/executors.hpp"
 #include "launcher/machine.hpp"
+#include "launcher/node_life.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
 #include "runtime/keys.hpp"
@@ -49,7 +50,11 @@ public:
     ports.options.name = options.name;
     ports.options.capacity = capacity;
     ports.options.labels = options.capacity.labels;
-    ports.options.incarnation = static_cast<uint64_t>(net->time.wall_ns());
+    auto life
+      = begin_life(shared.directory + "/executors/" + options.name + ".life", net->time.wall_ns());
+    if (!life)
+      return life.error();
+    ports.options.incarnation = *life;
     ports.link = &net->link;
     ports.executors = executors.get();
     ports.packages = packages.get();

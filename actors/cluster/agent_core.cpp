@@ -18,6 +18,10 @@ const error no_task{errc::refused, "the order names no task: send one that does"
 
 } // namespace
 
+uint64_t next_incarnation(uint64_t last, int64_t wall_ns) {
+  return std::max(static_cast<uint64_t>(std::max<int64_t>(wall_ns, 1)), last + 1);
+}
+
 agent_core::agent_core(agent_options options, time_point now)
   : options_(std::move(options)), master_seen_(now), packages_(options_.packages) {}
 

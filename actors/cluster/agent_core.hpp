@@ -86,6 +86,9 @@ struct agent_options {
   package_options packages;
 };
 
+// The number of a node's next life: above that of its last one, wherever its clock has jumped.
+uint64_t next_incarnation(uint64_t last, int64_t wall_ns);
+
 class agent_core {
 public:
   agent_core(agent_options options, time_point now);

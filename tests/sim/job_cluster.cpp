@@ -19,8 +19,16 @@ job_cluster::job_cluster(uint64_t seed, cluster_options (*draw)(random_source&))
     auto name = "node-" + std::to_string(i);
     auto* made
       = machines.emplace_back(std::make_unique<sim_machine>(world, seen, name, machine)).get();
-    world.add(name, [this, made](sim_node& node) { made->boot_agent(node, ++incarnations_); });
+    world.add(name, [this, made, life = uint64_t{0}](sim_node& node) mutable {
+      life = next_incarnation(life, wall_of_a_machine());
+      made->boot_agent(node, life);
+    });
   }
+}
+
+int64_t job_cluster::wall_of_a_machine() {
+  auto jump = world.time.random.chance(0.2) ? world.time.between({}, 24h) : duration{};
+  return wall_.wall_ns() - jump.count();
 }
 
 job_cluster::~job_cluster() {

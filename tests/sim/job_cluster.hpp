@@ -107,10 +107,10 @@ private:
   void boot_master(sim_node& node);
   result<void> open_master(sim_node& node);
   void boot_client(sim_node& node);
+  int64_t wall_of_a_machine(); // it may have jumped back
 
   wall_clock wall_{world};
   std::unique_ptr<master_life> master_;
-  uint64_t incarnations_ = 0;
 };
 
 } // namespace troupe::testing
