@@ -229,6 +229,130 @@ TEST_F(faults, a_key_that_is_not_listed_lets_nobody_in) {
   EXPECT_EQ(node_state("stranger"), "");
 }
 
+TEST_F(faults, a_task_that_ignores_sigterm_is_killed_after_its_grace) {
+  start_nodes(1, 1);
+  auto program = write("task.sh", "trap '' TERM\ncd " + scratch
+                                    + "\necho $$ >> seen\nwhile :; do sleep 1000; done\n");
+  auto job = submit(write("job.yaml", "name: stubborn\ngrace_period: 300 ms\ntasks:\n  worker:\n"
+                                      "    command: [/bin/sh, "
+                                        + program + "]\n"));
+  ASSERT_TRUE(eventually([&] { return seen().size() == 1; }));
+  EXPECT_EQ(troupe({"kill", job}).code, 0);
+  EXPECT_TRUE(becomes(job, "killed"));
+  EXPECT_FALSE(lives(process_in(seen()[0])));
+}
+
+TEST_F(faults, a_task_that_forks_away_leaves_nothing) {
+  start_nodes(1, 1);
+  auto forks = std::string{"setsid sh -c 'sleep 1000 & echo $! >> seen; sleep 1000' & "}
+               + "setsid sh -c 'sleep 1000 & echo $! >> seen'; "
+               + "while [ $(wc -l < seen) -lt 2 ]; do :; done";
+  auto job = submit(job_of(forks));
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  ASSERT_EQ(seen().size(), 2u);
+  for (auto& line : seen())
+    EXPECT_FALSE(lives(process_in(line))) << line;
+}
+
+TEST_F(faults, a_log_flood_costs_the_log_and_not_the_task) {
+  start_nodes(1, 2);
+  auto other = submit(job_of(waits_at_gate));
+  ASSERT_TRUE(becomes(other, "running"));
+  auto flood = write("flood.yaml", "name: flood\ntasks:\n  worker:\n    command: head -c 200000000 "
+                                   "/dev/zero\n");
+  auto job = submit(flood);
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  auto log = directory + "/jobs/" + job + "/1/worker-0.log";
+  constexpr uintmax_t limit = 64 << 20;
+  EXPECT_GE(fs::file_size(log), limit);
+  EXPECT_LT(fs::file_size(log), limit + 200);
+  ASSERT_TRUE(open_gate());
+  EXPECT_TRUE(becomes(other, "succeeded")); // its neighbour has noticed nothing
+  EXPECT_EQ(value_of(job_json(other), "attempt"), "1");
+}
+
+TEST_F(small_disk, a_full_log_disk_costs_the_log_and_not_the_task) {
+  start_nodes(1, 2);
+  auto talks = waits_at_gate + "\nhead -c 1000000 /dev/zero\necho done >> seen";
+  auto job = submit(job_of(talks));
+  ASSERT_TRUE(becomes(job, "running"));
+  ASSERT_TRUE(eventually([&] { return seen().size() == 1; }));
+  fill();
+  ASSERT_TRUE(open_gate());
+  ASSERT_TRUE(eventually([&] { return seen().size() == 2; }));
+  EXPECT_LT(fs::file_size(directory + "/jobs/" + job + "/1/worker-0.log"), 1'000'000u);
+  fs::remove(directory + "/ballast");
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+}
+
+TEST_F(faults, a_node_frozen_in_allocation_registration_or_teardown_comes_back) {
+  start_nodes(3, 1);
+  auto thaw = [&](const std::string& node) {
+    signal_node(node, SIGCONT);
+    EXPECT_TRUE(eventually([&] { return node_state(node) == "alive"; }));
+  };
+  // The first placement still counts on it.
+  signal_node("node-1", SIGSTOP);
+  auto job = submit(job_of("echo $TROUPE_JOB $TROUPE_RANK $$ >> seen", 2));
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  thaw("node-1");
+  EXPECT_EQ(seen().size(), 2u);
+  // One of two has registered, the other one's executor is on its way.
+  ASSERT_TRUE(becomes(submit(job_of("true", 3)), "succeeded"));
+  auto server = fork_server_of("node-1");
+  ASSERT_GT(server, 1);
+  ASSERT_EQ(::kill(server, SIGSTOP), 0);
+  job = submit(job_of("echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen", 2));
+  ASSERT_TRUE(
+    eventually([&] { return job_json(job).find("\"registered\"") != std::string::npos; }));
+  signal_node("node-1", SIGSTOP);
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  ASSERT_EQ(::kill(server, SIGCONT), 0);
+  thaw("node-1");
+  ASSERT_EQ(seen().size(), 4u);
+  for (size_t i = 2; i < 4; ++i)
+    EXPECT_TRUE(seen()[i].starts_with("2 ")) << seen()[i]; // the first attempt never ran
+  // Its tasks are told to stop and cannot hear it.
+  job = submit(job_of(waits_at_gate, 3));
+  ASSERT_TRUE(eventually([&] { return seen().size() == 7; }));
+  signal_node("node-1", SIGSTOP);
+  EXPECT_EQ(troupe({"kill", job}).code, 0);
+  EXPECT_TRUE(becomes(job, "killed"));
+  thaw("node-1");
+  for (size_t i = 4; i < 7; ++i)
+    EXPECT_TRUE(eventually([&] { return !lives(process_in(seen()[i])); })) << seen()[i];
+}
+
+TEST_F(faults, many_tasks_go_on_without_their_master_and_their_agent) {
+  constexpr int tasks = 500;
+  start_nodes(1, tasks);
+  auto program = write("task.sh", "cd " + scratch + "\necho $$ >> seen\nexec sleep 1000\n");
+  auto job = submit(
+    write("job.yaml", "name: many\ntasks:\n  worker:\n    instances: " + std::to_string(tasks)
+                        + "\n    command: [/bin/sh, " + program + "]\n"));
+  ASSERT_TRUE(eventually([&] { return seen().size() == tasks; }, std::chrono::seconds(120)));
+  ASSERT_TRUE(becomes(job, "running"));
+  auto master = master_process(), agent = agent_process("node-1");
+  ASSERT_GT(master, 1);
+  ASSERT_GT(agent, 1);
+  ASSERT_EQ(::kill(master, SIGKILL), 0);
+  ASSERT_EQ(::kill(agent, SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] {
+    auto now = master_process();
+    return now > 1 && now != master && agent_process("node-1") > 1
+           && agent_process("node-1") != agent && node_state("node-1") == "alive";
+  }));
+  EXPECT_TRUE(becomes(job, "running"));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  auto lines = seen();
+  EXPECT_EQ(lines.size(), static_cast<size_t>(tasks));
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(), [](auto& x) { return lives(process_in(x)); }),
+            tasks);
+  EXPECT_EQ(troupe({"kill", job}).code, 0);
+  EXPECT_TRUE(becomes(job, "killed"));
+}
+
 // Two workers that train; `keys` of the type, and options of the worker. Empty where there is no
 // data.
 std::string faults::training(const std::string& keys, const std::string& options) const {

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 #include <future>
 #include <mutex>
@@ -142,6 +143,43 @@ TEST(FrameworkPort, OfTwoHundredStartsAtOnceAreNobodyElses) {
   auto first = ports[0].number;
   ports[0].socket.close();
   EXPECT_EQ(ask_for_any(AF_INET, first, 2, {}), 0) << "so the holding makes the difference";
+}
+
+// Binds any port again and again, and keeps the last 200 that it got, until it is killed.
+[[noreturn]] void take_ports() {
+  std::array<owned_fd, 200> kept;
+  for (size_t i = 0;; ++i) {
+    auto& next = kept[i % kept.size()];
+    next = make_socket(AF_INET, {});
+    if (bind_at(next, AF_INET, 0, i % 2) == 0)
+      ::listen(next.get(), 1);
+  }
+}
+
+// As if a thousand tasks started at a time, each of which binds its port a while after it was
+// told, on a machine where somebody takes ports as fast as the kernel gives them.
+TEST(FrameworkPort, TenThousandStartsMeetNoCollision) {
+  auto rival = ::fork();
+  if (rival == 0)
+    take_ports();
+  int collisions = 0;
+  for (int wave = 0; wave < 10; ++wave) {
+    std::vector<task_port> ports;
+    for (int i = 0; i < 1000; ++i) {
+      auto port = open_task_port(framework::tensorflow, "127.0.0.1");
+      if (port)
+        ports.push_back(std::move(*port));
+      else
+        ++collisions;
+    }
+    for (auto& port : ports)
+      if (serve_at(AF_INET, port.number, 0, {1, 0}) != 0)
+        ++collisions;
+  }
+  EXPECT_EQ(::waitpid(rival, nullptr, WNOHANG), 0) << "the rival has ended";
+  ::kill(rival, SIGKILL);
+  ::waitpid(rival, nullptr, 0);
+  EXPECT_EQ(collisions, 0);
 }
 
 // Two processes that meet at a held port.
