@@ -323,7 +323,7 @@ findings all_rules(const tree& files) {
   findings found;
   for (auto rule : {include_arrows, third_party, file_length, function_length, line_length,
                     header_form, file_names, banned_calls, loose_ends, machine_paths,
-                    listed_in_cmake, readme_folders, record_length, planted_patches}) {
+                    listed_in_cmake, readme_folders, record_length, planted_patches, fault_table}) {
     auto more = rule(files);
     found.insert(found.end(), more.begin(), more.end());
   }

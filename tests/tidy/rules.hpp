@@ -48,6 +48,9 @@ findings record_length(const tree&);
 // A planted bug changes code that is there.
 findings planted_patches(const tree&);
 
+// Each fault of docs/failure_model.md is tried by tests that exist, or its table says why not.
+findings fault_table(const tree&);
+
 findings all_rules(const tree&);
 
 struct exception {

@@ -200,6 +200,30 @@ TEST(Records, AreOnePage) {
   EXPECT_EQ(found[0].path, "docs/adr/0002-b.md");
 }
 
+TEST(FaultTable, NamesWhatExistsOrSaysWhyNot) {
+  const std::string head{
+    "# Model\n\n## Faults and their tests\n\n| fault | simulation | end to end | "
+    "holds |\n| --- | --- | --- | --- |\n"};
+  auto rows_found = [&](const std::string& rows) {
+    return fault_table({{"docs/failure_model.md", head + rows + "\n## Next\n\n| a | b |\n"},
+                        {"tests/e2e/a_test.cpp", "\nTEST_F(faults,\n       it_dies) {\n"},
+                        {"tests/sim/planted/bug.patch", ""}});
+  };
+  EXPECT_EQ(rows_found("| death | `planted/bug` | `faults.it_dies` | 1, 9 |\n").size(), 0u);
+  EXPECT_EQ(
+    rows_found("| death | none: it has no processes of its own | `faults.it_dies` | 1 |\n").size(),
+    0u);
+  auto found = rows_found("| death | `planted/gone` | `faults.it_lives` | 1 |\n");
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].line, 7u);
+  EXPECT_NE(found[0].text.find("planted/gone"), std::string::npos);
+  EXPECT_NE(found[1].text.find("faults.it_lives"), std::string::npos);
+  EXPECT_EQ(rows_found("| death | | none: no | 1 |\n").size(), 2u); // no reason
+  EXPECT_EQ(rows_found("| death | `planted/bug` | `faults.it_dies` | |\n").size(), 1u);
+  EXPECT_EQ(rows_found("").size(), 1u); // no table
+  EXPECT_EQ(fault_table({{"README.md", ""}}).size(), 0u);
+}
+
 TEST(Exceptions, CoverAFindingAndMustBeNeeded) {
   findings found{{"file_length", "a.cpp", 0, ""}, {"file_length", "b.cpp", 0, ""}};
   std::vector<exception> allowed{{"file_length", "a.cpp", "a"}, {"file_length", "c.cpp", "c"}};
