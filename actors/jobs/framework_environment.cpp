@@ -7,6 +7,7 @@ namespace troupe {
 namespace {
 
 constexpr std::string_view ui_type = "tensorboard";
+constexpr std::string_view horovod_driver = "driver";
 
 using members = std::vector<const cluster_member_msg*>;
 
@@ -141,6 +142,83 @@ void add_pytorch(const cluster_spec_msg& spec, environment_variables& out) {
   out["ROLE_WORLD_SIZE"] = count(ranks, alike);
 }
 
+// The ranks host by host, as Horovod plans its slots.
+members slots_of(const cluster_spec_msg& spec) {
+  members out;
+  auto ranks = ranks_of(spec);
+  for (auto* first : ranks)
+    for (auto* x : ranks)
+      if (x->host == first->host && std::find(out.begin(), out.end(), x) == out.end())
+        out.push_back(x);
+  return out;
+}
+
+// Where a rank stands on its host, and its host among those that have such a rank.
+struct slot {
+  size_t rank = 0, local_rank = 0, local_size = 0, cross_rank = 0, cross_size = 0;
+};
+
+slot slot_of(const members& slots, size_t rank) {
+  slot out;
+  out.rank = rank;
+  std::map<std::string_view, size_t> sizes;
+  std::vector<std::string_view> hosts; // in the order of their ranks
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (sizes[slots[i]->host]++ == 0)
+      hosts.push_back(slots[i]->host);
+    if (i == rank)
+      out.local_rank = sizes[slots[i]->host] - 1;
+  }
+  out.local_size = sizes[slots[rank]->host];
+  for (auto host : hosts) {
+    if (sizes[host] <= out.local_rank)
+      continue;
+    if (host == slots[rank]->host)
+      out.cross_rank = out.cross_size;
+    ++out.cross_size;
+  }
+  return out;
+}
+
+// "host:slots,host:slots" in the order of the ranks.
+std::string worker_list(const members& slots) {
+  std::string out;
+  for (size_t i = 0; i < slots.size();) {
+    auto size = slot_of(slots, i).local_size;
+    out.append(out.empty() ? "" : ",")
+      .append(slots[i]->host)
+      .append(":")
+      .append(std::to_string(size));
+    i += size;
+  }
+  return out;
+}
+
+void add_horovod(const cluster_spec_msg& spec, environment_variables& out) {
+  auto slots = slots_of(spec);
+  if (slots.empty())
+    return;
+  auto* driver = first_of(spec, horovod_driver);
+  auto& meeting = driver ? *driver : *slots[0];
+  out["HOROVOD_GLOO_RENDEZVOUS_ADDR"] = meeting.host;
+  out["HOROVOD_GLOO_RENDEZVOUS_PORT"] = std::to_string(meeting.port);
+  if (driver && is_own(spec, *driver))
+    out["CLUSTER_WORKER_LIST"] = worker_list(slots);
+  auto found = std::find_if(slots.begin(), slots.end(), [&](auto* x) { return is_own(spec, *x); });
+  if (found == slots.end())
+    return;
+  auto own = slot_of(slots, static_cast<size_t>(found - slots.begin()));
+  out["HOROVOD_CONTROLLER"] = out["HOROVOD_CPU_OPERATIONS"] = std::string{"gloo"};
+  out["HOROVOD_GLOO_TIMEOUT_SECONDS"] = std::string{"2000"};
+  out["HOROVOD_HOSTNAME"] = (*found)->host;
+  out["HOROVOD_RANK"] = std::to_string(own.rank);
+  out["HOROVOD_SIZE"] = std::to_string(slots.size());
+  out["HOROVOD_LOCAL_RANK"] = std::to_string(own.local_rank);
+  out["HOROVOD_LOCAL_SIZE"] = std::to_string(own.local_size);
+  out["HOROVOD_CROSS_RANK"] = std::to_string(own.cross_rank);
+  out["HOROVOD_CROSS_SIZE"] = std::to_string(own.cross_size);
+}
+
 void add_mxnet(const cluster_spec_msg& spec, environment_variables& out) {
   static const std::set<std::string_view> roles{"scheduler", "server", "worker"};
   auto* scheduler = first_of(spec, "scheduler");
@@ -170,6 +248,23 @@ environment_variables framework_environment(framework kind, const cluster_spec_m
     add_pytorch(spec, out);
   if (kind == framework::mxnet)
     add_mxnet(spec, out);
+  if (kind == framework::horovod)
+    add_horovod(spec, out);
+  return out;
+}
+
+std::optional<rendezvous_scopes> rendezvous_of(framework kind, const cluster_spec_msg& spec) {
+  if (kind != framework::horovod || first_of(spec, horovod_driver))
+    return {};
+  auto slots = slots_of(spec);
+  if (slots.empty() || !is_own(spec, *slots[0]))
+    return {};
+  rendezvous_scopes out{{"global", slots.size()}};
+  for (size_t i = 0; i < slots.size(); ++i) {
+    auto slot = slot_of(slots, i);
+    out["local_" + slots[i]->host] = slot.local_size;
+    out["cross_" + std::to_string(slot.local_rank)] = slot.cross_size;
+  }
   return out;
 }
 
@@ -184,6 +279,13 @@ bool tells_tasks_apart(const std::string& variable) {
                                                 "DMLC_ROLE",
                                                 "GROUP_RANK",
                                                 "GROUP_WORLD_SIZE",
+                                                "HOROVOD_CROSS_RANK",
+                                                "HOROVOD_CROSS_SIZE",
+                                                "HOROVOD_HOSTNAME",
+                                                "HOROVOD_LOCAL_RANK",
+                                                "HOROVOD_LOCAL_SIZE",
+                                                "HOROVOD_RANK",
+                                                "HOROVOD_SIZE",
                                                 "IS_CHIEF",
                                                 "JOB_NAME",
                                                 "LOCAL_RANK",

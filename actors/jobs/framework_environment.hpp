@@ -7,6 +7,8 @@
 //   tensorflow      CLUSTER_SPEC and TF_CONFIG, unless tasks start without knowing each other
 //   pytorch         TonY's INIT_METHOD, RANK and WORLD, and all that torchrun sets
 //   mxnet           what ps-lite reads: DMLC_
+//   horovod         what gloo reads: HOROVOD_ and the slot plan, host by host; on a task of type
+//                   `driver`, which is the job's own rendezvous then, CLUSTER_WORKER_LIST
 //   standalone      nothing more
 //
 // - Ranks of PyTorch count the tracked tasks of the gang, those of type `worker` first, in the
@@ -20,9 +22,11 @@
 // PyTorch 2.13, torch/distributed/elastic/agent/server/local_elastic_agent.py.
 #pragma once
 
+#include "actors/jobs/rendezvous.hpp"
 #include "runtime/protocol/messages.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -32,6 +36,10 @@ using environment_variables = std::map<std::string, std::string>;
 
 // For the task that `spec` was sent to. Empty for the framework troupe.
 environment_variables framework_environment(framework kind, const cluster_spec_msg& spec);
+
+// The scopes of the rendezvous, if it is this task's executor that serves it: that of the first
+// rank of Horovod, unless the gang has a `driver`.
+std::optional<rendezvous_scopes> rendezvous_of(framework kind, const cluster_spec_msg& spec);
 
 // Whether the task may show a UI at a second port, which TB_PORT names: the chief, unless the gang
 // has a type `tensorboard` for that.

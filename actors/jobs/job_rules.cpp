@@ -116,9 +116,17 @@ result<void> check_framework(const job_spec_msg& spec, const types_by_name& type
   };
   if (spec.framework > framework::MAX)
     return bad("the job has an unknown framework: update this cluster");
-  if (spec.framework == framework::horovod)
-    return bad("framework horovod needs the rendezvous of Horovod's own driver, which this cluster "
-               "does not run: run horovodrun as the command of one task of framework standalone");
+  if (spec.framework == framework::horovod) {
+    if (instances("worker") == 0 || types.at("worker")->role != task_role::tracked)
+      return bad("framework horovod needs a tracked task type \"worker\", whose first task is rank "
+                 "0: give one");
+    if (auto driver = types.find("driver");
+        driver != types.end()
+        && (driver->second->role == task_role::tracked || driver->second->instances != 1))
+      return bad("the type \"driver\" of framework horovod serves the rendezvous and need never "
+                 "end: make it one untracked task");
+    return check_complete_gang(spec);
+  }
   if (spec.framework == framework::standalone
       && (spec.tasks.size() != 1 || spec.tasks[0]->instances != 1))
     return bad("framework standalone is for exactly one task: give one type with one instance, or "

@@ -158,7 +158,20 @@ struct task_executor::session {
             port};
   }
 
+  // Where the ranks meet, at this task's port, until this process ends.
+  void serve_rendezvous(const cluster_spec_msg& spec, task_port& port) {
+    auto scopes = rendezvous_of(options.framework, spec);
+    if (!scopes)
+      return;
+    auto served = rendezvous_server::start(std::move(port.socket), std::move(*scopes));
+    if (served)
+      rendezvous = std::move(*served);
+    else
+      log::warning("no rendezvous", {{"reason", served.error().text}});
+  }
+
   task_executor_options options;
+  std::unique_ptr<rendezvous_server> rendezvous;
   task_process process;
   orders runner;
   caf::actor_system_config config;
@@ -208,6 +221,7 @@ result<int> task_executor::run() {
     complete_environment(s.options, *spec, task.environment);
     hand_over(*port, s.options.framework, task);
     auto ui = add_ui_port(s.options, *spec, task.environment);
+    s.serve_rendezvous(*spec, *port);
     auto ran = s.process.run(task, [&](int) { caf::anon_send(s.actor(), command_started{}); });
     port->socket.close();
     caf::anon_send(s.actor(), command_ended{exit_of(ran)});

@@ -2,6 +2,7 @@
 
 #include "actors/jobs/job_rules.hpp"
 #include "actors/jobs/quantities.hpp"
+#include "actors/jobs/tony_horovod.hpp"
 #include "actors/jobs/tony_limits.hpp"
 #include "actors/jobs/tony_resource.hpp"
 #include "actors/jobs/tony_values.hpp"
@@ -89,6 +90,8 @@ private:
         if (auto count = values_.number(x.key, 0, instances_max); count && *count > 0)
           add_type(x.match.names[0], static_cast<uint32_t>(*count));
     add_board();
+    if (adds_horovod_driver(values_, type_of("driver") != nullptr))
+      add_type("driver", 1);
     if (names_.size() > types_max)
       return fail({}, file() + ": the job has more than 64 task types: make it several jobs");
     auto command = values_.text("tony.containers.command");
@@ -228,7 +231,7 @@ private:
     auto found = std::find_if(known.begin(), known.end(), [&](auto& x) { return x.first == name; });
     if (found == known.end())
       return fail(key, key + " is \"" + name.substr(0, 64)
-                         + "\": write tensorflow, pytorch, mxnet or standalone");
+                         + "\": write tensorflow, pytorch, horovod, mxnet or standalone");
     job_.spec.framework = found->second;
   }
 
@@ -284,7 +287,7 @@ private:
     for (auto& type : job_.spec.tasks) {
       if (contains(sidecars, type->name))
         type->role = task_role::sidecar;
-      else if (contains(untracked, type->name))
+      else if (contains(untracked, type->name) || is_horovod_driver(job_.spec, *type))
         type->role = task_role::untracked;
       type->go_on = !any && type->role == task_role::tracked && type->name != "chief"
                     && !contains(stopping, type->name);

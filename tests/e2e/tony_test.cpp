@@ -25,9 +25,9 @@
 // testTonyClientCallbackHandler                     | a_client_sees_every_task_and_leaves
 // PS crash stops master                             | a_parameter_server_and_its_workers
 // sidecar crash passes                              | a_board_has_its_port_and_the_chief_has_none
-// Horovod driver crash fails                        | what_is_refused_says_why: no driver yet
-// Horovod pass                                      | what_is_refused_says_why: no driver yet
-// Horovod debug driver                              | what_is_refused_says_why: no driver yet
+// Horovod driver crash fails                        | horovod_meets_at_a_driver_of_the_job
+// Horovod pass                                      | horovod_meets_at_the_clusters_rendezvous
+// Horovod debug driver                              | horovod_meets_at_a_driver_of_the_job
 // allocation timeout                                | no_room_in_time_fails_the_job
 // master startup timeout                            | an_end_that_is_told_late_is_a_good_one: a
 //                                                   |   client waits for the master that all share
@@ -312,8 +312,91 @@ TEST_F(tony, what_is_refused_says_why) {
           "exactly one task");
   refused({{"tony.worker.instances", "1"}, {"tony.worker.resources", "test.zip#archive"}},
           "tony.worker.resources is refused");
-  refused({{"tony.worker.instances", "2"}, {"tony.application.framework", "horovod"}}, "horovod");
+  refused({{"tony.worker.instances", "2"},
+           {"tony.application.framework", "horovod"},
+           {"tony.driver.command", "true"}},
+          "debug mode only");
   EXPECT_EQ(troupe({"jobs", "--json"}).out, "[]\n");
+}
+
+// What gloo does in Horovod: each rank puts its address, and gets those of the others.
+const std::string meets = R"(
+import os, time, urllib.error, urllib.request
+e = os.environ
+where = e["HOROVOD_GLOO_RENDEZVOUS_ADDR"], e["HOROVOD_GLOO_RENDEZVOUS_PORT"]
+base = "http://%s:%s/global/" % where
+def ask(method, key, body=None):
+    try:
+        request = urllib.request.Request(base + key, data=body, method=method)
+        return urllib.request.urlopen(request, timeout=20).read().decode()
+    except urllib.error.HTTPError as no:
+        return None
+    except urllib.error.URLError:  # a driver that comes later
+        return None
+while ask("PUT", e["HOROVOD_RANK"], e["TASK_INDEX"].encode()) is None:
+    time.sleep(0.01)
+met = []
+for rank in range(int(e["HOROVOD_SIZE"])):
+    while (found := ask("GET", str(rank))) is None:
+        time.sleep(0.01)
+    met.append(found)
+ask("DELETE", e["HOROVOD_RANK"])
+print("rank", e["HOROVOD_RANK"], "met", *met)
+)";
+
+// A driver as a user could have one: a server of the same protocol at the port that it was given.
+const std::string drives = R"(
+import http.server, os, sys
+values = {}
+class store(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body=b""):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        self.answer(200 if self.path in values else 404, values.get(self.path, b""))
+    def do_PUT(self):
+        values[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(200)
+    def do_DELETE(self):
+        self.answer(200)
+print("slots", os.environ["CLUSTER_WORKER_LIST"], flush=True)
+if len(sys.argv) > 1:
+    sys.exit(6)
+port = int(os.environ["HOROVOD_GLOO_RENDEZVOUS_PORT"])
+http.server.ThreadingHTTPServer(("", port), store).serve_forever()
+)";
+
+TEST_F(tony, horovod_meets_at_the_clusters_rendezvous) {
+  start_nodes(2, 2);
+  auto ran = run({{"tony.application.framework", "horovod"},
+                  {"tony.worker.instances", "3"},
+                  {"tony.worker.command", "exec python3 " + write("meets.py", meets)}});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (auto rank : {"0", "1", "2"}) // all nodes are one host: the ranks are the indices
+    EXPECT_EQ(log("1", std::string{"worker:"} + rank),
+              std::string{"rank "} + rank + " met 0 1 2\n");
+}
+
+TEST_F(tony, horovod_meets_at_a_driver_of_the_job) {
+  start_nodes(2, 2);
+  auto driver = "exec python3 " + write("drives.py", drives);
+  keys gang{{"tony.application.framework", "horovod"},
+            {"tony.horovod.driver.mode.debug", "true"},
+            {"tony.worker.instances", "2"},
+            {"tony.worker.command", "exec python3 " + write("meets.py", meets)},
+            {"tony.driver.command", driver}};
+  auto ran = run(gang);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(log("1", "worker:1"), "rank 1 met 0 1\n");
+  EXPECT_TRUE(log("1", "driver:0").starts_with("slots 127.0.0.1:2\n"));
+  EXPECT_EQ(of_task("1", "driver:0", "state"), "killed"); // when the ranks had ended
+  gang.back().second = driver + " crash";
+  ran = run(gang);
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_PRED2(has, ran.err, "task driver:0");
+  EXPECT_PRED2(has, ran.err, "code 6");
 }
 
 TEST_F(tony, a_board_has_its_port_and_the_chief_has_none) {

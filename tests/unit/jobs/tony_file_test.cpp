@@ -148,7 +148,13 @@ TEST(TonyFile, RefusesBadValuesWithPlaceAndMend) {
     has(error_of({{app + "fail-on-worker-failure-enabled", "maybe"}}), {"true or false"}));
   EXPECT_TRUE(has(error_of({{app + "distributed-mode", "GNAG"}}), {"GANG or FCFS"}));
   EXPECT_TRUE(has(error_of({{app + "framework", "caffe"}}), {"\"caffe\"", "pytorch"}));
-  EXPECT_TRUE(has(error_of({{app + "framework", "horovod"}}), {"horovod"}));
+  EXPECT_TRUE(has(error_of({{app + "framework", "horovod"}, {"tony.driver.instances", "1"}}),
+                  {"debug mode only", "tony.horovod.driver.mode.debug"}));
+  EXPECT_TRUE(has(error_of({{app + "framework", "horovod"}, {"tony.driver.command", "serve"}}),
+                  {"debug mode only"}));
+  EXPECT_TRUE(
+    has(error_of({{app + "framework", "horovod"}, {"tony.horovod.driver.mode.debug", "true"}}),
+        {"tony.driver.command"}));
   EXPECT_TRUE(has(error_of({{app + "framework", "standalone"}}), {"exactly one task"}));
   EXPECT_TRUE(has(error_of({{"tony.containers.envs", "=1"}}), {"names no variable"}));
   EXPECT_TRUE(has(error_of({{"tony.am.retry-count", "-1"}}), {"from 0"}));

@@ -230,9 +230,14 @@ std::vector<row> rows_of_the_rest() {
     notes("tony.docker.containers.image", "tf:2", "tony.docker.enabled"),
     notes("tony.docker.containers.mount", "/a:/b", "tony.docker.enabled"),
     notes("tony.docker.worker.image", "tf:2", "tony.docker.enabled", "tony.docker.<t>.image"),
-    refuses("tony.horovod.driver.mode.debug", "true", "Horovod"),
-    refuses("tony.horovod.mode.test", "true", "Horovod"),
-    refuses("tony.horovod.mode.test.fast.fail", "true", "Horovod"),
+    honours("tony.horovod.driver.mode.debug", "tony.horovod.driver.mode.debug", "true",
+            [](auto& x) {
+              auto& driver = type_of(x, "driver");
+              return driver.role == task_role::untracked && driver.command == shell("serve");
+            },
+            {{app + "framework", "horovod"}, {"tony.driver.command", "serve"}}),
+    refuses("tony.horovod.mode.test", "true", "TonY's own tests"),
+    refuses("tony.horovod.mode.test.fast.fail", "true", "TonY's own tests"),
     notes("tony.history.location", "/x", "event log"),
     notes("tony.history.intermediate", "/x", "event log"),
     notes("tony.history.finished", "/x", "event log"),
