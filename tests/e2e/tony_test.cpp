@@ -16,7 +16,7 @@
 // testAMStopsJobAfterWorker0Killed                  | worker_0_killed_stops_the_job
 // testNullAMRpcClient (client closed at the end)    | a_client_sees_every_task_and_leaves
 // testNonChiefWorkerFail                            | a_worker_that_is_no_chief_fails
-// testTonyResourcesFlag (resources of a type)       | what_is_refused_says_why: no files yet
+// testTonyResourcesFlag (resources of a type)       | a_type_is_shipped_its_own_resources
 // testTensorBoardPortSetOnlyOnChiefWorker           | a_board_has_its_port_and_the_chief_has_none
 // attached TensorBoard, no TB_PORT in chief         | a_board_has_its_port_and_the_chief_has_none
 // standalone pass                                   | one_task_passes_or_fails
@@ -310,13 +310,27 @@ TEST_F(tony, what_is_refused_says_why) {
   };
   refused({{"tony.worker.instances", "2"}, {"tony.application.framework", "standalone"}},
           "exactly one task");
-  refused({{"tony.worker.instances", "1"}, {"tony.worker.resources", "test.zip#archive"}},
-          "tony.worker.resources is refused");
   refused({{"tony.worker.instances", "2"},
            {"tony.application.framework", "horovod"},
            {"tony.driver.command", "true"}},
           "debug mode only");
   EXPECT_EQ(troupe({"jobs", "--json"}).out, "[]\n");
+}
+
+TEST_F(tony, a_type_is_shipped_its_own_resources) {
+  start_nodes(1, 2);
+  std::filesystem::create_directory(scratch + "/src");
+  write("src/train.sh", "cat $1\n");
+  write("data.txt", "rows\n");
+  auto ran = run({{"tony.ps.instances", "1"},
+                  {"tony.worker.instances", "1"},
+                  {"tony.containers.resources", "src::."},
+                  {"tony.worker.resources", "data.txt::renamed.txt"},
+                  {"tony.worker.command", "sh train.sh renamed.txt"},
+                  {"tony.ps.command", "ls; exec sleep 1000"}});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(log("1", "worker:0"), "rows\n");
+  EXPECT_EQ(log("1", "ps:0").find("renamed.txt"), std::string::npos); // those of all, and its own
 }
 
 // What gloo does in Horovod: each rank puts its address, and gets those of the others.
