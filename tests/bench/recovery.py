@@ -24,7 +24,8 @@ def lose_node(take_away):
         began = time.monotonic()
         take_away(cluster, node)
         wait_until(
-            lambda: (j := cluster.ask("job", job)) and (j["state"] != "running" or j["attempt"] > 1),
+            lambda: (j := cluster.ask("job", job))
+            and (j["state"] != "running" or j["attempt"] > 1),
             "the loss is recorded",
         )
         noticed = time.monotonic()
