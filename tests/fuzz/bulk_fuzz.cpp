@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -41,7 +42,7 @@ public:
 protected:
   step read_some(std::span<std::byte> into) override {
     auto n = std::min(into.size(), script_.size() - at_);
-    std::memcpy(into.data(), script_.data() + at_, n);
+    std::copy_n(reinterpret_cast<const std::byte*>(script_.data()) + at_, n, into.begin());
     at_ += n;
     return {n, 0};
   }
