@@ -160,16 +160,7 @@ result<void> write_list(const std::string& directory, const std::vector<host_ent
 }
 
 std::vector<std::string> options_of(const host_entry& host) {
-  std::vector<std::string> words;
-  auto add = [&](const char* option, uint64_t value) {
-    if (value != 0)
-      words.insert(words.end(), {option, std::to_string(value)});
-  };
-  add("--cpus", host.capacity.cpus);
-  add("--memory", host.capacity.memory);
-  add("--accelerators", host.capacity.accelerators);
-  for (auto& label : host.capacity.labels)
-    words.insert(words.end(), {"--label", label});
+  auto words = words_of(host.capacity);
   if (!host.address.empty())
     words.insert(words.end(), {"--address", host.address});
   return words;

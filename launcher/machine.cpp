@@ -26,6 +26,22 @@ node_capacity machine_capacity() {
   return found;
 }
 
+std::vector<std::string> words_of(const node_capacity& told) {
+  std::vector<std::string> words;
+  auto add = [&](const char* option, uint64_t value) {
+    if (value != 0)
+      words.insert(words.end(), {option, std::to_string(value)});
+  };
+  add("--cpus", told.cpus);
+  add("--memory", told.memory);
+  add("--accelerators", told.accelerators);
+  if (!told.task_user.empty())
+    words.insert(words.end(), {"--task-user", told.task_user});
+  for (auto& label : told.labels)
+    words.insert(words.end(), {"--label", label});
+  return words;
+}
+
 result<std::string> address_towards(const std::string& endpoint) {
   auto colon = endpoint.rfind(':');
   addrinfo want{};

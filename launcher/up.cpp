@@ -4,6 +4,7 @@
 #include "launcher/background.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/hosts.hpp"
+#include "launcher/machine.hpp"
 #include "launcher/slurm.hpp"
 #include "runtime/keys.hpp"
 
@@ -40,17 +41,8 @@ std::vector<std::string> node_command(const shared_options& shared, const up_opt
                                       const std::string& name) {
   std::vector<std::string> command{shared.program, "--dir",  shared.directory,
                                    "node",         "--name", name};
-  auto add = [&](const char* option, uint64_t value) {
-    if (value != 0)
-      command.insert(command.end(), {option, std::to_string(value)});
-  };
-  add("--cpus", options.capacity.cpus);
-  add("--memory", options.capacity.memory);
-  add("--accelerators", options.capacity.accelerators);
-  if (!options.capacity.task_user.empty())
-    command.insert(command.end(), {"--task-user", options.capacity.task_user});
-  for (auto& label : options.capacity.labels)
-    command.insert(command.end(), {"--label", label});
+  auto capacity = words_of(options.capacity);
+  command.insert(command.end(), capacity.begin(), capacity.end());
   if (!options.address.empty())
     command.insert(command.end(),
                    {"--address", options.address.substr(0, options.address.find(':'))});

@@ -128,6 +128,12 @@ result<Answer> client::ask(Request request) {
   return state_->silent();
 }
 
+template <class Request>
+result<void> client::change(Request request) {
+  TROUPE_TRY(ask<done_msg>(std::move(request)));
+  return {};
+}
+
 result<uint64_t> client::submit(job_spec_msg spec, uint64_t token) {
   submit_job_msg request;
   request.spec = std::make_unique<job_spec_msg>(std::move(spec));
@@ -156,8 +162,7 @@ result<void> client::kill(uint64_t job, std::string reason) {
   kill_job_msg request;
   request.job = job;
   request.reason = std::move(reason);
-  TROUPE_TRY(ask<done_msg>(std::move(request)));
-  return {};
+  return change(std::move(request));
 }
 
 result<void> client::hold(uint64_t job, bool held, std::string reason) {
@@ -165,8 +170,7 @@ result<void> client::hold(uint64_t job, bool held, std::string reason) {
   request.job = job;
   request.held = held;
   request.reason = std::move(reason);
-  TROUPE_TRY(ask<done_msg>(std::move(request)));
-  return {};
+  return change(std::move(request));
 }
 
 result<void> client::requeue(uint64_t job, uint32_t attempt, std::string reason) {
@@ -174,8 +178,7 @@ result<void> client::requeue(uint64_t job, uint32_t attempt, std::string reason)
   request.job = job;
   request.attempt = attempt;
   request.reason = std::move(reason);
-  TROUPE_TRY(ask<done_msg>(std::move(request)));
-  return {};
+  return change(std::move(request));
 }
 
 result<uint32_t> client::ask_tasks(uint64_t job, std::string type, int32_t index,
@@ -192,8 +195,7 @@ result<uint32_t> client::ask_tasks(uint64_t job, std::string type, int32_t index
 }
 
 result<void> client::drain(drain_node_msg request) {
-  TROUPE_TRY(ask<done_msg>(std::move(request)));
-  return {};
+  return change(std::move(request));
 }
 
 result<job_status_msg> client::status(uint64_t job) {

@@ -73,6 +73,8 @@ private:
 
   template <class Answer, class Request>
   result<Answer> ask(Request request);
+  template <class Request>
+  result<void> change(Request request);
   template <class Answer, class Request>
   result<Answer> ask_once(Request request, duration budget);
 

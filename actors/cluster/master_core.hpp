@@ -169,4 +169,10 @@ private:
   bool place_ = false;             // whether a placement may be possible now
 };
 
+// There is no such job.
+error no_job(uint64_t id);
+
+// Adds what the living tasks of a job hold, by node.
+void add_held_by(const gang& job, std::map<std::string, resources>& to);
+
 } // namespace troupe

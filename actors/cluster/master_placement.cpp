@@ -136,21 +136,26 @@ void master_core::grow(moment at, master_outcome& out) {
   for (auto id : active_) {
     auto& job = *find(id);
     auto since = std::chrono::nanoseconds{at.wall_ns - job.attempt_started_ns()};
-    if (job.state() != job_state::running || job.stopping() || since < options_.grow_after)
+    auto& types = job.spec().tasks;
+    auto elastic = std::any_of(types.begin(), types.end(),
+                               [](auto& type) { return type->instances_min != 0; });
+    if (!elastic || job.state() != job_state::running || job.stopping()
+        || since < options_.grow_after)
       continue;
     std::vector<size_t> kinds;
     uint32_t wanted = 0;
-    for (size_t kind = 0; kind < job.spec().tasks.size(); ++kind)
+    for (size_t kind = 0; kind < types.size(); ++kind)
       if (job.placed_of(kind) != 0) {
         kinds.push_back(kind);
-        wanted += job.spec().tasks[kind]->instances;
+        wanted += types[kind]->instances;
       }
     if (wanted <= job.tasks().size())
       continue;
     auto taken = used();
-    for (auto& task : job.tasks())
-      if (!task.ended)
-        taken[task.node] -= demand_of(job.type_of(task));
+    std::map<std::string, resources> own;
+    add_held_by(job, own);
+    for (auto& [node, amount] : own)
+      taken[node] -= amount;
     auto better = place_fifo(rooms(taken), {gang_of(id, job, kinds)});
     if (better.empty() || better.front().tasks.size() <= job.tasks().size())
       continue;
@@ -175,12 +180,9 @@ void master_core::make_way(const std::vector<waiting_gang>& waiting, moment at,
     if (job.state() != job_state::running)
       continue;
     youngest = std::max(youngest, each.job);
-    for (auto& task : job.tasks())
-      if (!task.ended) {
-        held[task.node] += demand_of(job.type_of(task));
-        if (each.job == oldest.job)
-          own[task.node] += demand_of(job.type_of(task));
-      }
+    add_held_by(job, held);
+    if (each.job == oldest.job)
+      add_held_by(job, own);
   }
   if (youngest <= oldest.job || !place_fifo(rooms(held), {oldest}).empty()
       || place_fifo(rooms(own), {oldest}).empty())

@@ -4,6 +4,11 @@
 
 namespace troupe {
 
+error no_job(uint64_t id) {
+  return {errc::not_found,
+          "there is no job " + std::to_string(id) + "; list them with: troupe jobs"};
+}
+
 const gang* master_core::find(uint64_t job) const {
   auto found = jobs_.find(job);
   return found == jobs_.end() ? nullptr : found->second.get();
@@ -53,7 +58,7 @@ job_status_msg master_core::status_of(const gang& job) const {
 result<job_status_msg> master_core::job(uint64_t id) const {
   if (auto* found = find(id))
     return status_of(*found);
-  return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
+  return no_job(id);
 }
 
 job_list_msg master_core::jobs() const {
@@ -70,7 +75,7 @@ result<job_events_msg> master_core::events_after(uint64_t id, uint64_t sequence)
     news.status = std::make_unique<job_status_msg>(status_of(*found));
     return news;
   }
-  return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
+  return no_job(id);
 }
 
 std::set<std::string> master_core::packages() const {
@@ -82,14 +87,16 @@ std::set<std::string> master_core::packages() const {
   return out;
 }
 
+void add_held_by(const gang& job, std::map<std::string, resources>& to) {
+  for (auto& x : job.tasks())
+    if (!x.ended)
+      to[x.node] += demand_of(job.type_of(x));
+}
+
 std::map<std::string, resources> master_core::used() const {
   std::map<std::string, resources> out;
-  for (auto id : active_) {
-    auto& job = *find(id);
-    for (auto& x : job.tasks())
-      if (!x.ended)
-        out[x.node] += demand_of(job.type_of(x));
-  }
+  for (auto id : active_)
+    add_held_by(*find(id), out);
   for (auto& [name, node] : nodes_.nodes())
     for (auto& [key, amount] : node.lingering)
       out[name] += amount;

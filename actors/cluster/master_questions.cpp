@@ -8,10 +8,6 @@ namespace {
 
 constexpr auto watch_time = std::chrono::seconds(1);
 
-std::string no_job(uint64_t id) {
-  return "there is no job " + std::to_string(id) + "; list them with: troupe jobs";
-}
-
 } // namespace
 
 caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x) {
@@ -52,7 +48,7 @@ caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& 
   auto& st = self->state;
   auto* job = st.core->find(x.job);
   if (!job)
-    return fail(errc::not_found, no_job(x.job));
+    return fail(no_job(x.job));
   for (auto& task : job->tasks()) {
     if (job->type_of(task).name != x.type || task.index != x.index)
       continue;
@@ -74,7 +70,7 @@ caf::result<job_asked_msg> on_ask(master_pointer self, const ask_job_msg& x) {
   auto& st = self->state;
   auto* job = st.core->find(x.job);
   if (!job)
-    return fail(errc::not_found, no_job(x.job));
+    return fail(no_job(x.job));
   struct answers {
     job_asked_msg told;
     size_t left = 0;

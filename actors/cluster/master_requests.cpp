@@ -12,10 +12,6 @@ error too_long(const std::string& what, const std::string& reason) {
           what + " has " + std::to_string(reason.size()) + " bytes: give at most 1000"};
 }
 
-error no_job(uint64_t id) {
-  return {errc::not_found, "there is no job " + std::to_string(id) + ": list the jobs"};
-}
-
 } // namespace
 
 void master_core::on(const submit_job_msg& x, moment at, master_outcome& out) {
