@@ -4,6 +4,8 @@
 #include "actors/packages/resource_rules.hpp"
 
 #include <algorithm>
+#include <csignal>
+#include <utility>
 
 namespace troupe {
 namespace {
@@ -23,7 +25,7 @@ uint64_t next_incarnation(uint64_t last, int64_t wall_ns) {
 }
 
 agent_core::agent_core(agent_options options, time_point now)
-  : options_(std::move(options)), master_seen_(now), packages_(options_.packages) {}
+  : options_(std::move(options)), master_seen_(now), ticked_(now), packages_(options_.packages) {}
 
 result<void> agent_core::check_epoch(uint64_t epoch, time_point now) {
   if (epoch < epoch_)
@@ -133,7 +135,7 @@ void agent_core::adopt(const start_task_msg& order) {
   if (!order.task || find(*order.task))
     return;
   epoch_ = std::max(epoch_, order.epoch);
-  add(order, task_state::starting);
+  add(order, task_state::starting).silence.emplace();
 }
 
 result<agent_effects> agent_core::spec(const cluster_spec_msg& order, time_point now) {
@@ -197,6 +199,7 @@ result<agent_effects> agent_core::executor_registered(const executor_register_ms
   if (!found || found->ended)
     return {errc::refused, "node " + options_.name + " runs no such task: the executor must end"};
   agent_effects out;
+  found->silence.emplace();
   found->report.host = x.host;
   found->report.port = x.port;
   found->report.state = std::max(found->report.state, task_state::registered);
@@ -210,6 +213,7 @@ result<agent_effects> agent_core::executor_reported(const task_report_msg& repor
   if (!found || found->ended)
     return {errc::refused, "node " + options_.name + " runs no such task: the executor must end"};
   agent_effects out;
+  found->silence.emplace();
   if (!report.progress.empty()) {
     found->report.progress.clear();
     for (auto& x : report.progress)
@@ -258,14 +262,30 @@ agent_effects agent_core::executor_exited(const task_id_msg& task, int32_t exit_
   return out;
 }
 
+// Frozen, or cut off for good: what it holds is worth more than what it may still do.
+void agent_core::notice_silence(entry& x, duration passed, time_point now) const {
+  if (!x.silence || x.kill_at || (*x.silence += passed) < options_.executor_silence)
+    return;
+  x.kill_at = now;
+  if (std::exchange(x.result_known, true))
+    return;
+  x.report.exit_code = 128 + SIGKILL;
+  auto limit = std::chrono::duration_cast<std::chrono::seconds>(options_.executor_silence).count();
+  x.report.reason = "its executor was silent for " + std::to_string(limit) + " s";
+  x.report.cause = exit_class::infrastructure;
+}
+
 agent_effects agent_core::tick(time_point now) {
   agent_effects out;
+  // After a pause of this process itself, what the executors said is not read yet.
+  auto passed = std::min(now - std::exchange(ticked_, now), duration{std::chrono::seconds{1}});
   auto orphaned = now - master_seen_ >= options_.orphan_timeout;
   for (auto& [key, x] : tasks_) {
     if (x.ended)
       continue;
     if (orphaned)
       end_by(x, options_.orphan_grace, now, out);
+    notice_silence(x, passed, now);
     if (x.kill_at && now >= *x.kill_at) {
       out.emplace_back(kill_task{*x.order.task});
       x.kill_at = now + std::chrono::seconds{1}; // until the process is seen to be gone

@@ -4,7 +4,8 @@
 // Guarantees: a task starts at most once per attempt, in whatever order starts and stops arrive;
 // orders of an older epoch, and starts of an older attempt than one seen of the same job, are
 // refused; the declared capacity is never exceeded; losing the master leaves tasks alone for
-// `orphan_timeout`, then stops them; no accelerator is given to two tasks at a time. A task is
+// `orphan_timeout`, then stops them; no accelerator is given to two tasks at a time; a task whose
+// executor says nothing for `executor_silence`, while this agent runs, is ended by force. A task is
 // launched when all its packages are here (package_plan.hpp); until then it is reported as pending,
 // and holds its room.
 // An ended task is reported until `acknowledge` is called with a report whose receipt the master
@@ -83,6 +84,7 @@ struct agent_options {
   uint64_t incarnation = 0;
   duration orphan_timeout = std::chrono::seconds{300};
   duration orphan_grace = std::chrono::seconds{10};
+  duration executor_silence = std::chrono::seconds{10}; // it reports twice a second
   package_options packages;
 };
 
@@ -144,6 +146,7 @@ private:
     bool spec_given = false;
     bool stopping = false;
     std::optional<time_point> kill_at;
+    std::optional<duration> silence; // of its executor, once there is one
   };
 
   result<void> check_epoch(uint64_t epoch, time_point now);
@@ -155,12 +158,14 @@ private:
   void end_waiting(entry& x, task_state state, const std::string& reason, agent_effects& out);
   std::set<std::string> wanted() const;
   void settle(time_point now, agent_effects& out);
+  void notice_silence(entry& x, duration passed, time_point now) const;
   void end_by(entry& x, duration grace, time_point now, agent_effects& out);
   std::vector<std::unique_ptr<task_report_msg>> reports() const;
 
   agent_options options_;
   uint64_t epoch_ = 0;
   time_point master_seen_;
+  time_point ticked_;
   bool news_ = false;
   package_plan packages_;
   std::map<std::string, entry> tasks_;  // by task_key

@@ -117,6 +117,18 @@ TEST_F(faults, a_killed_executor_takes_its_task_along) {
   expect_second_attempt(job);
 }
 
+TEST_F(faults, a_frozen_executor_is_killed_with_its_task) {
+  start_nodes(1, 2);
+  auto job = waiting_gang();
+  auto executors = executors_of("node-1");
+  ASSERT_EQ(executors.size(), 2u);
+  ASSERT_EQ(::kill(executors[0], SIGSTOP), 0);
+  expect_second_attempt(job);
+  EXPECT_FALSE(lives(executors[0]));
+  EXPECT_NE(troupe({"job", job, "--why"}).out.find("its executor was silent for 10 s"),
+            std::string::npos);
+}
+
 TEST_F(faults, a_killed_fork_server_costs_no_task) {
   start_nodes(1, 2);
   auto job = submit(job_of(waits_at_gate));

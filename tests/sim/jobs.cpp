@@ -181,8 +181,6 @@ uint64_t jobs_through_chaos(uint64_t seed, std::vector<std::string>& violations)
   chaos.run(span);
   for (auto& each : c.machines)
     each->heal();
-  for (auto& each : c.world.names())
-    c.world.thaw(each);
   c.demand_end(120s);
   c.demand_room();
   c.demand_lineage();

@@ -260,8 +260,10 @@ void sim_machine::kill_any() {
   auto id = chosen->first;
   if (random.chance(0.5))
     end_command(id, 137, false, "it was killed by signal 9");
-  else
+  else if (random.chance(0.5))
     end_executor(id, 137);
+  else
+    world_.freeze(node_of(id)); // alone, for good
 }
 
 void sim_machine::leave() {

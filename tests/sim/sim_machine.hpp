@@ -30,7 +30,7 @@ public:
   // Boots the agent's node. `incarnation`: greater at each call.
   void boot_agent(sim_node& node, uint64_t incarnation);
 
-  // Ends one executor or one user's process, drawn at random, if there is one.
+  // Ends one executor or one user's process, or freezes one executor for good; drawn at random.
   void kill_any();
 
   // Its agent is asked to leave the cluster in order; it comes back after a while.

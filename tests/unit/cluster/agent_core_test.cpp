@@ -1,0 +1,128 @@
+#include "actors/cluster/agent_core.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace troupe {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A node with one running task, whose executor reports when it is told to.
+class silent_executor : public ::testing::Test {
+protected:
+  silent_executor() : agent_(options(), now_) {
+    start_task_msg order;
+    order.epoch = 1;
+    order.task = std::make_unique<task_id_msg>(id());
+    order.cpus = 1;
+    EXPECT_TRUE(agent_.start(order, now_));
+  }
+
+  static agent_options options() {
+    agent_options out;
+    out.name = "node-1";
+    out.capacity = {4, 0, 0};
+    out.orphan_timeout = 1h;
+    return out;
+  }
+
+  static task_id_msg id() {
+    task_id_msg out;
+    out.job = 1;
+    out.attempt = 1;
+    out.type = "worker";
+    return out;
+  }
+
+  void register_executor() {
+    executor_register_msg x;
+    x.task = std::make_unique<task_id_msg>(id());
+    EXPECT_TRUE(agent_.executor_registered(x));
+  }
+
+  void report_running() {
+    task_report_msg report;
+    report.task = std::make_unique<task_id_msg>(id());
+    report.state = task_state::running;
+    EXPECT_TRUE(agent_.executor_reported(report));
+  }
+
+  // How often the task is killed while `span` passes, with a tick each 200 ms.
+  size_t kills_in(duration span) {
+    size_t out = 0;
+    for (auto end = now_ + span; now_ < end;)
+      out += tick(200ms);
+    return out;
+  }
+
+  size_t tick(duration pause) {
+    auto effects = agent_.tick(now_ += pause);
+    return static_cast<size_t>(std::count_if(effects.begin(), effects.end(), [](auto& each) {
+      return std::holds_alternative<kill_task>(each);
+    }));
+  }
+
+  time_point now_{};
+  agent_core agent_;
+};
+
+TEST_F(silent_executor, IsKilledUntilItIsGoneAndItsTaskHasFailed) {
+  register_executor();
+  report_running();
+  EXPECT_EQ(kills_in(9s), 0u);
+  EXPECT_GE(kills_in(5s), 3u);
+  agent_.executor_exited(id(), 137, "the executor ended with code 137");
+  auto report = agent_.report();
+  auto& told = *report.tasks.front();
+  EXPECT_EQ(told.state, task_state::failed);
+  EXPECT_EQ(told.cause, exit_class::infrastructure);
+  EXPECT_EQ(told.reason, "its executor was silent for 10 s");
+  EXPECT_EQ(kills_in(5s), 0u);
+}
+
+TEST_F(silent_executor, IsHeardAgainInTime) {
+  register_executor();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(kills_in(9s), 0u);
+    report_running();
+  }
+}
+
+TEST_F(silent_executor, IsAwaitedWhileItStarts) {
+  EXPECT_EQ(kills_in(60s), 0u); // the master's time-out of registrations is for that
+}
+
+TEST_F(silent_executor, IsNotBlamedForAPauseOfItsAgent) {
+  register_executor();
+  EXPECT_EQ(tick(5min), 0u);
+  report_running();
+  EXPECT_EQ(kills_in(9s), 0u);
+}
+
+TEST_F(silent_executor, KeepsTheEndThatItHasTold) {
+  register_executor();
+  task_report_msg end;
+  end.task = std::make_unique<task_id_msg>(id());
+  end.state = task_state::succeeded;
+  EXPECT_TRUE(agent_.executor_reported(end));
+  EXPECT_GE(kills_in(11s), 1u);
+  agent_.executor_exited(id(), 137, "the executor ended with code 137");
+  EXPECT_EQ(agent_.report().tasks.front()->state, task_state::succeeded);
+}
+
+TEST_F(silent_executor, OfAnEarlierLifeOfTheAgentIsNotAwaitedForEver) {
+  agent_core next{options(), now_};
+  start_task_msg order;
+  order.task = std::make_unique<task_id_msg>(id());
+  next.adopt(order);
+  size_t kills = 0;
+  for (int i = 0; i < 12; ++i)
+    for (auto& each : next.tick(now_ += 1s))
+      kills += std::holds_alternative<kill_task>(each) ? 1 : 0;
+  EXPECT_GE(kills, 1u);
+}
+
+} // namespace
+} // namespace troupe
