@@ -34,6 +34,12 @@ struct slurm_options {
   bool wait = false;             // until the nodes have joined
 };
 
+// Which jobs that ended the master keeps, with their directories: as long as both say so.
+struct keep_options {
+  std::string keep_for = "30 d";
+  uint64_t keep_jobs = 100'000;
+};
+
 struct up_options {
   uint32_t nodes = 1;
   node_capacity capacity; // of each node
@@ -42,12 +48,14 @@ struct up_options {
   std::string grow_after; // as in head_options
   std::string hosts;      // a file that names the machines of the nodes; empty: this machine
   slurm_options slurm;
+  keep_options keep;
 };
 
 struct head_options {
   std::string address;    // where it listens for other machines, HOST or HOST:PORT; empty: nowhere
   std::string metrics;    // as in up_options
   std::string grow_after; // how long an elastic gang runs before it grows; empty: 30 s
+  keep_options keep;
 };
 
 struct node_options {
@@ -68,7 +76,30 @@ struct submit_options {
 
 struct job_options {
   uint64_t job = 0;
-  bool why = false; // and how its attempts ended
+  bool why = false;      // and how its attempts ended
+  bool config = false;   // instead: what it was submitted as
+  bool attempts = false; // instead: each attempt with its tasks
+  bool follow = false;   // until it ends
+};
+
+struct jobs_options {
+  std::vector<std::string> states; // of these; empty: of any
+  std::string user;                // empty: of any
+  std::string queue;
+  std::string since; // submitted then or later, "2026-11-22 02:00" or "7 d" ago; empty: ever
+  uint32_t limit = 100;
+};
+
+struct metrics_options {
+  uint64_t job = 0;
+  std::string task;     // "worker:0"; empty: every task
+  uint32_t attempt = 0; // 0: the newest
+  std::string name;     // of one metric; empty: all
+};
+
+struct usage_options {
+  std::string by = "user"; // or "queue"
+  std::string since;       // as in jobs_options
 };
 
 struct change_options {
@@ -87,6 +118,8 @@ struct logs_options {
   std::string task;     // "worker:0"; empty: every task
   uint32_t attempt = 0; // 0: the newest
   bool follow = false;
+  std::string grep;   // only the lines that match; empty: all
+  bool fixed = false; // it is a text, no expression
 };
 
 struct drain_options {
@@ -103,9 +136,11 @@ int down(const shared_options& shared);
 int status(const shared_options& shared);
 int nodes(const shared_options& shared);
 int submit(const shared_options& shared, const submit_options& options);
-int jobs(const shared_options& shared);
+int jobs(const shared_options& shared, const jobs_options& options);
 int job(const shared_options& shared, const job_options& options);
 int logs(const shared_options& shared, const logs_options& options);
+int metrics(const shared_options& shared, const metrics_options& options);
+int usage(const shared_options& shared, const usage_options& options);
 int kill(const shared_options& shared, const change_options& options);
 int hold(const shared_options& shared, const change_options& options, bool held);
 int requeue(const shared_options& shared, const change_options& options);

@@ -3,6 +3,7 @@
 #include "actors/jobs/gang.hpp"
 #include "actors/jobs/quantities.hpp"
 #include "launcher/commands.hpp"
+#include "launcher/times.hpp"
 
 #include <charconv>
 #include <cstdio>
@@ -52,16 +53,6 @@ int change_jobs(const shared_options& shared, const std::vector<std::string>& te
     if (result<void> done = change(**cluster, id); !done)
       code = complain(done.error());
   return code;
-}
-
-// `2026-11-22 02:00`, in local time, as ns since 1970.
-result<int64_t> read_hour(const std::string& text) {
-  std::tm when{};
-  when.tm_isdst = -1;
-  auto* end = ::strptime(text.c_str(), "%Y-%m-%d %H:%M", &when);
-  if (!end || *end != '\0')
-    return {errc::invalid, "'" + text + "' is no time: give one such as '2026-11-22 02:00'"};
-  return int64_t{std::mktime(&when)} * 1'000'000'000;
 }
 
 } // namespace
@@ -116,7 +107,7 @@ int drain(const shared_options& shared, const drain_options& options) {
   request.reason = options.reason;
   request.move = options.move;
   if (!options.at.empty()) {
-    auto from = read_hour(options.at);
+    auto from = parse_time(options.at);
     if (!from)
       return complain(from.error());
     request.from_ns = *from;

@@ -1,13 +1,14 @@
-// status, nodes, jobs, job, logs, kill, drain, lineage: one question to the master each.
+// status, nodes, jobs, job, metrics, usage, lineage: questions to the master.
 #include "actors/cluster/client.hpp"
-#include "actors/jobs/gang.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/console.hpp"
+#include "launcher/job_metrics.hpp"
+#include "launcher/submission.hpp"
+#include "launcher/times.hpp"
 
-#include <poll.h>
+#include <unistd.h>
 
 #include <cstdio>
-#include <map>
 
 namespace troupe::launcher {
 
@@ -26,33 +27,42 @@ int answer(const shared_options& shared, Ask ask, Show show) {
   return 0;
 }
 
-struct printed_log {
-  std::string task;
-  uint64_t offset = 0;
-  bool ended = false;
-};
+error no_job_task(const metrics_options& options) {
+  return {errc::not_found, "job " + std::to_string(options.job) + " has no task '" + options.task
+                             + "'; its tasks: troupe job " + std::to_string(options.job)
+                             + " --attempts"};
+}
 
-// Prints what a task's log has grown by; false when the master cannot be asked.
-result<void> print_more(client& cluster, const logs_options& options, const task_status_msg& task,
-                        bool named, printed_log& log) {
-  for (;;) {
-    auto chunk = cluster.log(options.job, options.attempt, task.type, task.index, log.offset);
-    if (!chunk)
-      return chunk.error();
-    if (chunk->text.empty())
-      return {};
-    log.offset += chunk->text.size();
-    if (!named) {
-      std::fwrite(chunk->text.data(), 1, chunk->text.size(), stdout);
-      continue;
-    }
-    size_t from = 0;
-    while (from < chunk->text.size()) {
-      auto to = std::min(chunk->text.find('\n', from), chunk->text.size());
-      std::printf("%s| %s\n", log.task.c_str(), chunk->text.substr(from, to - from).c_str());
-      from = to + 1;
-    }
+// One of the options that name an enumerator; `what` for the error.
+template <class Enum, class Names>
+result<Enum> read_choice(const std::string& text, const Names& values, const char* (*name)(Enum),
+                         const std::string& what) {
+  for (auto each : values)
+    if (text == name(each))
+      return each;
+  return {errc::invalid, "'" + text + "' is no " + what};
+}
+
+result<list_jobs_msg> filter_of(const jobs_options& options) {
+  list_jobs_msg out;
+  for (auto& each : options.states) {
+    auto state = read_choice<job_state>(each, EnumValuesjob_state(), EnumNamejob_state,
+                                        "state of a job: give queued, starting, running, "
+                                        "restarting, succeeded, failed or killed");
+    if (!state)
+      return state.error();
+    out.states.push_back(*state);
   }
+  out.user = options.user;
+  out.queue = options.queue;
+  out.limit = options.limit;
+  if (!options.since.empty()) {
+    auto since = parse_since(options.since, system_clock{}.wall_ns());
+    if (!since)
+      return since.error();
+    out.since_ns = static_cast<uint64_t>(*since);
+  }
+  return out;
 }
 
 } // namespace
@@ -73,19 +83,71 @@ int nodes(const shared_options& shared) {
   return answer(
     shared, [](client& c) { return c.cluster(); },
     [&](const cluster_status_msg& x) {
-      shared.json ? static_cast<void>(std::puts(json_of(x).c_str())) : print_nodes(x);
+      shared.json ? static_cast<void>(std::puts(json_of_nodes(x).c_str())) : print_nodes(x);
     });
 }
 
-int jobs(const shared_options& shared) {
+int jobs(const shared_options& shared, const jobs_options& options) {
+  auto filter = filter_of(options);
+  if (!filter)
+    return complain(filter.error());
   return answer(
-    shared, [](client& c) { return c.jobs(); },
+    shared, [&](client& c) { return c.jobs(std::move(*filter)); },
     [&](const job_list_msg& x) {
+      if (shared.json)
+        return static_cast<void>(std::puts(json_of(x).c_str()));
+      print(x);
+      if (x.more)
+        std::printf("and older ones: see more with --limit\n");
+    });
+}
+
+int usage(const shared_options& shared, const usage_options& options) {
+  get_usage_msg request;
+  request.by = options.by == "queue" ? usage_by::queue : usage_by::user;
+  if (!options.since.empty()) {
+    auto since = parse_since(options.since, system_clock{}.wall_ns());
+    if (!since)
+      return complain(since.error());
+    request.since_ns = static_cast<uint64_t>(*since);
+  }
+  return answer(
+    shared, [&](client& c) { return c.usage(std::move(request)); },
+    [&](const usage_msg& x) {
       shared.json ? static_cast<void>(std::puts(json_of(x).c_str())) : print(x);
     });
 }
 
+namespace {
+
+int config(const shared_options& shared, uint64_t id) {
+  return answer(
+    shared, [&](client& c) { return c.history(id); },
+    [](const job_history_msg& x) { std::puts(json_of_config(x).c_str()); });
+}
+
+int attempts(const shared_options& shared, uint64_t id) {
+  return answer(
+    shared, [&](client& c) { return c.history(id); },
+    [&](const job_history_msg& x) {
+      shared.json ? static_cast<void>(std::puts(json_of(x).c_str())) : print_attempts(id, x);
+    });
+}
+
+int follow_job(const shared_options& shared, uint64_t id) {
+  auto cluster = client::connect(shared.directory);
+  return cluster ? follow(**cluster, shared, id) : complain(cluster.error());
+}
+
+} // namespace
+
 int job(const shared_options& shared, const job_options& options) {
+  if (options.config)
+    return config(shared, options.job);
+  if (options.attempts)
+    return attempts(shared, options.job);
+  if (options.follow)
+    return follow_job(shared, options.job);
   return answer(
     shared, [&](client& c) { return c.status(options.job); },
     [&](const job_status_msg& x) {
@@ -97,45 +159,30 @@ int job(const shared_options& shared, const job_options& options) {
     });
 }
 
+int metrics(const shared_options& shared, const metrics_options& options) {
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  auto history = (*cluster)->history(options.job);
+  if (!history)
+    return complain(history.error());
+  auto wanted
+    = series_of(**cluster, options.job, options.attempt, *history, options.task, options.name);
+  if (!wanted)
+    return complain(wanted.error());
+  if (!options.task.empty() && wanted->tasks.empty())
+    return complain(no_job_task(options));
+  if (shared.json)
+    std::puts(json_of(options.job, wanted->attempt, wanted->tasks).c_str());
+  else
+    print(wanted->tasks, ::isatty(STDOUT_FILENO) != 0);
+  return 0;
+}
+
 int lineage(const shared_options& shared, uint64_t id) {
   return answer(
     shared, [&](client& c) { return c.lineage(id); },
     [&](const lineage_msg& x) { std::puts(shared.json ? x.json.c_str() : x.text.c_str()); });
-}
-
-int logs(const shared_options& shared, const logs_options& options) {
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  std::map<std::string, printed_log> printed;
-  for (;;) {
-    auto now = (*cluster)->status(options.job);
-    if (!now)
-      return complain(now.error());
-    bool found = false;
-    for (auto& each : now->tasks) {
-      auto name = each->type + ":" + std::to_string(each->index);
-      if (!options.task.empty() && options.task != name)
-        continue;
-      found = true;
-      auto& log = printed[name];
-      log.task = name;
-      if (each->node.empty())
-        continue;
-      auto more
-        = print_more(**cluster, options, *each, options.task.empty() && now->tasks.size() > 1, log);
-      if (!more && !options.follow)
-        return complain(more.error());
-    }
-    if (!found && !options.task.empty())
-      return complain({errc::not_found, "job " + std::to_string(options.job) + " has no task '"
-                                          + options.task + "'; its tasks: troupe job "
-                                          + std::to_string(options.job)});
-    std::fflush(stdout);
-    if (!options.follow || has_ended(now->state))
-      return 0;
-    ::poll(nullptr, 0, 200);
-  }
 }
 
 } // namespace troupe::launcher

@@ -57,6 +57,9 @@ struct parsed {
   logs_options logs_with;
   drain_options drain_with;
   job_options job_with;
+  jobs_options jobs_with;
+  metrics_options metrics_with;
+  usage_options usage_with;
   change_options change_with;
   ask_options ask_with;
   uint64_t id = 0;
@@ -94,6 +97,14 @@ void add_slurm(CLI::App& to, slurm_options& with) {
   to.add_flag("--wait", with.wait, "Slurm: wait until the nodes have joined")->needs(slurm);
 }
 
+void add_keep(CLI::App& to, keep_options& keep) {
+  to.add_option("--keep-for", keep.keep_for,
+                "How long jobs that ended are kept, with their directories")
+    ->capture_default_str();
+  to.add_option("--keep-jobs", keep.keep_jobs, "How many of them are kept at most")
+    ->capture_default_str();
+}
+
 void add_cluster_commands(CLI::App& app, parsed& x) {
   auto& start = add_command(app, "up", "Start a cluster: here, by ssh, or under Slurm",
                             "up --nodes 3 --cpus 4");
@@ -112,6 +123,7 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
       "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [label=L]... [address=A]")
     ->excludes("--nodes", "--cpus", "--memory", "--accelerators", "--label", "--task-user");
   add_slurm(start, x.up_with.slurm);
+  add_keep(start, x.up_with.keep);
   start.callback([&x] { x.code = up(x.shared, x.up_with); });
   add_command(app, "down", "Take the cluster down", "down").callback([&x] {
     x.code = down(x.shared);
@@ -149,6 +161,7 @@ void add_process_commands(CLI::App& app, parsed& x) {
                     "Listen at this address, HOST or HOST:PORT (default: 127.0.0.1)");
   add_metrics(master, x.master_with.metrics);
   add_grow_after(master, x.master_with.grow_after);
+  add_keep(master, x.master_with.keep);
   master.callback([&x] { x.code = run_master(x.shared, x.master_with); });
   auto& node = add_command(app, "node", "Run a node, in the foreground",
                            "node --name node-4 --join 10.0.0.5:7700 --cpus 8");
@@ -177,21 +190,58 @@ void add_job_commands(CLI::App& app, parsed& x) {
   start.add_flag("--dry-run", x.submit_with.dry_run, "Check the file and start nothing");
   start.add_flag("--explain", x.submit_with.explain, "Show what a job file may have");
   start.callback([&x] { x.code = submit(x.shared, x.submit_with); });
-  add_command(app, "jobs", "List the jobs", "jobs").callback([&x] { x.code = jobs(x.shared); });
-  auto& show = add_job_command(app, "job", "Show a job and its tasks", x.job_with.job);
-  show.add_flag("--why", x.job_with.why, "And why it waits, and how its attempts ended");
-  show.callback([&x] { x.code = job(x.shared, x.job_with); });
-  auto& output = add_job_command(app, "logs", "Print the output of a job's tasks", x.logs_with.job);
-  output.add_option("--task", x.logs_with.task, "One task, such as worker:0");
-  output.add_option("--attempt", x.logs_with.attempt,
-                    "Of an earlier attempt (default: the newest)");
-  output.add_flag("--follow", x.logs_with.follow, "Go on until the job ends");
-  output.callback([&x] { x.code = logs(x.shared, x.logs_with); });
   auto& origin = *app.add_subcommand("lineage", "Where things came from");
   origin.require_subcommand(1);
   add_job_command(origin, "show", "The lineage of a job's outputs", x.id).callback([&x] {
     x.code = lineage(x.shared, x.id);
   });
+}
+
+void add_question_commands(CLI::App& app, parsed& x) {
+  auto& list = add_command(app, "jobs", "List jobs, also those that ended long ago",
+                           "jobs --state failed --since '7 d'");
+  list.add_option("--state", x.jobs_with.states, "Only those in a state")->allow_extra_args(false);
+  list.add_option("--user", x.jobs_with.user, "Only those of a user");
+  list.add_option("--queue", x.jobs_with.queue, "Only those of a queue");
+  list.add_option("--since", x.jobs_with.since,
+                  "Only those submitted since, such as '2026-11-22 02:00', or '7 d' ago");
+  list.add_option("--limit", x.jobs_with.limit, "So many of the newest")
+    ->check(CLI::Range(1, 1000))
+    ->capture_default_str();
+  list.callback([&x] { x.code = jobs(x.shared, x.jobs_with); });
+  auto& show = add_job_command(app, "job", "Show a job and its tasks", x.job_with.job);
+  show.add_flag("--why", x.job_with.why, "And why it waits, and how its attempts ended");
+  show.add_flag("--attempts", x.job_with.attempts, "Show each attempt with its tasks instead");
+  show.add_flag("--config", x.job_with.config, "Show what it was submitted as instead, as JSON");
+  show.add_flag("--follow", x.job_with.follow, "Show progress until it ends");
+  show.callback([&x] { x.code = job(x.shared, x.job_with); });
+  auto& numbers = add_job_command(app, "metrics", "Show the metrics of a job's tasks over time",
+                                  x.metrics_with.job);
+  numbers.add_option("--task", x.metrics_with.task, "One task, such as worker:0");
+  numbers.add_option("--name", x.metrics_with.name, "One metric, such as loss");
+  numbers.add_option("--attempt", x.metrics_with.attempt,
+                     "Of an earlier attempt (default: the newest)");
+  numbers.callback([&x] { x.code = metrics(x.shared, x.metrics_with); });
+  auto& sums = add_command(app, "usage", "Show who used how much, by what tasks declared",
+                           "usage --by queue --since '30 d'");
+  sums.add_option("--by", x.usage_with.by, "user or queue")
+    ->check(CLI::IsMember({"user", "queue"}))
+    ->capture_default_str();
+  sums.add_option("--since", x.usage_with.since,
+                  "Only the hours since, such as '2026-11-22 02:00', or '7 d' ago");
+  sums.callback([&x] { x.code = usage(x.shared, x.usage_with); });
+}
+
+void add_logs_command(CLI::App& app, parsed& x) {
+  auto& output = add_job_command(app, "logs", "Print the output of a job's tasks", x.logs_with.job);
+  output.add_option("--task", x.logs_with.task, "One task, such as worker:0");
+  output.add_option("--attempt", x.logs_with.attempt,
+                    "Of an earlier attempt (default: the newest)");
+  output.add_flag("--follow", x.logs_with.follow, "Go on until the job ends");
+  output.add_option("--grep", x.logs_with.grep,
+                    "Only lines that match this extended regular expression");
+  output.add_flag("--fixed", x.logs_with.fixed, "What is searched is a text, no expression");
+  output.callback([&x] { x.code = logs(x.shared, x.logs_with); });
 }
 
 CLI::App& add_change(CLI::App& app, parsed& x, const std::string& name, const std::string& what) {
@@ -253,6 +303,8 @@ int main(int argc, char** argv) {
   add_node_commands(app, x);
   add_process_commands(app, x);
   add_job_commands(app, x);
+  add_question_commands(app, x);
+  add_logs_command(app, x);
   add_change_commands(app, x);
 
   try {

@@ -39,13 +39,20 @@ public:
     if (!records)
       return records.error();
     metadata = std::move(*records);
-    lineage = std::make_unique<lineage_projection>(*metadata, directory + "/jobs");
+    gangs.jobs_directory = directory + "/jobs";
+    history = std::make_unique<job_archive>(*store, gangs);
+    lineage = std::make_unique<lineage_projection>(*metadata, gangs.jobs_directory, history.get());
     TROUPE_TRY(lineage->catch_up(*log));
     net = std::make_unique<role_system>("master");
     TROUPE_TRY(net->link.attach(*net->local));
     TROUPE_TRY(open_packages(directory, options.address));
     master_ports ports;
-    ports.options.gangs.jobs_directory = directory + "/jobs";
+    ports.options.gangs = gangs;
+    ports.history = history.get();
+    auto keep_for = parse_duration(options.keep.keep_for);
+    if (!keep_for)
+      return {errc::invalid, "--keep-for " + keep_for.error().text};
+    ports.keep = {*keep_for, options.keep.keep_jobs};
     if (!options.grow_after.empty()) {
       auto time = parse_duration(options.grow_after);
       if (!time)
@@ -145,6 +152,8 @@ private:
   std::unique_ptr<storage::commit_queue> writer;
   std::unique_ptr<storage::event_log> log;
   std::unique_ptr<storage::metadata> metadata;
+  gang_options gangs;
+  std::unique_ptr<job_archive> history;
   std::unique_ptr<lineage_projection> lineage;
   std::unique_ptr<package_desk> packages;
   std::unique_ptr<role_system> net;

@@ -23,4 +23,7 @@ int submit_with_resources(const shared_options& shared, const submit_options& op
 // the job. Blocks for as long as that takes.
 result<void> ship(client& cluster, const shared_options& shared, job_spec_msg& spec);
 
+// Shows a job until its end; the exit code says how it ended.
+int follow(client& cluster, const shared_options& shared, uint64_t job);
+
 } // namespace troupe::launcher

@@ -1,13 +1,11 @@
 // submit: on a running cluster, or, where there is none, on one inside this command.
 #include "actors/cluster/client.hpp"
-#include "actors/jobs/gang.hpp"
 #include "actors/jobs/job_file.hpp"
 #include "actors/jobs/tony_file.hpp"
 #include "actors/packages/resource_rules.hpp"
 #include "launcher/console.hpp"
 #include "launcher/submission.hpp"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -101,38 +99,12 @@ bool has_resources(const job_spec_msg& spec) {
                      [](auto& type) { return !type->resources.empty(); });
 }
 
-// Shows a job until its end; the exit code says how it ended.
-int follow(client& cluster, const shared_options& shared, uint64_t job) {
-  progress_bar bar;
-  uint64_t after = 0;
-  for (;;) {
-    auto news = cluster.watch(job, after);
-    if (!news)
-      return complain(news.error());
-    for (auto& event : news->events) {
-      after = std::max(after, event->sequence);
-      if (!shared.json)
-        bar.say(event->text);
-    }
-    if (!shared.json)
-      bar.show(*news->status);
-    if (!has_ended(news->status->state))
-      continue;
-    bar.finish();
-    if (shared.json)
-      std::puts(json_of(*news->status).c_str());
-    else
-      print(*news->status);
-    if (news->status->state == job_state::succeeded)
-      return 0;
-    std::fprintf(stderr, "troupe: job %lu %s: %s; see its output with: troupe logs %lu\n", job,
-                 name_of(news->status->state).c_str(), news->status->reason.c_str(), job);
-    return 1;
-  }
-}
-
 int explain(const shared_options& shared) {
-  print(job_file_keys(), shared.json);
+  auto keys = job_file_keys();
+  if (shared.json)
+    std::puts(json_of(keys).c_str());
+  else
+    print(keys);
   return 0;
 }
 

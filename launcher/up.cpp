@@ -157,6 +157,8 @@ result<void> start_head(const shared_options& shared, const up_options& options)
     command.insert(command.end(), {"--metrics", options.metrics});
   if (!options.grow_after.empty())
     command.insert(command.end(), {"--grow-after", options.grow_after});
+  command.insert(command.end(), {"--keep-for", options.keep.keep_for, "--keep-jobs",
+                                 std::to_string(options.keep.keep_jobs)});
   auto master = start_background(shared.directory, "master", command);
   return master ? result<void>{} : master.error();
 }

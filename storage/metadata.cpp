@@ -130,6 +130,7 @@ result<batch> metadata::prepare(const entry& x) const {
     for (auto& key : {edge_key(e), back_edge_key(e)})
       out.put(key, seal(key, ""));
   }
+  out.append(x.changes.beside);
   put_projection_mark(out, x.sequence);
   return out;
 }

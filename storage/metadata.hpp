@@ -1,6 +1,7 @@
 // The metadata store: what was made of what, by what. It is a projection of the event log: each
 // set of changes commits in one batch with the sequence number of its event, so a replay after a
-// crash neither loses nor repeats one.
+// crash neither loses nor repeats one. Another projection of the same log (`beside`) commits with
+// it.
 //
 // Guarantees: applying an event again changes nothing. A set of changes is written whole or not at
 // all. Both ends of an edge exist.

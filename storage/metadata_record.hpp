@@ -4,6 +4,7 @@
 #pragma once
 
 #include "runtime/base/result.hpp"
+#include "storage/store.hpp"
 
 #include <cstdint>
 #include <map>
@@ -64,6 +65,7 @@ struct metadata_changes {
   std::vector<storage::artifact> artifacts; // new ones, or the new content of known ones
   std::vector<storage::execution> executions;
   std::vector<lineage_event> events; // both ends are in the store or in these changes
+  batch beside{};                    // of keys of another projection, sealed by it
 };
 
 // The same key always gives the same id: 32 lowercase hexadecimal digits.

@@ -204,8 +204,18 @@ result<job_status_msg> client::status(uint64_t job) {
   return ask<job_status_msg>(std::move(request));
 }
 
-result<job_list_msg> client::jobs() {
-  return ask<job_list_msg>(list_jobs_msg{});
+result<job_list_msg> client::jobs(list_jobs_msg filter) {
+  return ask<job_list_msg>(std::move(filter));
+}
+
+result<job_history_msg> client::history(uint64_t job) {
+  get_history_msg request;
+  request.job = job;
+  return ask<job_history_msg>(std::move(request));
+}
+
+result<usage_msg> client::usage(get_usage_msg request) {
+  return ask<usage_msg>(std::move(request));
 }
 
 result<job_events_msg> client::watch(uint64_t job, uint64_t after) {
@@ -219,15 +229,23 @@ result<cluster_status_msg> client::cluster() {
   return ask<cluster_status_msg>(get_cluster_msg{});
 }
 
-result<log_chunk_msg> client::log(uint64_t job, uint32_t attempt, std::string type, uint32_t index,
-                                  uint64_t offset) {
-  read_log_msg request;
-  request.job = job;
-  request.attempt = attempt;
-  request.type = std::move(type);
-  request.index = index;
-  request.offset = offset;
+result<log_chunk_msg> client::log(read_log_msg request) {
   return ask<log_chunk_msg>(std::move(request));
+}
+
+result<std::string> client::whole_log(read_log_msg request, size_t bytes_max) {
+  std::string out;
+  while (out.size() < bytes_max) {
+    auto chunk = log(request);
+    if (!chunk)
+      return chunk.error();
+    if (chunk->text.empty())
+      break;
+    out += chunk->text;
+    request.offset += chunk->text.size();
+  }
+  out.resize(std::min(out.size(), bytes_max));
+  return out;
 }
 
 result<lineage_msg> client::lineage(uint64_t job) {

@@ -49,7 +49,9 @@ public:
   // Asks running tasks for something; empty, -1: all of them. How many were asked.
   result<uint32_t> ask_tasks(uint64_t job, std::string type, int32_t index, task_request what);
   result<job_status_msg> status(uint64_t job);
-  result<job_list_msg> jobs();
+  result<job_list_msg> jobs(list_jobs_msg filter = {});
+  result<job_history_msg> history(uint64_t job);
+  result<usage_msg> usage(get_usage_msg request);
 
   // The events behind number `after`, as soon as there are any, and at the latest after a second.
   result<job_events_msg> watch(uint64_t job, uint64_t after);
@@ -57,8 +59,10 @@ public:
 
   // Gives a node no new tasks, or gives it some again.
   result<void> drain(drain_node_msg request);
-  result<log_chunk_msg> log(uint64_t job, uint32_t attempt, std::string type, uint32_t index,
-                            uint64_t offset);
+  result<log_chunk_msg> log(read_log_msg request);
+
+  // All of it, chunk by chunk, up to `bytes_max`.
+  result<std::string> whole_log(read_log_msg request, size_t bytes_max);
   result<lineage_msg> lineage(uint64_t job);
   result<void> stop_cluster();
 

@@ -22,6 +22,8 @@ using master_client_api = caf::typed_actor<
   caf::replies_to<get_cluster_msg>::with<cluster_status_msg>,
   caf::replies_to<read_log_msg>::with<log_chunk_msg>,
   caf::replies_to<get_lineage_msg>::with<lineage_msg>,
+  caf::replies_to<get_history_msg>::with<job_history_msg>,
+  caf::replies_to<get_usage_msg>::with<usage_msg>,
   caf::replies_to<drain_node_msg>::with<done_msg>, // durable when answered
   caf::replies_to<find_packages_msg>::with<packages_lacking_msg>,
   caf::replies_to<push_package_msg>::with<bulk_access_msg>,

@@ -4,6 +4,22 @@
 
 namespace troupe {
 
+uint64_t job_of(const cluster_changeUnion& x) {
+  if (auto* submitted = x.Asjob_submitted())
+    return submitted->job;
+  if (auto* placed = x.Asattempt_placed())
+    return placed->job;
+  if (auto* ended = x.Astask_ended())
+    return ended->task->job;
+  if (auto* stopping = x.Asgang_stopping())
+    return stopping->job;
+  if (auto* changed = x.Asjob_changed())
+    return changed->job;
+  if (auto* held = x.Asjob_held())
+    return held->job;
+  return 0;
+}
+
 std::string encode_record(const cluster_event_msg& x) {
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(cluster_event::Pack(builder, &x));

@@ -21,6 +21,9 @@ cluster_event_msg record_of(T change, int64_t wall_ns) {
   return out;
 }
 
+// The job whose life a change is a part of; 0: of none.
+uint64_t job_of(const cluster_changeUnion& x);
+
 std::string encode_record(const cluster_event_msg& x);
 
 // errc::corrupt: the bytes are no record, or one of a later version.

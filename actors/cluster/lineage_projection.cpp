@@ -1,5 +1,6 @@
 #include "actors/cluster/lineage_projection.hpp"
 
+#include "actors/cluster/job_archive.hpp"
 #include "runtime/base/log.hpp"
 #include "storage/event_log.hpp"
 #include "storage/hash.hpp"
@@ -90,8 +91,8 @@ storage::artifact file_artifact(const std::string& path, const std::string& type
 } // namespace
 
 struct lineage_projection::state {
-  state(storage::metadata& into_, std::string jobs, lineage_work where)
-    : into(into_), jobs_directory(std::move(jobs)) {
+  state(storage::metadata& into_, std::string jobs, const job_archive* history_, lineage_work where)
+    : into(into_), jobs_directory(std::move(jobs)), history(history_) {
     if (where == lineage_work::on_own_thread)
       worker = std::thread{[this] { work(); }};
   }
@@ -110,11 +111,13 @@ struct lineage_projection::state {
   void add(std::vector<std::pair<uint64_t, cluster_event_msg>> events);
   void apply_first(std::unique_lock<std::mutex>& guard);
   void apply(uint64_t sequence, const cluster_event_msg& event);
+  result<void> commit(uint64_t sequence, metadata_changes changes);
   metadata_changes changes_of(const cluster_event_msg& event) const;
   void add_outputs(metadata_changes& to, uint64_t job, uint32_t attempt, int64_t time_ns) const;
 
   storage::metadata& into;
   const std::string jobs_directory;
+  const job_archive* history;
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::pair<uint64_t, cluster_event_msg>> waiting;
@@ -153,11 +156,34 @@ void lineage_projection::state::add(std::vector<std::pair<uint64_t, cluster_even
 void lineage_projection::state::apply(uint64_t sequence, const cluster_event_msg& event) {
   if (sequence <= into.applied())
     return;
+  if (auto* purged = event.change.Asjob_purged()) {
+    std::error_code failed; // what cannot be removed stays, and is in the log
+    fs::remove_all(jobs_directory + "/" + std::to_string(purged->job), failed);
+    if (failed)
+      log::warning("a purged job's directory stays",
+                   {{"job", purged->job}, {"reason", failed.message()}});
+  }
+  auto beside = history ? history->changes_of(sequence, event) : storage::batch{};
+  if (!beside) {
+    log::error("the history lacks an event",
+               {{"sequence", sequence}, {"reason", beside.error().text}});
+    beside = storage::batch{};
+  }
+  auto changes = changes_of(event);
+  changes.beside = *beside;
+  auto applied = commit(sequence, std::move(changes));
+  if (applied)
+    return;
+  log::error("the lineage lacks an event",
+             {{"sequence", sequence}, {"reason", applied.error().text}});
+  if (applied.error().code == errc::invalid) // of the lineage: the history goes on without it
+    static_cast<void>(commit(sequence, {{}, {}, {}, std::move(*beside)}));
+}
+
+result<void> lineage_projection::state::commit(uint64_t sequence, metadata_changes changes) {
   std::promise<result<void>> done;
-  into.apply(sequence, changes_of(event), [&](result<void> x) { done.set_value(std::move(x)); });
-  if (auto applied = done.get_future().get(); !applied)
-    log::error("the lineage lacks an event",
-               {{"sequence", sequence}, {"reason", applied.error().text}});
+  into.apply(sequence, std::move(changes), [&](result<void> x) { done.set_value(std::move(x)); });
+  return done.get_future().get();
 }
 
 void lineage_projection::state::add_outputs(metadata_changes& to, uint64_t job, uint32_t attempt,
@@ -236,8 +262,8 @@ metadata_changes lineage_projection::state::changes_of(const cluster_event_msg& 
 }
 
 lineage_projection::lineage_projection(storage::metadata& into, std::string jobs_directory,
-                                       lineage_work where)
-  : state_(std::make_unique<state>(into, std::move(jobs_directory), where)) {}
+                                       const job_archive* history, lineage_work where)
+  : state_(std::make_unique<state>(into, std::move(jobs_directory), history, where)) {}
 
 lineage_projection::~lineage_projection() = default;
 

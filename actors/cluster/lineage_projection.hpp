@@ -23,12 +23,17 @@ class metadata;
 
 namespace troupe {
 
+class job_archive;
+
 enum class lineage_work { on_own_thread, on_callers_thread };
 
 class lineage_projection {
 public:
-  // `into` outlives it. `jobs_directory`: where the attempts of jobs have their output directories.
+  // `into` and `history` outlive it. `jobs_directory`: where jobs have their directories. The
+  // history is applied with the lineage: one mark for both. The directory of a job that is purged
+  // is removed before its history is.
   lineage_projection(storage::metadata& into, std::string jobs_directory,
+                     const job_archive* history = nullptr,
                      lineage_work where = lineage_work::on_own_thread);
   ~lineage_projection();
 

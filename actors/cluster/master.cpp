@@ -150,6 +150,7 @@ void on_tick(master_pointer self) {
     st.sweep_at = now + sweep_every;
     st.ports.packages->sweep(st.core->packages());
   }
+  purge_when_due(self);
 }
 
 void on_link(master_pointer self, const node_link_changed& x) {
@@ -220,9 +221,11 @@ master_actor::behavior_type behavior_of(master_pointer self) {
     [self](const hold_job_msg& x) { return take_and_confirm(self, x); },
     [self](const requeue_job_msg& x) { return take_and_confirm(self, x); },
     [self](const ask_job_msg& x) { return on_ask(self, x); },
-    [self](const get_job_msg& x) { return tell(self, self->state.core->job(x.job)); },
-    [self](const list_jobs_msg&) {
-      return tell(self, result<job_list_msg>{self->state.core->jobs()});
+    [self](const get_job_msg& x) { return on_get_job(self, x); },
+    [self](const list_jobs_msg& x) { return on_list(self, x); },
+    [self](const get_history_msg& x) { return on_history(self, x); },
+    [self](const get_usage_msg& x) -> caf::result<usage_msg> {
+      return self->delegate(self->state.reader, x);
     },
     [self](const watch_job_msg& x) { return on_watch(self, x); },
     [self](const get_cluster_msg&) { return status_of(self->state); },
@@ -252,6 +255,9 @@ result<master> spawn_master(caf::actor_system& system, master_ports ports) {
     [core, ports = std::move(ports)](master_pointer self) mutable -> master_actor::behavior_type {
       self->state.ports = std::move(ports);
       self->state.core = std::move(*core);
+      auto& given = self->state.ports;
+      self->state.reader
+        = spawn_archive_reader(self->system(), *given.history, *given.time, given.history_work);
       auto behavior = behavior_of(self);
       hold(self, self->state.core->resume(moment_of(self)), {});
       return behavior;

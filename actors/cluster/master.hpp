@@ -9,6 +9,7 @@
 // (launcher/master_process.cpp).
 #pragma once
 
+#include "actors/cluster/archive_reader.hpp"
 #include "actors/cluster/interfaces.hpp"
 #include "actors/cluster/master_core.hpp"
 #include "actors/packages/package_desk.hpp"
@@ -35,6 +36,9 @@ struct master_ports {
   storage::event_log* log = nullptr;
   lineage_projection* lineage = nullptr;
   package_desk* packages = nullptr;
+  const job_archive* history = nullptr; // what `lineage` writes with its own
+  reader_work history_work = reader_work::on_own_thread;
+  retention keep;
   bridge* link = nullptr;
   const clock* time = nullptr;
   std::function<void()> on_stop = [] {};                     // a client asked the cluster to stop

@@ -6,26 +6,6 @@
 #include <algorithm>
 
 namespace troupe {
-namespace {
-
-// The job that a change belongs to; 0: none.
-uint64_t job_of(const cluster_changeUnion& x) {
-  if (auto* submitted = x.Asjob_submitted())
-    return submitted->job;
-  if (auto* placed = x.Asattempt_placed())
-    return placed->job;
-  if (auto* ended = x.Astask_ended())
-    return ended->task->job;
-  if (auto* stopping = x.Asgang_stopping())
-    return stopping->job;
-  if (auto* changed = x.Asjob_changed())
-    return changed->job;
-  if (auto* held = x.Asjob_held())
-    return held->job;
-  return 0;
-}
-
-} // namespace
 
 master_core::master_core(master_options options, uint64_t seed)
   : options_(std::move(options)), random_(seed) {}
@@ -49,6 +29,8 @@ void master_core::apply(const cluster_event_msg& record) {
     id = submitted->job;
     jobs_[id] = std::make_unique<gang>(options_.gangs, *submitted, record.time_ns);
     tokens_.try_emplace({submitted->user, submitted->token}, id); // of an array, the first
+  } else if (auto* purged = change.Asjob_purged()) {
+    return forget(purged->job);
   } else {
     id = job_of(change);
     if (auto* job = lookup(id))
@@ -297,17 +279,25 @@ gang* master_core::lookup(uint64_t job) {
   return found == jobs_.end() ? nullptr : found->second.get();
 }
 
+bool master_core::may_forget(const gang& job) const {
+  auto needed = needed_.find(job.submitted().job);
+  return job.final() && (needed == needed_.end() || needed->second <= 0);
+}
+
+void master_core::forget(uint64_t id) {
+  auto* job = find(id);
+  if (!job)
+    return;
+  tokens_.erase({job->submitted().user, job->submitted().token});
+  jobs_.erase(id);
+}
+
 void master_core::forget_old_jobs() {
   if (jobs_.size() <= options_.jobs_kept + active_.size())
     return;
-  for (auto at = jobs_.begin(); at != jobs_.end(); ++at) {
-    auto needed = needed_.find(at->first);
-    if (!at->second->final() || (needed != needed_.end() && needed->second > 0))
-      continue;
-    tokens_.erase({at->second->submitted().user, at->second->submitted().token});
-    jobs_.erase(at);
-    return;
-  }
+  for (auto& [id, job] : jobs_)
+    if (may_forget(*job))
+      return forget(id);
 }
 
 } // namespace troupe

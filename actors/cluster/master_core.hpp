@@ -49,12 +49,17 @@ struct start_refused {
   std::string reason;
 };
 
+// Jobs that ended so long ago that they are kept no longer.
+struct purge_jobs {
+  std::vector<uint64_t> jobs;
+};
+
 // Time passes: at least every 200 ms.
 struct timer_tick {};
 
 using master_input = std::variant<submit_job_msg, kill_job_msg, hold_job_msg, requeue_job_msg,
                                   register_node_msg, node_reported, node_unlinked, node_gone,
-                                  drain_node_msg, start_refused, timer_tick>;
+                                  drain_node_msg, start_refused, purge_jobs, timer_tick>;
 
 // There are new events of this job: wake those who watch it.
 struct job_news {
@@ -127,6 +132,7 @@ private:
   void on(const node_gone& x, moment at, master_outcome& out);
   void on(const drain_node_msg& x, moment at, master_outcome& out);
   void on(const start_refused& x, moment at, master_outcome& out);
+  void on(const purge_jobs& x, moment at, master_outcome& out);
   void on(const timer_tick& x, moment at, master_outcome& out);
 
   void see(const std::string& node, const task_report_msg& report, moment at, master_outcome& out);
@@ -148,6 +154,8 @@ private:
   void make_way(const std::vector<waiting_gang>& waiting, moment at, master_outcome& out);
   void stop_stray(const std::string& node, const task_id_msg& task, master_outcome& out) const;
   void forget_old_jobs();
+  bool may_forget(const gang& job) const;
+  void forget(uint64_t job);
   gang* lookup(uint64_t job);
   std::map<std::string, resources> used() const;
   std::string waits_for(const gang& job) const;

@@ -12,6 +12,8 @@ constexpr auto watch_time = std::chrono::seconds(1);
 
 caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x) {
   auto& st = self->state;
+  if (!st.core->find(x.job))
+    return self->delegate(st.reader, x);
   auto news = st.core->events_after(x.job, x.after);
   if (!news || !news->events.empty())
     return tell(self, std::move(news));
@@ -47,8 +49,8 @@ void wake_late_watchers(master_pointer self) {
 caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& x) {
   auto& st = self->state;
   auto* job = st.core->find(x.job);
-  if (!job)
-    return fail(no_job(x.job));
+  if (!job || (x.attempt != 0 && x.attempt != job->attempt()))
+    return read_old_log(self, x);
   for (auto& task : job->tasks()) {
     if (job->type_of(task).name != x.type || task.index != x.index)
       continue;

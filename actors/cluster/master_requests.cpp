@@ -144,4 +144,16 @@ void master_core::open_windows(moment at, master_outcome& out) {
   }
 }
 
+// The newest job stays: its number must not be given again.
+void master_core::on(const purge_jobs& x, moment at, master_outcome& out) {
+  for (auto id : x.jobs) {
+    auto* job = find(id);
+    if (id >= last_job_ || (job && !may_forget(*job)))
+      continue;
+    job_purged_msg purged;
+    purged.job = id;
+    commit(change_of(std::move(purged)), at, out);
+  }
+}
+
 } // namespace troupe

@@ -2,6 +2,7 @@
 // and how a handler takes a step or asks a question. Private to the master.
 #pragma once
 
+#include "actors/cluster/archive_reader.hpp"
 #include "actors/cluster/master.hpp"
 #include "runtime/actor_error.hpp"
 
@@ -67,6 +68,8 @@ struct master_state {
   std::vector<watcher> watchers;
   uint64_t records_since_snapshot = 0;
   time_point sweep_at{}; // of packages that no job names
+  archive_reader reader;
+  time_point purge_at{};
 };
 
 using master_pointer = master_actor::stateful_pointer<master_state>;
@@ -115,6 +118,13 @@ caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x
 caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& x);
 caf::result<job_asked_msg> on_ask(master_pointer self, const ask_job_msg& x);
 cluster_status_msg status_of(const master_state& st);
+caf::result<job_status_msg> on_get_job(master_pointer self, const get_job_msg& x);
+caf::result<job_list_msg> on_list(master_pointer self, const list_jobs_msg& x);
+caf::result<job_history_msg> on_history(master_pointer self, const get_history_msg& x);
+caf::result<log_chunk_msg> read_old_log(master_pointer self, const read_log_msg& x);
+
+// Purges what has to be kept no longer.
+void purge_when_due(master_pointer self);
 
 // Answers those who watch a job that has news, or all whose time is over.
 void wake_watchers(master_pointer self, uint64_t job);

@@ -9,12 +9,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 namespace troupe {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t tree_max = 10'000; // processes
 
 std::string content_of(const fs::path& path) {
   std::ifstream in{path};
@@ -33,6 +36,8 @@ struct stat_fields {
   char state = '?';
   pid_t parent = 0;
   pid_t group = 0;
+  uint64_t ticks = 0; // of the processor, its own and of children that it waited for
+  uint64_t pages = 0; // resident
 };
 
 stat_fields stat_of(const fs::path& folder) {
@@ -43,6 +48,17 @@ stat_fields stat_of(const fs::path& folder) {
     return out;
   std::istringstream in{text.substr(behind + 1)};
   in >> out.state >> out.parent >> out.group;
+  std::string skipped;
+  for (int field = 6; field < 14; ++field)
+    in >> skipped;
+  for (int field = 14; field < 18; ++field) {
+    uint64_t ticks = 0;
+    in >> ticks;
+    out.ticks += ticks;
+  }
+  for (int field = 18; field < 24; ++field)
+    in >> skipped;
+  in >> out.pages;
   return out;
 }
 
@@ -99,6 +115,30 @@ void end_descendants(pid_t spared) {
     if (!found)
       return;
   }
+}
+
+tree_usage usage_of_tree(pid_t root) {
+  static const auto ticks_per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
+  static const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  tree_usage out;
+  std::set<pid_t> seen;
+  for (std::vector<pid_t> left{root}; !left.empty() && seen.size() < tree_max;) {
+    auto id = left.back();
+    left.pop_back();
+    if (!seen.insert(id).second)
+      continue;
+    auto folder = fs::path{"/proc"} / std::to_string(id);
+    auto now = stat_of(folder);
+    out.cpu_seconds += static_cast<double>(now.ticks) / ticks_per_second;
+    out.memory += now.pages * page;
+    for (auto thread : numbers_in(folder / "task")) {
+      std::istringstream children{
+        content_of(folder / "task" / std::to_string(thread) / "children")};
+      for (pid_t child = 0; children >> child;)
+        left.push_back(child);
+    }
+  }
+  return out;
 }
 
 std::string text_of_threads(const seen_process& x) {

@@ -24,6 +24,14 @@ std::vector<seen_process> processes_of_group(pid_t group);
 // in a process that is no subreaper: its children may be anybody's.
 void end_descendants(pid_t spared);
 
+struct tree_usage {
+  double cpu_seconds = 0; // of those that live, and of those that they waited for
+  uint64_t memory = 0;    // bytes that are resident
+};
+
+// What a process and its descendants use. Reads theirs only, however many others there are.
+tree_usage usage_of_tree(pid_t root);
+
 // For people: each thread of it, its state, and where it is in the kernel as far as we may know.
 std::string text_of_threads(const seen_process& x);
 

@@ -218,6 +218,7 @@ result<int> task_executor::run() {
   if (auto spec = s.runner.wait_for_start()) {
     auto task = s.options.task;
     task.cpus_declared = s.options.cpus_declared;
+    task.metrics_file = std::filesystem::path{task.log_file}.replace_extension(".metrics").string();
     complete_environment(s.options, *spec, task.environment);
     hand_over(*port, s.options.framework, task);
     auto ui = add_ui_port(s.options, *spec, task.environment);

@@ -24,6 +24,7 @@ struct task_command {
   std::map<std::string, std::string> environment; // all of it; TROUPE_METRICS_FD is added
   std::string directory;                          // where it runs
   std::string log_file;
+  std::string metrics_file; // its metrics over time; empty: not kept
   uint64_t log_bytes_max = 64 << 20;
   uint64_t memory = 0; // bytes, by a control group; without one, of each process' private data
                        // (RLIMIT_DATA); 0: no limit

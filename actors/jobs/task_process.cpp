@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstring>
 
@@ -21,14 +20,13 @@ struct task_process::group : process_group {
   bool cut = false; // the log reached its limit
   bool terminated = false;
   bool killed = false;
-  std::string partial_line;
+  time_point measure_at;
 };
 
 namespace {
 
-constexpr size_t metric_names_max = 256;
-constexpr size_t metric_line_max = 256;
-constexpr size_t metric_name_max = 64;
+constexpr auto measure_first = std::chrono::seconds(1); // after the start
+constexpr auto measure_every = std::chrono::seconds(5);
 
 void write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -58,7 +56,7 @@ task_exit read_status(int status, const std::string& log_file) {
 } // namespace
 
 task_process::task_process(const clock& time, const task_guard& guard)
-  : time_(time), guard_(guard), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  : time_(time), guard_(guard), metrics_(time), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   TROUPE_ASSERT(wake_);
 }
 
@@ -85,11 +83,6 @@ void task_process::wake() {
   write_all(wake_.get(), {reinterpret_cast<const char*>(&one), sizeof one});
 }
 
-std::map<std::string, metric_value> task_process::metrics() const {
-  std::lock_guard hold{mutex_};
-  return metrics_;
-}
-
 result<task_exit> task_process::run(const task_command& what,
                                     const std::function<void(int)>& started) {
   group running;
@@ -102,11 +95,15 @@ result<task_exit> task_process::run(const task_command& what,
     if (auto made = control_group::make(::getpid(), {what.memory, what.cpus_declared}))
       running.limits = std::move(*made);
   TROUPE_TRY(launch_group(what, guard_, running));
+  metrics_.open(what.metrics_file);
+  running.measure_at = time_.now() + measure_first;
   started(running.command);
   watch(running, what);
+  metrics_.measure(running.command); // what it used stays to be seen until it is waited for
   auto out = read_status(end_group(guard_, running), what.log_file);
   pump(running, what.log_bytes_max);
   read_metrics(running);
+  metrics_.finish();
   if (running.limits && running.limits->ran_out_of_memory() && out.code != 0) {
     out.out_of_memory = true;
     out.reason = "the command used more than its " + std::to_string(what.memory >> 20)
@@ -120,11 +117,10 @@ result<task_exit> task_process::run(const task_command& what,
 void task_process::watch(group& running, const task_command& what) {
   for (;;) {
     enforce_requests(running);
-    auto limit = enforce_stop(running);
-    auto wait_ms = limit < duration{}
-                     ? -1
-                     : static_cast<int>(std::min<int64_t>(
-                       std::chrono::ceil<std::chrono::milliseconds>(limit).count(), 1 << 30));
+    auto limit = measure(running);
+    if (auto to_kill = enforce_stop(running); to_kill >= duration{})
+      limit = std::min(limit, to_kill);
+    auto wait_ms = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(limit).count());
     std::array<pollfd, 4> seen{{{running.exited.get(), POLLIN, 0},
                                 {running.output.get(), POLLIN, 0},
                                 {running.metrics.get(), POLLIN, 0},
@@ -142,6 +138,16 @@ void task_process::watch(group& running, const task_command& what) {
     if (seen[0].revents)
       return;
   }
+}
+
+// Measures when it is time; returns how long until the next time.
+duration task_process::measure(group& running) {
+  auto now = time_.now();
+  if (now >= running.measure_at) {
+    metrics_.measure(running.command);
+    running.measure_at = now + measure_every;
+  }
+  return running.measure_at - now;
 }
 
 // Sends what is due; returns how long until the next is, negative for never.
@@ -203,40 +209,8 @@ void task_process::read_metrics(group& running) {
       return;
     if (got <= 0)
       return running.metrics.close();
-    for (auto each : std::string_view{bytes.data(), static_cast<size_t>(got)}) {
-      if (each == '\n') {
-        keep(running.partial_line);
-        running.partial_line.clear();
-      } else if (running.partial_line.size() <= metric_line_max) {
-        running.partial_line.push_back(each);
-      }
-    }
+    metrics_.read({bytes.data(), static_cast<size_t>(got)});
   }
-}
-
-// metric NAME VALUE STEP, separated by single blanks.
-void task_process::keep(std::string_view line) {
-  constexpr std::string_view verb = "metric ";
-  if (line.size() > metric_line_max || !line.starts_with(verb))
-    return;
-  line.remove_prefix(verb.size());
-  auto blank = line.find(' ');
-  if (blank == 0 || blank == std::string_view::npos || blank > metric_name_max)
-    return;
-  std::string name{line.substr(0, blank)};
-  if (!std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; }))
-    return;
-  metric_value parsed;
-  const char* end = line.data() + line.size();
-  auto value = std::from_chars(line.data() + blank + 1, end, parsed.value);
-  if (value.ec != std::errc{} || value.ptr == end || *value.ptr != ' ')
-    return;
-  auto step = std::from_chars(value.ptr + 1, end, parsed.step);
-  if (step.ec != std::errc{} || step.ptr != end)
-    return;
-  std::lock_guard hold{mutex_};
-  if (metrics_.size() < metric_names_max || metrics_.contains(name))
-    metrics_[name] = parsed;
 }
 
 } // namespace troupe

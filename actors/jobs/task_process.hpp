@@ -11,14 +11,14 @@
 // - Standard output and error are appended to the log file up to `log_bytes_max`; then one line
 // says
 //   that the log was cut and the rest is read and dropped, so the command never blocks on it.
-// - Lines `metric NAME VALUE STEP` on the metrics pipe are kept, the newest of each name, for at
-// most
-//   256 names of at most 64 bytes; any other line is ignored.
+// - The task is measured when it ends and every 5 s before, and what its job reports is kept
+//   (task_metrics.hpp).
 // Threads: run() blocks its caller and is called once; it must be called on a thread that lives as
 // long as run(). The others may be called from any thread, stop() also before run().
 #pragma once
 
 #include "actors/jobs/task_launch.hpp"
+#include "actors/jobs/task_metrics.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/protocol/messages.hpp"
 
@@ -30,11 +30,6 @@
 #include <string>
 
 namespace troupe {
-
-struct metric_value {
-  double value = 0;
-  uint64_t step = 0;
-};
 
 struct task_exit {
   int code = 0;               // of the command, or 128 + the signal that ended it
@@ -61,25 +56,25 @@ public:
   void request(task_request what);
 
   // The newest value of each metric.
-  std::map<std::string, metric_value> metrics() const;
+  std::map<std::string, metric_value> metrics() const { return metrics_.newest(); }
 
 private:
   struct group;
   void watch(group& running, const task_command& what);
   void pump(group& running, uint64_t log_bytes_max);
   void read_metrics(group& running);
-  void keep(std::string_view line);
+  duration measure(group& running);
   duration enforce_stop(group& running);
   void enforce_requests(group& running);
   void wake();
 
   const clock& time_;
   const task_guard& guard_;
+  task_metrics metrics_;
   owned_fd wake_; // an eventfd: stop() was called
   mutable std::mutex mutex_;
   std::optional<time_point> kill_at_;
   std::set<task_request> requests_;
-  std::map<std::string, metric_value> metrics_;
 };
 
 } // namespace troupe

@@ -6,9 +6,9 @@
 // It goes on from the job's newest checkpoint, whichever attempt wrote it.
 #include "actors/training/checkpoints.hpp"
 #include "actors/training/task_environment.hpp"
-#include "examples/fashion_mnist/metrics.hpp"
 #include "examples/fashion_mnist/options.hpp"
 #include "kernels/onednn/onednn.hpp"
+#include "launcher/troupe_metric.h"
 #include "runtime/base/clock.hpp"
 
 #include <algorithm>
@@ -33,9 +33,8 @@ result<idx_dataset> read(const worker_options& from, const char* part) {
 // Tells people and Troupe how far the training is.
 class progress {
 public:
-  progress(const trainer& of, const task_environment& task, const clock& time)
-    : trainer_(of), time_(time), metrics_(task.metrics_fd), last_step_(of.step()),
-      last_(time.now()) {}
+  progress(const trainer& of, const clock& time)
+    : trainer_(of), time_(time), last_step_(of.step()), last_(time.now()) {}
 
   void step(float loss) {
     if (trainer_.step() % steps_per_report != 0 && !trainer_.done())
@@ -46,10 +45,10 @@ public:
     auto rate = static_cast<double>(samples) / std::max(seconds, 1e-9);
     auto part = static_cast<double>(trainer_.step()) / static_cast<double>(trainer_.steps());
     auto epoch = part * trainer_.plan().epochs;
-    metrics_.report("epoch", epoch, trainer_.step());
-    metrics_.report("loss", loss, trainer_.step());
-    metrics_.report("samples_per_s", rate, trainer_.step());
-    metrics_.report("progress", part, trainer_.step());
+    troupe_metric("epoch", epoch, trainer_.step());
+    troupe_metric("loss", loss, trainer_.step());
+    troupe_metric("samples_per_s", rate, trainer_.step());
+    troupe_metric("progress", part, trainer_.step());
     last_ = now;
     last_step_ = trainer_.step();
     if (trainer_.rank() == 0 && (trainer_.step() / steps_per_report) % 4 == 0) {
@@ -61,12 +60,11 @@ public:
     }
   }
 
-  void accuracy(double value) { metrics_.report("accuracy", value, trainer_.step()); }
+  void accuracy(double value) { troupe_metric("accuracy", value, trainer_.step()); }
 
 private:
   const trainer& trainer_;
   const clock& time_;
-  metrics metrics_;
   uint64_t last_step_;
   time_point last_;
 };
@@ -137,7 +135,7 @@ result<void> run(const worker_options& given, const clock& time) {
                   static_cast<unsigned long long>(**step));
   }
   TROUPE_TRY(network->synchronise());
-  progress shown(*network, *task, time);
+  progress shown(*network, time);
   TROUPE_TRY(train(*network, *task, given, *test, shown));
   auto accuracy = network->accuracy(*test);
   if (!accuracy)

@@ -261,12 +261,14 @@ private:
   void start_actors() {
     log_ = *storage::event_log::open(store_, commits_);
     facts_ = *storage::metadata::open(store_, commits_);
-    lineage_
-      = std::make_unique<lineage_projection>(*facts_, "jobs", lineage_work::on_callers_thread);
+    lineage_ = std::make_unique<lineage_projection>(*facts_, "jobs", &history_,
+                                                    lineage_work::on_callers_thread);
     master_ports ports;
     ports.log = log_.get();
     ports.lineage = lineage_.get();
     ports.packages = &desk_;
+    ports.history = &history_;
+    ports.history_work = reader_work::on_schedulers_threads;
     ports.link = link_.get();
     ports.time = &time_;
     auto master_actor = *spawn_master(*system_, std::move(ports));
@@ -299,6 +301,8 @@ private:
   storage::commit_inline commits_{store_};
   std::unique_ptr<storage::event_log> log_;
   std::unique_ptr<storage::metadata> facts_;
+  gang_options gangs_;
+  job_archive history_{store_, gangs_};
   std::unique_ptr<lineage_projection> lineage_;
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;

@@ -22,7 +22,8 @@ using messages = std::tuple<
   task_started_msg, cluster_spec_msg, stop_task_msg, node_report_msg, executor_register_msg,
   executor_orders_msg, executor_report_msg, ping_msg, pong_msg, note_msg, drain_node_msg,
   hold_job_msg, requeue_job_msg, ask_job_msg, job_asked_msg, ask_task_msg, find_packages_msg,
-  packages_lacking_msg, push_package_msg, fetch_package_msg, bulk_access_msg>;
+  packages_lacking_msg, push_package_msg, fetch_package_msg, bulk_access_msg, get_history_msg,
+  job_history_msg, get_usage_msg, usage_msg>;
 
 // A message of the schema that is not in the list above does not get through.
 static_assert(std::tuple_size_v<messages> == static_cast<size_t>(payload::MAX));

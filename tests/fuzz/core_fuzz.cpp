@@ -319,7 +319,7 @@ TEST_F(FuzzCore, TheLineageTellsOfEveryJobThatWasLetIn) {
     storage::memory_store store;
     storage::commit_inline commits{store};
     auto facts = *storage::metadata::open(store, commits);
-    lineage_projection lineage{*facts, "/nowhere", lineage_work::on_callers_thread};
+    lineage_projection lineage{*facts, "/nowhere", nullptr, lineage_work::on_callers_thread};
     moment at{time_point{std::chrono::seconds{1000}}, 1};
     master_core core{{}, 1};
     uint64_t next = 1;

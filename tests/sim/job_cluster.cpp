@@ -80,8 +80,9 @@ result<void> job_cluster::open_master(sim_node& node) {
   if (!metadata)
     return metadata.error();
   life.metadata = std::move(*metadata);
-  life.lineage
-    = std::make_unique<lineage_projection>(*life.metadata, "jobs", lineage_work::on_callers_thread);
+  life.history = std::make_unique<job_archive>(disk, options.master.gangs);
+  life.lineage = std::make_unique<lineage_projection>(*life.metadata, "jobs", life.history.get(),
+                                                      lineage_work::on_callers_thread);
   TROUPE_TRY(life.lineage->catch_up(*life.log));
   master_ports ports;
   ports.options = options.master;
@@ -89,6 +90,8 @@ result<void> job_cluster::open_master(sim_node& node) {
   ports.log = life.log.get();
   ports.lineage = life.lineage.get();
   ports.packages = &desk;
+  ports.history = life.history.get();
+  ports.history_work = reader_work::on_schedulers_threads;
   ports.link = node.link.get();
   ports.time = &wall_;
   ports.on_fatal = [this](const error&) { restart_master(200ms, true); };

@@ -101,6 +101,7 @@ private:
     storage::commit_inline at_once;
     std::unique_ptr<storage::event_log> log;
     std::unique_ptr<storage::metadata> metadata;
+    std::unique_ptr<job_archive> history;
     std::unique_ptr<lineage_projection> lineage;
   };
 

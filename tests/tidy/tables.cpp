@@ -40,6 +40,9 @@ std::span<const foreign> foreign_headers() {
     {"CLI/", {"launcher/", "examples/"}},
     {"hwloc.h", {"launcher/machine.cpp"}},
     {"malloc.h", {"launcher/executor_main.cpp"}},
+    {"regex.h", {"launcher/line_filter.cpp"}},
+    {"stdio.h", {"launcher/troupe_metric.h"}}, // it is C as well
+    {"stdlib.h", {"launcher/troupe_metric.h"}},
     {"caf/io/", {"tests/bench/"}},
     {"caf/openssl/", {"tests/bench/"}},
     {"caf/", {"runtime/", "actors/", "launcher/", "examples/", "tests/"}},

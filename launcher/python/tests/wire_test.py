@@ -69,5 +69,21 @@ class Keys(unittest.TestCase):
                 wire.load_keys(directory, "nobody")
 
 
+class Metrics(unittest.TestCase):
+    def test_are_reported_as_lines_and_only_in_a_task(self):
+        import troupe_metric
+        troupe_metric.report("loss", 1)  # no task: nothing happens
+        reader, writer = os.pipe()
+        os.environ["TROUPE_METRICS_FD"] = str(writer)
+        try:
+            troupe_metric.report("loss", 0.25, 3)
+            self.assertEqual(os.read(reader, 100), b"metric loss 0.25 3\n")
+            os.close(reader)
+            troupe_metric.report("loss", 0.5, 4)  # nobody reads
+        finally:
+            del os.environ["TROUPE_METRICS_FD"]
+            os.close(writer)
+
+
 if __name__ == "__main__":
     unittest.main()

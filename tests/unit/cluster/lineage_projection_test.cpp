@@ -12,7 +12,7 @@ TEST(LineageProjection, ShowsAPathThatIsNoUtf8) {
   storage::memory_store store;
   storage::commit_inline commits{store};
   auto facts = *storage::metadata::open(store, commits);
-  lineage_projection lineage{*facts, "/nowhere", lineage_work::on_callers_thread};
+  lineage_projection lineage{*facts, "/nowhere", nullptr, lineage_work::on_callers_thread};
 
   job_submitted_msg job;
   job.job = 1;

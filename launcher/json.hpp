@@ -1,0 +1,35 @@
+// Answers as JSON, for programs: what the commands print with --json, and what the HTTP API serves
+// (docs/openapi.yaml). Times are nanoseconds since 1970, sizes bytes. A text that is no UTF-8,
+// which JSON has to be, has a replacement character in each such place. Threads: plain functions.
+#pragma once
+
+#include "actors/jobs/job_file.hpp"
+#include "actors/jobs/metric_series.hpp"
+#include "runtime/protocol/messages.hpp"
+
+#include <string>
+#include <vector>
+
+namespace troupe::launcher {
+
+struct task_series {
+  std::string task; // "worker:0"
+  metric_series metrics;
+};
+
+std::string json_of(const job_status_msg& x);
+std::string json_of(const job_list_msg& x);
+std::string json_of(const job_events_msg& x);
+std::string json_of(const cluster_status_msg& x);
+std::string json_of_nodes(const cluster_status_msg& x);
+std::string json_of(const job_history_msg& x); // its attempts
+std::string json_of_config(const job_history_msg& x);
+std::string json_of(const usage_msg& x);
+std::string json_of(const log_chunk_msg& x);
+std::string json_of(uint64_t job, uint32_t attempt, const std::vector<task_series>& tasks);
+std::string json_of(const std::vector<job_file_key>& keys);
+
+// {"error": "one sentence"}
+std::string json_of(const error& x);
+
+} // namespace troupe::launcher

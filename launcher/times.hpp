@@ -1,0 +1,17 @@
+// Times as people write them. Threads: plain functions.
+#pragma once
+
+#include "runtime/base/result.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace troupe::launcher {
+
+// `2026-11-22 02:00`, in local time, as ns since 1970.
+result<int64_t> parse_time(const std::string& text);
+
+// The same, or how long before `now_ns`: `7 d`.
+result<int64_t> parse_since(const std::string& text, int64_t now_ns);
+
+} // namespace troupe::launcher
