@@ -113,6 +113,19 @@ struct ask_options {
   std::string task; // "worker:0", or a type; empty: every task
 };
 
+// `worker:0`, or `worker` for every task of the type.
+struct named_task {
+  std::string type;
+  int32_t index = -1;
+};
+result<named_task> read_task(const std::string& text);
+
+struct exec_command {
+  uint64_t job = 0;
+  std::string task; // "worker:0"; empty: the first
+  std::vector<std::string> command;
+};
+
 struct logs_options {
   uint64_t job = 0;
   std::string task;     // "worker:0"; empty: every task
@@ -145,6 +158,7 @@ int kill(const shared_options& shared, const change_options& options);
 int hold(const shared_options& shared, const change_options& options, bool held);
 int requeue(const shared_options& shared, const change_options& options);
 int ask(const shared_options& shared, const ask_options& options);
+int exec(const shared_options& shared, const exec_command& options);
 int drain(const shared_options& shared, const drain_options& options);
 int lineage(const shared_options& shared, uint64_t job);
 int add_key(const shared_options& shared, const std::string& name);

@@ -16,8 +16,9 @@ namespace {
 constexpr uint64_t jobs_max = 100'000; // of one command
 
 // All of `text` as a number; 0: it is none.
-uint64_t number_of(std::string_view text) {
-  uint64_t out = 0;
+template <class T = uint64_t>
+T number_of(std::string_view text) {
+  T out = 0;
   auto end = text.data() + text.size();
   auto read = std::from_chars(text.data(), end, out);
   return read.ec == std::errc{} && read.ptr == end ? out : 0;
@@ -57,6 +58,17 @@ int change_jobs(const shared_options& shared, const std::vector<std::string>& te
 
 } // namespace
 
+result<named_task> read_task(const std::string& text) {
+  auto colon = text.find(':');
+  if (colon == std::string::npos)
+    return named_task{text, -1};
+  auto digits = text.substr(colon + 1);
+  auto index = number_of<int32_t>(digits);
+  if (index < 0 || (index == 0 && digits != "0"))
+    return {errc::invalid, "'" + text + "' is no task: give one such as worker:0, or a type"};
+  return named_task{text.substr(0, colon), index};
+}
+
 int kill(const shared_options& shared, const change_options& options) {
   return change_jobs(shared, options.jobs, [&](client& c, uint64_t id) {
     return c.kill(id, options.reason.empty() ? "killed by its user" : options.reason);
@@ -80,20 +92,13 @@ int requeue(const shared_options& shared, const change_options& options) {
 
 int ask(const shared_options& shared, const ask_options& options) {
   auto what = options.what == "checkpoint" ? task_request::checkpoint : task_request::dump_stacks;
-  auto colon = options.task.find(':');
-  int32_t index = -1;
-  if (colon != std::string::npos) {
-    auto digits = options.task.substr(colon + 1);
-    index = static_cast<int32_t>(number_of(digits));
-    if (index == 0 && digits != "0")
-      return complain({errc::invalid, "'" + options.task
-                                        + "' is no task: give one such as "
-                                          "worker:0, or a type"});
-  }
+  auto meant = read_task(options.task);
+  if (!meant)
+    return complain(meant.error());
   auto cluster = client::connect(shared.directory);
   if (!cluster)
     return complain(cluster.error());
-  auto asked = (*cluster)->ask_tasks(options.job, options.task.substr(0, colon), index, what);
+  auto asked = (*cluster)->ask_tasks(options.job, meant->type, meant->index, what);
   if (!asked)
     return complain(asked.error());
   std::printf(shared.json ? "{\"tasks\": %u}\n" : "asked %u tasks\n", *asked);

@@ -3,6 +3,7 @@
 // It is started by the agent, not by people, and must start in milliseconds: nothing heavy is
 // linked, and it is a fork of a process that waits, loaded (fork_server.hpp).
 #include "actors/jobs/task_executor.hpp"
+#include "launcher/beside.hpp"
 #include "launcher/fork_server.hpp"
 
 #include <malloc.h>
@@ -171,6 +172,8 @@ int run(const task_guard& guard, launcher::fork_order order) {
 }
 
 int run_or_serve(int argc, char** argv) {
+  if (argc > 1 && std::string_view{argv[1]} == launcher::beside_option)
+    return launcher::run_beside(argc, argv);
   ::mallopt(M_ARENA_MAX, 1); // a heap for each of the few threads would cost more than it gives
   auto guard = task_guard::start();
   if (!guard)

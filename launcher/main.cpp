@@ -55,6 +55,7 @@ struct parsed {
   node_options node_with;
   submit_options submit_with;
   logs_options logs_with;
+  exec_command exec_with;
   drain_options drain_with;
   job_options job_with;
   jobs_options jobs_with;
@@ -190,6 +191,12 @@ void add_job_commands(CLI::App& app, parsed& x) {
   start.add_flag("--dry-run", x.submit_with.dry_run, "Check the file and start nothing");
   start.add_flag("--explain", x.submit_with.explain, "Show what a job file may have");
   start.callback([&x] { x.code = submit(x.shared, x.submit_with); });
+  auto& beside = add_command(app, "exec", "Run a command beside a running task, as it is",
+                             "exec 3 --task worker:0 -- ps aux");
+  beside.add_option("JOB", x.exec_with.job, "The job's number")->required();
+  beside.add_option("--task", x.exec_with.task, "The task (default: the first)");
+  beside.add_option("COMMAND", x.exec_with.command, "The command, after -- (default: a shell)");
+  beside.callback([&x] { x.code = exec(x.shared, x.exec_with); });
   auto& origin = *app.add_subcommand("lineage", "Where things came from");
   origin.require_subcommand(1);
   add_job_command(origin, "show", "The lineage of a job's outputs", x.id).callback([&x] {

@@ -39,11 +39,11 @@ public:
       TROUPE_TRY(find_task_user(options.capacity.task_user));
     make_room_for_control_groups();
     TROUPE_TRY(open_packages(shared.directory + "/nodes/" + options.name, master_host(options)));
-    executors = make_executors(
-      {std::filesystem::path{shared.program}.parent_path() / "troupe-executor", options.name,
-       endpoint, shared.directory + "/executors/" + options.name + ".journal", *address,
-       options.capacity.task_user},
-      *work);
+    auto executor = std::filesystem::path{shared.program}.parent_path() / "troupe-executor";
+    executors = make_executors({executor, options.name, endpoint,
+                                shared.directory + "/executors/" + options.name + ".journal",
+                                *address, options.capacity.task_user},
+                               *work);
     net = std::make_unique<role_system>(options.name);
     TROUPE_TRY(net->link.attach(*net->local));
     agent_ports ports;
@@ -58,6 +58,7 @@ public:
     ports.link = &net->link;
     ports.executors = executors.get();
     ports.packages = packages.get();
+    ports.exec_program = executor;
     ports.on_stop = [on_end] { on_end(nullptr); };
     actor = spawn_node_agent(net->system, std::move(ports));
     net->hold(caf::actor_cast<caf::actor>(actor), on_end);

@@ -248,6 +248,14 @@ result<std::string> client::whole_log(read_log_msg request, size_t bytes_max) {
   return out;
 }
 
+result<exec_started_msg> client::exec(exec_task_msg request) {
+  return ask<exec_started_msg>(std::move(request));
+}
+
+result<exec_news_msg> client::exec_io(exec_io_msg request) {
+  return ask<exec_news_msg>(std::move(request));
+}
+
 result<lineage_msg> client::lineage(uint64_t job) {
   get_lineage_msg request;
   request.job = job;

@@ -63,6 +63,10 @@ public:
 
   // All of it, chunk by chunk, up to `bytes_max`.
   result<std::string> whole_log(read_log_msg request, size_t bytes_max);
+
+  // A command beside a task; the session is the caller's choice, and each call is safe to repeat.
+  result<exec_started_msg> exec(exec_task_msg request);
+  result<exec_news_msg> exec_io(exec_io_msg request);
   result<lineage_msg> lineage(uint64_t job);
   result<void> stop_cluster();
 

@@ -21,6 +21,8 @@ using master_client_api = caf::typed_actor<
                                                         // second
   caf::replies_to<get_cluster_msg>::with<cluster_status_msg>,
   caf::replies_to<read_log_msg>::with<log_chunk_msg>,
+  caf::replies_to<exec_task_msg>::with<exec_started_msg>, // one session, one command
+  caf::replies_to<exec_io_msg>::with<exec_news_msg>,      // when there is news, or within a second
   caf::replies_to<get_lineage_msg>::with<lineage_msg>,
   caf::replies_to<get_history_msg>::with<job_history_msg>,
   caf::replies_to<get_usage_msg>::with<usage_msg>,
@@ -40,6 +42,8 @@ using agent_api = caf::typed_actor<
   caf::replies_to<start_task_msg>::with<task_started_msg>,
   caf::replies_to<cluster_spec_msg>::with<done_msg>, caf::replies_to<stop_task_msg>::with<done_msg>,
   caf::replies_to<ask_task_msg>::with<done_msg>, // kept for the executor's next heartbeat
+  caf::replies_to<exec_task_msg>::with<exec_started_msg>,
+  caf::replies_to<exec_io_msg>::with<exec_news_msg>,
   caf::replies_to<read_log_msg>::with<log_chunk_msg>,
   caf::replies_to<stop_cluster_msg>::with<done_msg>>; // the agent ends its tasks and itself
 

@@ -230,6 +230,8 @@ master_actor::behavior_type behavior_of(master_pointer self) {
     [self](const watch_job_msg& x) { return on_watch(self, x); },
     [self](const get_cluster_msg&) { return status_of(self->state); },
     [self](const read_log_msg& x) { return on_read_log(self, x); },
+    [self](const exec_task_msg& x) { return on_exec(self, x); },
+    [self](const exec_io_msg& x) { return on_exec_io(self, x); },
     [self](const get_lineage_msg& x) { return reply_of(self->state.ports.lineage->show(x.job)); },
     [self](const find_packages_msg& x) { return reply_of(self->state.ports.packages->lacking(x)); },
     [self](const push_package_msg& x) { return reply_of(self->state.ports.packages->push(x)); },

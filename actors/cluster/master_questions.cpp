@@ -46,25 +46,55 @@ void wake_late_watchers(master_pointer self) {
   });
 }
 
+namespace {
+
+result<agent_api> agent_named(const master_state& st, const std::string& node) {
+  auto agent = st.agents.find(node);
+  if (agent == st.agents.end())
+    return {errc::unavailable, "node '" + node + "', which has the task, is not connected"};
+  return agent->second;
+}
+
+// The agent of a job's task.
+result<agent_api> agent_of(const master_state& st, uint64_t id, const std::string& type,
+                           uint32_t index) {
+  auto* job = st.core->find(id);
+  if (!job)
+    return no_job(id);
+  for (auto& task : job->tasks())
+    if (job->type_of(task).name == type && task.index == index)
+      return agent_named(st, task.node);
+  return {errc::not_found, "job " + std::to_string(id) + " has no task '" + task_name(type, index)
+                             + "'; see its tasks with: troupe job " + std::to_string(id)};
+}
+
+} // namespace
+
 caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& x) {
   auto& st = self->state;
   auto* job = st.core->find(x.job);
   if (!job || (x.attempt != 0 && x.attempt != job->attempt()))
     return read_old_log(self, x);
-  for (auto& task : job->tasks()) {
-    if (job->type_of(task).name != x.type || task.index != x.index)
-      continue;
-    auto agent = st.agents.find(task.node);
-    if (agent == st.agents.end())
-      return fail(errc::unavailable,
-                  "node '" + task.node + "', which has the log, is not connected");
-    auto forwarded = x;
-    forwarded.attempt = x.attempt != 0 ? x.attempt : job->attempt();
-    return self->delegate(agent->second, std::move(forwarded));
-  }
-  return fail(errc::not_found, "job " + std::to_string(x.job) + " has no task '"
-                                 + task_name(x.type, x.index) + "'; see its tasks with: troupe job "
-                                 + std::to_string(x.job));
+  auto agent = agent_of(st, x.job, x.type, x.index);
+  if (!agent)
+    return fail(agent.error());
+  auto forwarded = x;
+  forwarded.attempt = job->attempt();
+  return self->delegate(*agent, std::move(forwarded));
+}
+
+caf::result<exec_started_msg> on_exec(master_pointer self, const exec_task_msg& x) {
+  auto agent = agent_of(self->state, x.job, x.type, x.index);
+  if (!agent)
+    return fail(agent.error());
+  return self->delegate(*agent, x);
+}
+
+caf::result<exec_news_msg> on_exec_io(master_pointer self, const exec_io_msg& x) {
+  auto agent = agent_named(self->state, x.node);
+  if (!agent)
+    return fail(agent.error());
+  return self->delegate(*agent, x);
 }
 
 // Asks the tasks that are meant, and counts those whose agents took it.

@@ -116,6 +116,8 @@ inline caf::result<done_msg> take_and_confirm(master_pointer self, const master_
 // Questions: none changes anything.
 caf::result<job_events_msg> on_watch(master_pointer self, const watch_job_msg& x);
 caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& x);
+caf::result<exec_started_msg> on_exec(master_pointer self, const exec_task_msg& x);
+caf::result<exec_news_msg> on_exec_io(master_pointer self, const exec_io_msg& x);
 caf::result<job_asked_msg> on_ask(master_pointer self, const ask_job_msg& x);
 cluster_status_msg status_of(const master_state& st);
 caf::result<job_status_msg> on_get_job(master_pointer self, const get_job_msg& x);

@@ -1,23 +1,7 @@
-#include "actors/cluster/node_agent.hpp"
-
+#include "actors/cluster/agent_shell.hpp"
 #include "actors/cluster/task_log.hpp"
-#include "runtime/actor_error.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/bridge.hpp"
-
-#include <caf/all.hpp>
-
-namespace troupe {
-
-// Time to look for executors that have ended.
-struct look_for_ends {};
-
-} // namespace troupe
-
-template <>
-struct caf::allowed_unsafe_message_type<troupe::look_for_ends> : std::true_type {};
-template <>
-struct caf::allowed_unsafe_message_type<troupe::fetch_outcome> : std::true_type {};
 
 namespace troupe {
 
@@ -30,57 +14,6 @@ constexpr auto master_deadline = std::chrono::seconds(10);
 // An executor ends right after its link: its end is looked for until then, not at the next tick.
 constexpr auto look_again = std::chrono::milliseconds(2);
 constexpr int looks = 25;
-
-using agent_actor
-  = node_agent::extend<caf::reacts_to<caf::tick_atom>, caf::reacts_to<look_for_ends>,
-                       caf::reacts_to<fetch_outcome>>;
-
-// A running executor, as the shell knows it.
-struct executor_state {
-  task_id_msg task;
-  int process = 0;
-  std::unique_ptr<cluster_spec_msg> spec; // the gang is complete
-  bool stop = false;
-  uint64_t grace_ns = 0;
-  std::vector<task_request> requests;                       // for its next heartbeat
-  caf::typed_response_promise<executor_orders_msg> waiting; // its registration
-};
-
-struct agent_state {
-  static inline const char* name = "agent";
-
-  agent_ports ports;
-  std::unique_ptr<agent_core> core;
-  std::map<std::string, executor_state> executors; // by task_key
-  master_agent_api master;
-  bool registered = false;
-  bool report_open = false;
-  bool report_wanted = false;
-  time_point last_report{};
-  std::string jobs_directory; // as the master said
-  bool leaving = false;
-  bool stopping = false;
-  int looks_left = 0; // for the ends of executors
-};
-
-using agent_pointer = agent_actor::stateful_pointer<agent_state>;
-
-void run(agent_pointer self, const agent_effects& effects);
-
-// The cluster specification names the whole gang: only a task that waits for it gets it.
-executor_orders_msg orders_for(const executor_state& x, bool waits = true) {
-  executor_orders_msg orders;
-  if (x.spec && waits)
-    orders.spec = std::make_unique<cluster_spec_msg>(*x.spec);
-  orders.stop = x.stop;
-  orders.grace_ns = x.grace_ns;
-  return orders;
-}
-
-void answer_waiting(executor_state& x) {
-  if (x.waiting.pending() && (x.spec || x.stop))
-    x.waiting.deliver(orders_for(x));
-}
 
 void send_report(agent_pointer self) {
   auto& st = self->state;
@@ -186,10 +119,14 @@ void apply(agent_pointer self, const report_due&) {
   send_report(self);
 }
 
+} // namespace
+
 void run(agent_pointer self, const agent_effects& effects) {
   for (auto& effect : effects)
     std::visit([&](auto& x) { apply(self, x); }, effect);
 }
+
+namespace {
 
 // Runs the effects of an order that the core obeyed, and answers.
 template <class Answer>
@@ -302,45 +239,6 @@ void on_tick(agent_pointer self) {
     st.ports.on_stop();
 }
 
-caf::result<executor_orders_msg> on_register(agent_pointer self, const executor_register_msg& x) {
-  auto& st = self->state;
-  auto decided = st.core->executor_registered(x);
-  if (!decided)
-    return fail(decided.error());
-  auto& known = st.executors[task_key(*x.task)];
-  known.task = *x.task;
-  known.process = static_cast<int>(x.pid);
-  run(self, *decided);
-  if (known.spec || known.stop)
-    return orders_for(known);
-  known.waiting = self->make_response_promise<executor_orders_msg>();
-  return known.waiting;
-}
-
-caf::result<executor_orders_msg> on_report(agent_pointer self, const executor_report_msg& x) {
-  auto decided = self->state.core->executor_reported(*x.report);
-  if (!decided)
-    return fail(decided.error());
-  run(self, *decided);
-  auto found = self->state.executors.find(task_key(*x.report->task));
-  if (found == self->state.executors.end())
-    return executor_orders_msg{};
-  auto orders = orders_for(found->second, x.report->state == task_state::registered);
-  if (x.report->state == task_state::running)
-    orders.requests = std::exchange(found->second.requests, {});
-  return orders;
-}
-
-caf::result<done_msg> on_ask(agent_pointer self, const ask_task_msg& x) {
-  auto found = self->state.executors.find(task_key(*x.task));
-  if (found == self->state.executors.end())
-    return fail(errc::not_found, "task " + printable(task_key(*x.task)) + " does not run here");
-  auto& waiting = found->second.requests;
-  if (std::find(waiting.begin(), waiting.end(), x.request) == waiting.end())
-    waiting.push_back(x.request);
-  return done_msg{};
-}
-
 agent_actor::behavior_type behavior_of(agent_pointer self) {
   self->delayed_send(self, tick, caf::tick_atom::value);
   return {[self](caf::tick_atom) { on_tick(self); },
@@ -360,6 +258,8 @@ agent_actor::behavior_type behavior_of(agent_pointer self) {
             return obey(self, self->state.core->stop(x, self->clock().now()), done_msg{});
           },
           [self](const ask_task_msg& x) { return on_ask(self, x); },
+          [self](const exec_task_msg& x) { return on_exec(self, x); },
+          [self](const exec_io_msg& x) { return self->delegate(self->state.commands, x); },
           [self](const read_log_msg& x) {
             return reply_of(read_task_log(self->state.jobs_directory, x));
           },
@@ -380,6 +280,9 @@ node_agent spawn_node_agent(caf::actor_system& system, agent_ports given) {
     system.spawn([ports](agent_pointer self) -> agent_actor::behavior_type {
       auto& st = self->state;
       st.ports = std::move(*ports);
+      st.commands
+        = spawn_exec_desk(self->home_system(), st.ports.options.name, st.ports.exec_program);
+      self->link_to(st.commands);
       st.core = std::make_unique<agent_core>(st.ports.options, self->clock().now());
       for (auto& [hash, bytes] : st.ports.packages->found())
         st.core->package_found(hash, bytes);

@@ -60,6 +60,7 @@ struct agent_ports {
   bridge* link = nullptr;
   executor_launcher* executors = nullptr;
   package_cache* packages = nullptr;
+  std::string exec_program; // what runs a command beside a task (exec_session.hpp); empty: nothing
   std::function<void()> on_stop
     = [] {}; // the node was asked to stop or to leave, and every task has ended
 };

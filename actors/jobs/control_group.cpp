@@ -24,7 +24,7 @@ constexpr auto prefix = "troupe-task-";
 constexpr auto aside = "troupe-node";
 constexpr int rounds_max = 500; // of 2 ms, to be rid of the processes of a group
 
-// Where this process stands: the directory of its group, by controller; "" is version 2.
+// Where a process stands: the directory of its group, by controller; "" is version 2.
 using places = std::map<std::string, std::string>;
 
 std::vector<std::string> split(const std::string& text, char at) {
@@ -35,10 +35,10 @@ std::vector<std::string> split(const std::string& text, char at) {
   return out;
 }
 
-// `9:memory:/system.slice` of /proc/self/cgroup: the path below the hierarchy's mount.
-std::map<std::string, std::string> read_paths(const std::string& proc) {
+// `9:memory:/system.slice` of /proc/PID/cgroup: the path below the hierarchy's mount.
+std::map<std::string, std::string> read_paths(const std::string& proc, const std::string& whose) {
   std::map<std::string, std::string> out;
-  std::ifstream in{proc + "/self/cgroup"};
+  std::ifstream in{proc + "/" + whose + "/cgroup"};
   for (std::string line; std::getline(in, line);) {
     auto first = line.find(':');
     auto second = line.find(':', first + 1);
@@ -55,8 +55,8 @@ std::map<std::string, std::string> read_paths(const std::string& proc) {
 }
 
 // `... /root /mount ... - cgroup source options` of /proc/self/mountinfo.
-places find_places(const std::string& proc) {
-  auto paths = read_paths(proc);
+places find_places(const std::string& proc, const std::string& whose = "self") {
+  auto paths = read_paths(proc, whose);
   places out;
   std::ifstream in{proc + "/self/mountinfo"};
   for (std::string line; std::getline(in, line);) {
@@ -237,6 +237,13 @@ void make_room_for_control_groups(const std::string& proc) {
     return;
   if (write_text(leaf + "/cgroup.procs", "0"))
     write_text(v2->second + "/cgroup.subtree_control", "+memory +cpu +pids");
+}
+
+bool join_groups_of(pid_t whom, const std::string& proc) {
+  bool joined = false;
+  for (auto& [controller, path] : find_places(proc, std::to_string(whom)))
+    joined = write_text(path + "/cgroup.procs", std::to_string(::getpid())) || joined;
+  return joined;
 }
 
 } // namespace troupe

@@ -57,6 +57,10 @@ private:
   std::vector<part> parts_; // the first has the memory
 };
 
+// The calling process joins the groups that process `whom` is in. False: it is in none that we may
+// write to, or joining failed.
+bool join_groups_of(pid_t whom, const std::string& proc = "/proc");
+
 // To be called once by a process that starts tasks, before it does: version 2 has groups with
 // limits only below a group without processes, so this process moves aside. Changes nothing for
 // version 1, or without the right to.

@@ -1,9 +1,18 @@
 #include "actors/jobs/framework_environment.hpp"
 
+#include "actors/jobs/mpi_launch.hpp"
+
 #include <algorithm>
 #include <string_view>
 
 namespace troupe {
+
+bool is_chief(const cluster_spec_msg& spec, const std::string& type, uint32_t index) {
+  auto named = std::any_of(spec.members.begin(), spec.members.end(),
+                           [](auto& x) { return x->type == "chief"; });
+  return index == 0 && type == (named ? "chief" : "worker");
+}
+
 namespace {
 
 constexpr std::string_view ui_type = "tensorboard";
@@ -24,9 +33,7 @@ bool is_own(const cluster_spec_msg& spec, const cluster_member_msg& x) {
 }
 
 bool is_chief(const cluster_spec_msg& spec) {
-  auto named = std::any_of(spec.members.begin(), spec.members.end(),
-                           [](auto& x) { return x->type == "chief"; });
-  return spec.task->index == 0 && spec.task->type == (named ? "chief" : "worker");
+  return is_chief(spec, spec.task->type, spec.task->index);
 }
 
 // The first member of a type, if there is one.
@@ -250,6 +257,8 @@ environment_variables framework_environment(framework kind, const cluster_spec_m
     add_mxnet(spec, out);
   if (kind == framework::horovod)
     add_horovod(spec, out);
+  if (kind == framework::mpi)
+    out.merge(mpi_environment(spec));
   return out;
 }
 

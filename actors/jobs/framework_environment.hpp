@@ -9,6 +9,7 @@
 //   mxnet           what ps-lite reads: DMLC_
 //   horovod         what gloo reads: HOROVOD_ and the slot plan, host by host; on a task of type
 //                   `driver`, which is the job's own rendezvous then, CLUSTER_WORKER_LIST
+//   mpi             mpi_launch.hpp
 //   standalone      nothing more
 //
 // - Ranks of PyTorch count the tracked tasks of the gang, those of type `worker` first, in the
@@ -40,6 +41,9 @@ environment_variables framework_environment(framework kind, const cluster_spec_m
 // The scopes of the rendezvous, if it is this task's executor that serves it: that of the first
 // rank of Horovod, unless the gang has a `driver`.
 std::optional<rendezvous_scopes> rendezvous_of(framework kind, const cluster_spec_msg& spec);
+
+// Whether this task is the first of the gang: chief:0, or worker:0 where no type is `chief`.
+bool is_chief(const cluster_spec_msg& spec, const std::string& type, uint32_t index);
 
 // Whether the task may show a UI at a second port, which TB_PORT names: the chief, unless the gang
 // has a type `tensorboard` for that.

@@ -59,7 +59,7 @@ result<task_port> open_task_port(framework kind, const std::string& host) {
     return {errc::invalid, "'" + host + "' is no IPv4 address; give the node's own with --host"};
   task_port out;
   auto usable = false;
-  if (kind == framework::troupe) {
+  if (kind == framework::troupe || kind == framework::mpi) {
     out.socket = bound(address, false);
     usable = out.socket && ::listen(out.socket.get(), SOMAXCONN) == 0;
   } else if (out.socket = held(); out.socket) {

@@ -1,6 +1,6 @@
 // The port of a task, so that it belongs to the task before anybody is told of it.
 //
-// - troupe: a listening socket at `host`; the command inherits it.
+// - troupe, mpi: a listening socket at `host`; the command inherits it, but for the chief's of mpi.
 // - Other frameworks bind the port themselves: it is bound here, at all addresses and never
 //   listening, until the command has ended. The kernel gives it to nobody who asks for any port,
 //   and lets a socket with SO_REUSEADDR or SO_REUSEPORT (this user's) bind it by its number. A

@@ -21,11 +21,11 @@ const std::vector<job_keys::key<job_keys::read_of_job>>& job_keys::of_job() {
      [](job_reader& r, node x, text at) { r.job_.inputs = r.texts(x, at); }},
     {"outputs", "[path]", "files below the attempt's output directory, recorded at the end",
      [](job_reader& r, node x, text at) { r.read_outputs(x, at); }},
-    {"framework", "troupe | tensorflow | pytorch | mxnet | horovod | standalone",
+    {"framework", "troupe | tensorflow | pytorch | mxnet | horovod | mpi | standalone",
      "whose environment the tasks expect; default: troupe",
      [](job_reader& r, node x, text at) {
-       r.job_.framework = static_cast<framework>(
-         r.choice(x, at, {"troupe", "tensorflow", "pytorch", "mxnet", "horovod", "standalone"}));
+       r.job_.framework = static_cast<framework>(r.choice(
+         x, at, {"troupe", "tensorflow", "pytorch", "mxnet", "horovod", "standalone", "mpi"}));
      }},
     {"attempts", "number", "how often the gang may be started; default: 3",
      [](job_reader& r, node x, text at) { r.job_.attempts_max = r.number(x, at, 1); }},

@@ -137,6 +137,14 @@ result<void> check_framework(const job_spec_msg& spec, const types_by_name& type
                  "0: give one");
     return check_complete_gang(spec);
   }
+  if (spec.framework == framework::mpi) {
+    auto first = instances("chief") != 0 ? "chief" : "worker";
+    if (instances(first) == 0 || types.at(first)->role != task_role::tracked)
+      return bad(
+        "framework mpi needs a tracked task type \"worker\" or \"chief\", whose first task "
+        "runs mpirun: give one");
+    return check_complete_gang(spec);
+  }
   if (spec.framework == framework::mxnet) {
     if (instances("scheduler") != 1 || instances("worker") == 0)
       return bad("framework mxnet needs one task of type \"scheduler\", and a type \"worker\": "

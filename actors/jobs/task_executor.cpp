@@ -2,6 +2,7 @@
 
 #include "actors/jobs/framework_environment.hpp"
 #include "actors/jobs/framework_port.hpp"
+#include "actors/jobs/mpi_launch.hpp"
 #include "actors/jobs/task_shell.hpp"
 #include "runtime/actor_threads.hpp"
 #include "runtime/base/log.hpp"
@@ -52,8 +53,9 @@ void complete_environment(const task_executor_options& options, const cluster_sp
 }
 
 // The command listens at the socket that it inherits, or binds the port that is held for it.
-void hand_over(const task_port& port, framework kind, task_command& out) {
-  if (kind != framework::troupe)
+void hand_over(const task_port& port, framework kind, const cluster_spec_msg& spec,
+               task_command& out) {
+  if (kind != framework::troupe && !waits_for_mpi(kind, spec))
     return;
   out.environment["TROUPE_LISTEN_FD"] = std::to_string(port.socket.get());
   out.inherited.push_back(port.socket.get());
@@ -170,6 +172,21 @@ struct task_executor::session {
       log::warning("no rendezvous", {{"reason", served.error().text}});
   }
 
+  result<task_exit> run_command(const cluster_spec_msg& spec, task_port& port) {
+    auto task = options.task;
+    task.cpus_declared = options.cpus_declared;
+    task.metrics_file = std::filesystem::path{task.log_file}.replace_extension(".metrics").string();
+    complete_environment(options, spec, task.environment);
+    if (options.framework == framework::mpi) {
+      auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+      TROUPE_TRY(prepare_mpi(spec, options.output_directory, here / "troupe-rsh", task));
+    }
+    hand_over(port, options.framework, spec, task);
+    auto ui = add_ui_port(options, spec, task.environment);
+    serve_rendezvous(spec, port);
+    return process.run(task, [&](pid_t id) { caf::anon_send(actor(), command_started{id}); });
+  }
+
   task_executor_options options;
   std::unique_ptr<rendezvous_server> rendezvous;
   task_process process;
@@ -216,14 +233,7 @@ result<int> task_executor::run() {
   TROUPE_TRY(s.link.attach(*s.carrier));
   s.link.keep_connected(*s.carrier, s.options.agent_endpoint);
   if (auto spec = s.runner.wait_for_start()) {
-    auto task = s.options.task;
-    task.cpus_declared = s.options.cpus_declared;
-    task.metrics_file = std::filesystem::path{task.log_file}.replace_extension(".metrics").string();
-    complete_environment(s.options, *spec, task.environment);
-    hand_over(*port, s.options.framework, task);
-    auto ui = add_ui_port(s.options, *spec, task.environment);
-    s.serve_rendezvous(*spec, *port);
-    auto ran = s.process.run(task, [&](int) { caf::anon_send(s.actor(), command_started{}); });
+    auto ran = s.run_command(*spec, *port);
     port->socket.close();
     caf::anon_send(s.actor(), command_ended{exit_of(ran)});
   }

@@ -33,6 +33,7 @@ struct shell_state {
   bool asked_to_end = false; // by stop(): then nobody may be left to acknowledge the exit
   task_state state = task_state::registered;
   std::optional<task_exit> ended;
+  pid_t process = 0;        // of the command, once it was started
   time_point alone_since{}; // no agent, or none that acknowledged the exit
 
   bool over() const { return ended.has_value(); }
@@ -57,6 +58,7 @@ struct shell_state {
 
   executor_report_msg report() const {
     executor_report_msg out;
+    out.process = ended ? 0 : static_cast<uint32_t>(process);
     out.report = std::make_unique<task_report_msg>();
     auto& in = *out.report;
     in.task = id();
@@ -183,7 +185,8 @@ void on_link(shell* self, bool up) {
   send_report(self);
 }
 
-void on_started(shell* self) {
+void on_started(shell* self, pid_t process) {
+  self->state.process = process;
   auto limit = self->state.around->options.timeout;
   if (limit > duration{})
     self->delayed_send(self, limit, time_is_up{});
@@ -235,7 +238,7 @@ caf::behavior task_shell(shell* self, std::shared_ptr<surroundings> around) {
   self->delayed_send(self, st.around->options.report_every, caf::tick_atom::value);
   return {
     [self](const link_changed& in) { on_link(self, in.up); },
-    [self](const command_started&) { on_started(self); },
+    [self](const command_started& in) { on_started(self, in.process); },
     [self](const command_ended& in) { on_ended(self, in.how); },
     [self](const time_is_up&) { on_time_is_up(self); },
     [self](const stop_wanted&) {

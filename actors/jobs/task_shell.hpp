@@ -24,7 +24,9 @@ inline constexpr int exit_of_late = 124; // as timeout(1) has it
 struct link_changed {
   bool up;
 };
-struct command_started {};
+struct command_started {
+  pid_t process = 0;
+};
 struct stop_wanted {};
 struct time_is_up {};
 struct command_ended {

@@ -14,16 +14,18 @@
 namespace troupe::testing {
 namespace {
 
-using messages = std::tuple<
-  failure_msg, done_msg, hello_msg, heartbeat_msg, credit_msg, submit_job_msg, job_accepted_msg,
-  kill_job_msg, get_job_msg, job_status_msg, list_jobs_msg, job_list_msg, watch_job_msg,
-  job_events_msg, get_cluster_msg, cluster_status_msg, read_log_msg, log_chunk_msg, get_lineage_msg,
-  lineage_msg, stop_cluster_msg, register_node_msg, node_registered_msg, start_task_msg,
-  task_started_msg, cluster_spec_msg, stop_task_msg, node_report_msg, executor_register_msg,
-  executor_orders_msg, executor_report_msg, ping_msg, pong_msg, note_msg, drain_node_msg,
-  hold_job_msg, requeue_job_msg, ask_job_msg, job_asked_msg, ask_task_msg, find_packages_msg,
-  packages_lacking_msg, push_package_msg, fetch_package_msg, bulk_access_msg, get_history_msg,
-  job_history_msg, get_usage_msg, usage_msg>;
+using messages
+  = std::tuple<failure_msg, done_msg, hello_msg, heartbeat_msg, credit_msg, submit_job_msg,
+               job_accepted_msg, kill_job_msg, get_job_msg, job_status_msg, list_jobs_msg,
+               job_list_msg, watch_job_msg, job_events_msg, get_cluster_msg, cluster_status_msg,
+               read_log_msg, log_chunk_msg, get_lineage_msg, lineage_msg, stop_cluster_msg,
+               register_node_msg, node_registered_msg, start_task_msg, task_started_msg,
+               cluster_spec_msg, stop_task_msg, node_report_msg, executor_register_msg,
+               executor_orders_msg, executor_report_msg, ping_msg, pong_msg, note_msg,
+               drain_node_msg, hold_job_msg, requeue_job_msg, ask_job_msg, job_asked_msg,
+               ask_task_msg, find_packages_msg, packages_lacking_msg, push_package_msg,
+               fetch_package_msg, bulk_access_msg, get_history_msg, job_history_msg, get_usage_msg,
+               usage_msg, exec_task_msg, exec_started_msg, exec_io_msg, exec_news_msg>;
 
 // A message of the schema that is not in the list above does not get through.
 static_assert(std::tuple_size_v<messages> == static_cast<size_t>(payload::MAX));

@@ -217,7 +217,7 @@ void sim_machine::run_command(int id) {
     return end_command(id, exit_of_stopped, true, "stopped before it started");
   process->stage = command::running;
   seen_.started(*process->order.task);
-  caf::anon_send(process->shell, command_started{});
+  caf::anon_send(process->shell, command_started{id});
   auto& what = process->order.command.front();
   if (what == "hang")
     return;

@@ -1,0 +1,130 @@
+#include "launcher/beside.hpp"
+
+#include "actors/jobs/control_group.hpp"
+#include "actors/jobs/task_user.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::launcher {
+namespace {
+
+constexpr int exit_not_allowed = 126;
+constexpr int exit_not_found = 127;
+
+// As the task is, by /proc.
+struct task_identity {
+  task_user user;
+  std::vector<std::string> environment;
+};
+
+int give_up(const std::string& what) {
+  std::fprintf(stderr, "troupe exec: %s: %s\n", what.c_str(), std::strerror(errno));
+  return exit_not_allowed;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream in{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+// The numbers behind `key` in a `status` file.
+std::vector<uint32_t> numbers_of(const std::string& status, const std::string& key) {
+  std::vector<uint32_t> out;
+  auto at = status.find("\n" + key + ":");
+  if (at == std::string::npos)
+    return out;
+  std::istringstream in{status.substr(at + key.size() + 2, status.find('\n', at + 1) - at)};
+  for (uint32_t each = 0; in >> each;)
+    out.push_back(each);
+  return out;
+}
+
+// What was made for the command alone: this process did not inherit it.
+bool is_for_the_command_only(std::string_view variable) {
+  return variable.starts_with("TROUPE_METRICS_FD=") || variable.starts_with("TROUPE_LISTEN_FD=");
+}
+
+bool read_identity(const std::string& folder, task_identity& out) {
+  auto status = content_of(folder + "/status");
+  auto users = numbers_of(status, "Uid"), groups = numbers_of(status, "Gid");
+  auto environment = content_of(folder + "/environ");
+  if (users.size() < 2 || groups.size() < 2 || environment.empty())
+    return false;
+  out.user = {users[1], groups[1], numbers_of(status, "Groups")}; // the effective ones
+  std::istringstream in{environment};
+  for (std::string variable; std::getline(in, variable, '\0');)
+    if (!is_for_the_command_only(variable))
+      out.environment.push_back(variable);
+  return true;
+}
+
+bool become(const task_identity& who) {
+  auto already = ::geteuid() == who.user.id && ::getegid() == who.user.group;
+  return already || who.user.become();
+}
+
+// Its cores and its memory; with a control group, that has the memory.
+void take_limits(pid_t task) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(task, sizeof cores, &cores) == 0)
+    ::sched_setaffinity(0, sizeof cores, &cores);
+  rlimit data{};
+  if (::prlimit(task, RLIMIT_DATA, nullptr, &data) == 0)
+    ::setrlimit(RLIMIT_DATA, &data);
+  join_groups_of(task);
+}
+
+} // namespace
+
+int run_beside(int argc, char** argv) {
+  pid_t task = 0;
+  int first = 3;
+  std::string_view number{argc > 2 ? argv[2] : ""};
+  std::from_chars(number.data(), number.data() + number.size(), task);
+  auto terminal = argc > first && std::string_view{argv[first]} == "--terminal";
+  first += terminal ? 2 : 1;
+  if (task <= 0 || argc <= first) {
+    std::fprintf(stderr, "troupe-executor: %s needs a process and a command\n", beside_option);
+    return 2;
+  }
+  auto folder = "/proc/" + std::to_string(task);
+  task_identity who;
+  int directory = ::open((folder + "/cwd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0 || !read_identity(folder, who))
+    return give_up("the task's process cannot be looked into");
+  take_limits(task);
+  if (terminal && ::ioctl(0, TIOCSCTTY, 0) != 0)
+    return give_up("no terminal");
+  if (terminal)
+    who.environment.emplace_back("TERM=xterm-256color");
+  if (::fchdir(directory) != 0 || !become(who))
+    return give_up("this process may not become one of the task's; run the node as root");
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL); // without its agent, nobody hears it
+  ::clearenv();
+  for (auto& each : who.environment)
+    ::putenv(each.data());
+  ::execvp(argv[first], argv + first);
+  auto code = errno;
+  std::fprintf(stderr, "troupe exec: %s: %s\n", argv[first], std::strerror(code));
+  return code == ENOENT ? exit_not_found : exit_not_allowed;
+}
+
+} // namespace troupe::launcher

@@ -1,0 +1,284 @@
+#include "launcher/mpi_slot.hpp"
+
+#include "runtime/base/clock.hpp"
+#include "runtime/base/owned_fd.hpp"
+#include "runtime/base/result.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+namespace troupe::launcher {
+namespace {
+
+constexpr int exit_no_connection = 255; // as ssh has it
+constexpr uint32_t command_max = 1 << 20;
+constexpr size_t sessions_max = 64;
+constexpr auto request_time = std::chrono::seconds(5);
+
+std::string text_of(const char* variable) {
+  auto* text = std::getenv(variable);
+  return text ? text : "";
+}
+
+// Where a host of the gang listens; the first, if the name is empty.
+result<sockaddr_in> address_of(const std::string& host) {
+  auto peers = text_of("TROUPE_MPI_PEERS");
+  for (size_t begin = 0; begin < peers.size();) {
+    auto end = std::min(peers.find(',', begin), peers.size());
+    auto entry = peers.substr(begin, end - begin);
+    auto equals = entry.find('='), colon = entry.rfind(':');
+    begin = end + 1;
+    if (equals == std::string::npos || colon == std::string::npos
+        || (!host.empty() && entry.substr(0, equals) != host))
+      continue;
+    sockaddr_in out{};
+    out.sin_family = AF_INET;
+    out.sin_port = htons(static_cast<uint16_t>(std::atoi(entry.c_str() + colon + 1)));
+    auto address = entry.substr(equals + 1, colon - equals - 1);
+    if (::inet_pton(AF_INET, address.c_str(), &out.sin_addr) == 1)
+      return out;
+  }
+  return {errc::not_found, "'" + host
+                             + "' is no task of this gang; its hosts are in the file that "
+                               "TROUPE_HOSTFILE names"};
+}
+
+result<owned_fd> connect_to(const std::string& host) {
+  auto address = address_of(host);
+  if (!address)
+    return address.error();
+  owned_fd out{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (!out || ::connect(out.get(), reinterpret_cast<sockaddr*>(&*address), sizeof *address) != 0)
+    return {errc::unavailable, "task " + host + " cannot be reached: "
+                                 + std::string{std::strerror(errno)} + "; see its log"};
+  return out;
+}
+
+// In time that does not tell how much of it is right.
+bool same_secret(std::string_view given, const std::string& secret) {
+  unsigned char differ = given.size() == secret.size() && !secret.empty() ? 0 : 1;
+  for (size_t i = 0; i < std::min(given.size(), secret.size()); ++i)
+    differ |= static_cast<unsigned char>(given[i] ^ secret[i]);
+  return differ == 0;
+}
+
+pid_t start_command(const std::string& command) {
+  auto parent = ::getpid();
+  auto child = ::fork();
+  if (child != 0)
+    return child;
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent)
+    ::_exit(exit_no_connection);
+  ::setpgid(0, 0);
+  ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+  ::_exit(exit_no_connection);
+}
+
+// A connection, and the command that came over it.
+class session {
+public:
+  session(owned_fd connection, time_point due) : connection_(std::move(connection)), due_(due) {}
+  session(session&& other) noexcept
+    : connection_(std::move(other.connection_)), exited_(std::move(other.exited_)),
+      request_(std::move(other.request_)), due_(other.due_),
+      command_(std::exchange(other.command_, 0)) {}
+  session& operator=(session&& other) noexcept {
+    std::swap(connection_, other.connection_);
+    std::swap(exited_, other.exited_);
+    std::swap(request_, other.request_);
+    std::swap(due_, other.due_);
+    std::swap(command_, other.command_);
+    return *this;
+  }
+  ~session() {
+    if (command_ <= 0)
+      return;
+    ::kill(-command_, SIGKILL);
+    ::kill(command_, SIGKILL); // before it had its group
+    ::waitpid(command_, nullptr, 0);
+  }
+
+  pollfd connection() const { return {connection_.get(), POLLIN, 0}; }
+  pollfd exited() const { return {exited_.get(), POLLIN, 0}; }
+  bool late(time_point now) const { return command_ == 0 && now >= due_; }
+
+  // Something came, or the connection has ended; false: this session is over.
+  bool hear(const std::string& secret) {
+    std::array<char, 65536> bytes;
+    auto got = ::recv(connection_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+      return true;
+    if (got <= 0 || command_ != 0)
+      return false;
+    request_.append(bytes.data(), static_cast<size_t>(got));
+    return !is_wrong(secret) && begin(secret);
+  }
+
+  // The command has ended: tells its exit code.
+  void tell_end() {
+    int status = 0;
+    if (::waitpid(std::exchange(command_, 0), &status, 0) < 0)
+      return;
+    auto code
+      = static_cast<uint8_t>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    [[maybe_unused]] auto told = ::send(connection_.get(), &code, 1, MSG_NOSIGNAL);
+  }
+
+private:
+  // Known before all of it is here: nobody without the secret is kept longer.
+  bool is_wrong(const std::string& secret) const {
+    auto head = secret.size() + 1;
+    if (request_.size() < head)
+      return false;
+    return request_[secret.size()] != '\n'
+           || !same_secret(std::string_view{request_}.substr(0, secret.size()), secret);
+  }
+
+  bool begin(const std::string& secret) {
+    uint32_t size = 0;
+    auto head = secret.size() + 1 + sizeof size;
+    if (request_.size() < head)
+      return true;
+    for (size_t i = 0; i < sizeof size; ++i)
+      size |= static_cast<uint32_t>(static_cast<uint8_t>(request_[head - sizeof size + i]))
+              << (8 * i);
+    if (size == 0 || size > command_max || request_.size() > head + size)
+      return false;
+    if (request_.size() < head + size)
+      return true;
+    command_ = start_command(request_.substr(head));
+    if (command_ <= 0)
+      return false;
+    exited_ = pidfd_of(command_);
+    return static_cast<bool>(exited_);
+  }
+
+  owned_fd connection_;
+  owned_fd exited_; // a pidfd
+  std::string request_;
+  time_point due_;
+  pid_t command_ = 0; // and its process group
+};
+
+// One round: true until the chief has ended.
+bool serve(int listening, int chief, const std::string& secret, std::vector<session>& all) {
+  system_clock time;
+  std::vector<pollfd> seen{{chief, POLLIN, 0},
+                           {all.size() < sessions_max ? listening : -1, POLLIN, 0}};
+  for (auto& each : all) {
+    seen.push_back(each.connection());
+    seen.push_back(each.exited());
+  }
+  constexpr int look_ms = 1000; // for late requests
+  if (::poll(seen.data(), seen.size(), look_ms) < 0)
+    return true;
+  auto now = time.now();
+  std::vector<session> left;
+  for (size_t i = 0; i < all.size(); ++i) {
+    auto over = all[i].late(now);
+    if (seen[2 * i + 3].revents != 0) {
+      all[i].tell_end();
+      over = true;
+    } else if (seen[2 * i + 2].revents != 0) {
+      over = !all[i].hear(secret);
+    }
+    if (!over)
+      left.push_back(std::move(all[i]));
+  }
+  all = std::move(left);
+  if (seen[1].revents != 0)
+    if (owned_fd more{::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC)})
+      all.emplace_back(std::move(more), now + request_time);
+  return seen[0].revents == 0;
+}
+
+int complain_at(const error& why, int code) {
+  std::fprintf(stderr, "troupe-rsh: %s\n", why.text.c_str());
+  return code;
+}
+
+bool send_all(int to, std::string_view bytes) {
+  while (!bytes.empty()) {
+    auto put = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (put < 0 && errno == EINTR)
+      continue;
+    if (put <= 0)
+      return false;
+    bytes.remove_prefix(static_cast<size_t>(put));
+  }
+  return true;
+}
+
+} // namespace
+
+int wait_for_commands() {
+  auto number = text_of("TROUPE_LISTEN_FD");
+  int listening = -1;
+  std::from_chars(number.data(), number.data() + number.size(), listening);
+  auto secret = text_of("TROUPE_SECRET");
+  if (listening < 0 || secret.empty())
+    return complain_at({errc::invalid, "--wait is for a task of framework mpi; start one with: "
+                                       "troupe submit"},
+                       2);
+  ::fcntl(listening, F_SETFD, FD_CLOEXEC);
+  // Its executor keeps the port, and accepts nobody, as long as its command runs.
+  auto chief = connect_to("");
+  if (!chief)
+    return complain_at(chief.error(), 1);
+  std::vector<session> all;
+  while (serve(listening, chief->get(), secret, all)) {
+  }
+  return 0;
+}
+
+int run_at(const std::string& host, const std::vector<std::string>& words) {
+  std::string command;
+  for (auto& each : words)
+    command.append(command.empty() ? "" : " ").append(each);
+  if (host == text_of("TROUPE_TASK_TYPE") + "-" + text_of("TROUPE_TASK_INDEX")) {
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    return exit_no_connection;
+  }
+  if (command.empty() || command.size() > command_max)
+    return complain_at({errc::invalid, "the command has " + std::to_string(command.size())
+                                         + " bytes: give 1 to 1048576"},
+                       exit_no_connection);
+  auto connection = connect_to(host);
+  if (!connection)
+    return complain_at(connection.error(), exit_no_connection);
+  auto request = text_of("TROUPE_SECRET") + "\n";
+  for (size_t i = 0; i < sizeof(uint32_t); ++i)
+    request.push_back(static_cast<char>(command.size() >> (8 * i) & 0xff));
+  request.append(command);
+  uint8_t code = 0;
+  if (send_all(connection->get(), request)) {
+    ssize_t got = 0;
+    while ((got = ::recv(connection->get(), &code, 1, 0)) < 0 && errno == EINTR) {
+    }
+    if (got == 1)
+      return code;
+  }
+  return complain_at({errc::unavailable, "task " + host
+                                           + " ended before the command did; see its "
+                                             "log"},
+                     exit_no_connection);
+}
+
+} // namespace troupe::launcher
