@@ -9,6 +9,14 @@ std::string task_key(const task_id_msg& x) {
          + std::to_string(x.index);
 }
 
+resources known_node::free() const {
+  auto out = capacity();
+  out -= held;
+  for (auto& [key, amount] : lingering)
+    out -= amount;
+  return out;
+}
+
 void inventory::apply(const node_changed_msg& x) {
   auto& node = nodes_[x.name];
   node.durable = x;

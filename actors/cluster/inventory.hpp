@@ -2,7 +2,7 @@
 // Durable (changed by records only): a node's declared resources, its incarnation, whether it lives
 // and whether it drains. Volatile: whether it has registered with this life of the master, whether
 // it is leaving, and which tasks it still holds that it was ordered to stop; these count until the
-// node says they are gone.
+// node says they are gone. What living tasks hold is a running sum, which follows the jobs.
 #pragma once
 
 #include "actors/cluster/placement.hpp"
@@ -22,8 +22,11 @@ struct known_node {
   bool drains = false;                        // it is to drain, and the time has come
   std::optional<time_point> expires;          // an absent node is given up then
   std::map<std::string, resources> lingering; // by task_key
+  resources held;                             // by living tasks
+  std::map<uint64_t, uint32_t> tasks;         // how many they are, by job
 
   resources capacity() const { return {durable.cpus, durable.memory, durable.accelerators}; }
+  resources free() const; // what neither living nor lingering tasks have
 
   bool usable() const { return durable.alive && present && !drains && !leaving; }
 };

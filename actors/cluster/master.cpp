@@ -11,17 +11,18 @@ namespace troupe {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(200);
+constexpr size_t large_snapshot = 1 << 20; // bytes
 constexpr auto sweep_every = std::chrono::minutes(1);
 
 moment moment_of(master_pointer self) {
   return {self->clock().now(), self->state.ports.time->wall_ns()};
 }
 
-void order(master_pointer self, const send_start& x, const agent_api& agent) {
+void order(master_pointer self, send_start& x, const agent_api& agent) {
   if (!agent)
     return;
   auto task = *x.order.task;
-  self->request(agent, order_deadline, x.order)
+  self->request(agent, order_deadline, std::move(x.order))
     .then([](const task_started_msg&) {},
           [self, node = x.node, task](caf::error& e) {
             auto why = reason_of(e);
@@ -34,14 +35,15 @@ void order(master_pointer self, const send_start& x, const agent_api& agent) {
 }
 
 template <class Order>
-void order(master_pointer self, const Order& x, const agent_api& agent) {
+void order(master_pointer self, Order& x, const agent_api& agent) {
   if (!agent)
     return;
   // An order that is lost is repeated by the core until a report shows its effect.
-  self->request(agent, order_deadline, x.order).then([](const done_msg&) {}, [](caf::error&) {});
+  self->request(agent, order_deadline, std::move(x.order))
+    .then([](const done_msg&) {}, [](caf::error&) {});
 }
 
-void order(master_pointer self, const job_news& x, const agent_api&) {
+void order(master_pointer self, job_news& x, const agent_api&) {
   wake_watchers(self, x.job);
 }
 
@@ -79,16 +81,27 @@ void save_snapshot(master_pointer self) {
       }); // refused while the projection is behind: the next one trims
   });
   st.records_since_snapshot = 0;
+  st.bytes_since_snapshot = 0;
+  st.snapshot_bytes = bytes.size();
+}
+
+// A large one is worth its writing when the log has grown by as much.
+bool snapshot_due(const master_state& st) {
+  return st.records_since_snapshot >= st.ports.options.records_per_snapshot
+         && (st.snapshot_bytes < large_snapshot || st.bytes_since_snapshot >= st.snapshot_bytes);
 }
 
 } // namespace
 
 void hold(master_pointer self, master_outcome outcome, std::function<void()> then) {
   auto& st = self->state;
+  st.ports.after_step(*st.core);
   held_step step;
   step.step = st.last_step;
-  for (auto& effect : outcome.effects)
-    step.effects.push_back({effect, agent_for(st, effect)});
+  for (auto& effect : outcome.effects) {
+    auto agent = agent_for(st, effect);
+    step.effects.push_back({std::move(effect), std::move(agent)});
+  }
   step.then = std::move(then);
   if (outcome.records.empty()) {
     if (st.held.empty())
@@ -98,8 +111,10 @@ void hold(master_pointer self, master_outcome outcome, std::function<void()> the
   }
   step.step = ++st.last_step;
   std::vector<std::string> bytes;
-  for (auto& record : outcome.records)
+  for (auto& record : outcome.records) {
     bytes.push_back(encode_record(record));
+    st.bytes_since_snapshot += bytes.back().size();
+  }
   st.records_since_snapshot += bytes.size();
   step.first = st.ports.log->last_sequence() + 1;
   step.records = std::move(outcome.records);
@@ -108,7 +123,7 @@ void hold(master_pointer self, master_outcome outcome, std::function<void()> the
                        [to = master_actor{self}, step = st.last_step](result<uint64_t> done) {
                          caf::anon_send(to, log_written{step, done ? error{} : done.error()});
                        });
-  if (st.records_since_snapshot >= st.ports.options.records_per_snapshot)
+  if (snapshot_due(st))
     save_snapshot(self);
 }
 

@@ -41,6 +41,7 @@ struct master_ports {
   retention keep;
   bridge* link = nullptr;
   const clock* time = nullptr;
+  std::function<void(const master_core&)> after_step = [](auto&) {}; // for tests
   std::function<void()> on_stop = [] {};                     // a client asked the cluster to stop
   std::function<void(const error&)> on_fatal = [](auto&) {}; // the log failed: the process must end
 };

@@ -18,12 +18,15 @@ void master_core::apply(const cluster_event_msg& record) {
   }
   if (auto* node = change.Asnode_changed()) {
     nodes_.apply(*node);
+    if (node->draining)
+      timed_.insert(node->name);
     return;
   }
   uint64_t id = 0;
   if (auto* kept = change.Asjob_kept()) {
     id = kept->submitted->job;
     jobs_[id] = std::make_unique<gang>(options_.gangs, *kept);
+    count_tasks(*jobs_[id], true);
     tokens_.try_emplace({kept->submitted->user, kept->submitted->token}, id);
   } else if (auto* submitted = change.Asjob_submitted()) {
     id = submitted->job;
@@ -34,13 +37,66 @@ void master_core::apply(const cluster_event_msg& record) {
   } else {
     id = job_of(change);
     if (auto* job = lookup(id))
-      job->apply(change, record.time_ns);
+      apply_to(*job, record);
   }
   last_job_ = std::max(last_job_, id);
-  if (auto* job = find(id))
+  if (auto* job = find(id)) {
     keep_active(*job, id);
+    keep_waiting(*job, id);
+  }
   if (change.Asjob_submitted())
     forget_old_jobs(); // not those that it needs
+}
+
+// What the tasks of a job hold is counted where a record changes it.
+void master_core::apply_to(gang& job, const cluster_event_msg& record) {
+  auto* ended = record.change.Astask_ended();
+  auto placed = record.change.Asattempt_placed() != nullptr;
+  if (placed)
+    count_tasks(job, false);
+  if (auto* task = ended ? job.find(*ended->task) : nullptr; task && !task->ended)
+    count_task(job, *task, false);
+  job.apply(record.change, record.time_ns);
+  if (placed)
+    count_tasks(job, true);
+}
+
+void master_core::count_tasks(const gang& job, bool held) {
+  for (auto& x : job.tasks())
+    if (!x.ended)
+      count_task(job, x, held);
+}
+
+void master_core::count_task(const gang& job, const gang::task& x, bool held) {
+  auto* node = nodes_.find(x.node);
+  if (!node)
+    return;
+  auto id = job.submitted().job;
+  auto amount = demand_of(job.type_of(x));
+  if (held) {
+    node->held += amount;
+    ++node->tasks[id];
+    return;
+  }
+  node->held -= amount;
+  if (--node->tasks[id] == 0)
+    node->tasks.erase(id);
+}
+
+std::vector<uint64_t> master_core::jobs_on(const known_node& node) const {
+  std::vector<uint64_t> out;
+  for (auto& [id, count] : node.tasks)
+    out.push_back(id);
+  return out;
+}
+
+void master_core::keep_waiting(const gang& job, uint64_t id) {
+  waiting_key with_tasks{true, priority_class::low, id};
+  waiting_key without{false, job.spec().priority, id};
+  waiting_.erase(with_tasks);
+  waiting_.erase(without);
+  if (job.waits())
+    waiting_.insert(job.state() == job_state::running ? with_tasks : without);
 }
 
 // Whether a job is one of those that go on, and whom it waits for then.
@@ -52,12 +108,16 @@ void master_core::keep_active(const gang& job, uint64_t id) {
   for (auto& need : spec.needs)
     for (auto* other : jobs_of(*need))
       needed_[other->submitted().job] += job.final() ? -1 : 1;
-  if (spec.needs.empty() && spec.array_at_once == 0)
-    return;
-  if (job.final())
-    limited_.erase(id);
-  else
-    limited_.insert(id);
+  auto keep = [&](std::set<uint64_t>& in, bool belongs) {
+    if (belongs && !job.final())
+      in.insert(id);
+    else
+      in.erase(id);
+  };
+  keep(limited_, !spec.needs.empty() || spec.array_at_once != 0);
+  keep(elastic_, std::any_of(spec.tasks.begin(), spec.tasks.end(),
+                             [](auto& type) { return type->instances_min != 0; }));
+  keep(watched_, true);
 }
 
 master_outcome master_core::resume(moment at) {
@@ -66,8 +126,10 @@ master_outcome master_core::resume(moment at) {
   next.epoch = epoch_ + 1;
   commit(change_of(std::move(next)), at, out);
   for (auto& [name, node] : nodes_.nodes())
-    if (node.durable.alive)
+    if (node.durable.alive) {
       node.expires = at.now + options_.reconnect_time;
+      timed_.insert(name);
+    }
   open_windows(at, out);
   dirty_ = active_;
   settle(at, out);
@@ -121,7 +183,7 @@ void master_core::on(const register_node_msg& x, moment at, master_outcome& out)
   for (auto& report : x.tasks)
     if (report && report->task)
       see(x.name, *report, at, out);
-  for (auto id : std::set<uint64_t>{active_}) {
+  for (auto id : jobs_on(node)) {
     auto& job = *lookup(id);
     for (auto& change : job.missing(x.name, x, same_life))
       commit(std::move(change), at, out);
@@ -130,8 +192,8 @@ void master_core::on(const register_node_msg& x, moment at, master_outcome& out)
                         : std::nullopt)
       commit(std::move(*change), at, out);
     job.order_again(x.name);
+    dirty_.insert(id);
   }
-  dirty_.insert(active_.begin(), active_.end());
   place_ = true;
 }
 
@@ -197,6 +259,7 @@ void master_core::on(const node_unlinked& x, moment at, master_outcome&) {
     return;
   node->present = false;
   node->expires = at.now + options_.return_time;
+  timed_.insert(x.node);
 }
 
 void master_core::on(const node_gone& x, moment at, master_outcome& out) {
@@ -206,7 +269,7 @@ void master_core::on(const node_gone& x, moment at, master_outcome& out) {
   auto changed = node->durable;
   changed.alive = false;
   commit(change_of(std::move(changed)), at, out);
-  for (auto id : std::set<uint64_t>{active_})
+  for (auto id : jobs_on(*node))
     for (auto& change : lookup(id)->node_lost(x.node))
       commit(std::move(change), at, out);
 }
@@ -220,14 +283,15 @@ void master_core::on(const start_refused& x, moment at, master_outcome& out) {
 }
 
 void master_core::on(const timer_tick&, moment at, master_outcome& out) {
-  std::vector<std::string> expired;
-  for (auto& [name, node] : nodes_.nodes())
-    if (node.expires && at.now >= *node.expires)
-      expired.push_back(name);
-  for (auto& name : expired)
-    on(node_gone{name}, at, out);
+  for (auto& name : timed_)
+    if (auto& expires = nodes_.find(name)->expires; expires && at.now >= *expires)
+      on(node_gone{name}, at, out);
   open_windows(at, out);
-  dirty_.insert(active_.begin(), active_.end());
+  std::erase_if(timed_, [&](auto& name) {
+    auto& node = *nodes_.find(name);
+    return !node.expires && !node.drains && !node.durable.draining;
+  });
+  dirty_.insert(watched_.begin(), watched_.end());
   place_ = true;
 }
 
@@ -271,7 +335,11 @@ void master_core::settle(moment at, master_outcome& out) {
       job->orders(at.now, epoch_, reachable, orders);
   for (auto& order : orders)
     std::visit([&](auto& x) { out.effects.emplace_back(std::move(x)); }, order);
-  dirty_.clear();
+  for (auto id : std::exchange(dirty_, {}))
+    if (auto* job = find(id); !job || job->quiet())
+      watched_.erase(id);
+    else
+      watched_.insert(id);
 }
 
 gang* master_core::lookup(uint64_t job) {

@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -85,6 +86,19 @@ struct master_options {
   uint64_t records_per_snapshot = 2000; // of the event log
 };
 
+// Later stages come first, since their jobs hold resources while they wait; then the jobs of a
+// higher class, then the order of submission.
+struct waiting_key {
+  bool later_stage = false;
+  priority_class priority = priority_class::low;
+  uint64_t job = 0;
+
+  friend bool operator<(const waiting_key& a, const waiting_key& b) noexcept {
+    return std::tuple{b.later_stage, b.priority, a.job}
+           < std::tuple{a.later_stage, a.priority, b.job};
+  }
+};
+
 class master_core {
 public:
   // `seed` is unpredictable: the secrets of gangs come from it.
@@ -116,9 +130,11 @@ public:
   // The answer to a node that has registered: tasks it must stop.
   node_registered_msg registered(const std::string& node, const register_node_msg& report) const;
 
-  // What a node has left for new tasks.
-  resources free_on(const known_node& node) const;
   const inventory& nodes() const noexcept { return nodes_; }
+
+  // For tests: which running sum or index is not what it is when it is made anew; empty: none.
+  std::string unsound() const;
+
   const gang* find(uint64_t job) const;
 
 private:
@@ -141,23 +157,27 @@ private:
                   master_outcome& out);
   void open_windows(moment at, master_outcome& out);
   void keep_active(const gang& job, uint64_t id);
+  void keep_waiting(const gang& job, uint64_t id);
+  void apply_to(gang& job, const cluster_event_msg& record);
+  void count_tasks(const gang& job, bool held);
+  void count_task(const gang& job, const gang::task& x, bool held);
+  std::vector<uint64_t> jobs_on(const known_node& node) const;
   void commit(cluster_changeUnion change, moment at, master_outcome& out);
   void settle(moment at, master_outcome& out);
   std::vector<const gang*> jobs_of(const job_need_msg& need) const;
   std::string blocked_by(const gang& job) const;
   std::string cannot_start(const gang& job) const;
   void keep_back(moment at, master_outcome& out);
-  std::vector<waiting_gang> queue(time_point now) const;
-  std::vector<node_room> rooms(const std::map<std::string, resources>& taken) const;
+  std::vector<node_room> rooms() const;
+  bool place_next(uint64_t id, fifo_placement& room, moment at, master_outcome& out);
   void place(moment at, master_outcome& out);
   void grow(moment at, master_outcome& out);
-  void make_way(const std::vector<waiting_gang>& waiting, moment at, master_outcome& out);
+  void make_way(uint64_t oldest, moment at, master_outcome& out);
   void stop_stray(const std::string& node, const task_id_msg& task, master_outcome& out) const;
   void forget_old_jobs();
   bool may_forget(const gang& job) const;
   void forget(uint64_t job);
   gang* lookup(uint64_t job);
-  std::map<std::string, resources> used() const;
   std::string waits_for(const gang& job) const;
   job_status_msg status_of(const gang& job) const;
 
@@ -172,6 +192,10 @@ private:
   // volatile
   std::set<uint64_t> active_;      // jobs that have not ended
   std::set<uint64_t> limited_;     // those of them that others may keep back
+  std::set<uint64_t> elastic_;     // those of them that may grow
+  std::set<uint64_t> watched_;     // those of them that are not quiet: time matters to them
+  std::set<waiting_key> waiting_;  // those of them that wait for a placement, in their order
+  std::set<std::string> timed_;    // nodes that are awaited or drain
   std::map<uint64_t, int> needed_; // how many active jobs need a job
   std::set<uint64_t> dirty_;       // jobs to look at before the step ends
   bool place_ = false;             // whether a placement may be possible now

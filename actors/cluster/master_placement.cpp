@@ -75,72 +75,64 @@ void master_core::keep_back(moment at, master_outcome& out) {
   }
 }
 
-// Later stages come first, since their jobs hold resources while they wait; then the jobs of a
-// higher class, then the order of submission.
-std::vector<waiting_gang> master_core::queue(time_point now) const {
-  std::vector<waiting_gang> later;
-  std::vector<waiting_gang> first;
-  for (auto id : active_) {
-    auto& job = *find(id);
-    auto gang = gang_of(id, job, job.wants_placement(now));
-    if (!gang.types.empty())
-      (job.state() == job_state::running ? later : first).push_back(std::move(gang));
-  }
-  std::stable_sort(first.begin(), first.end(), [&](auto& a, auto& b) {
-    return find(a.job)->spec().priority > find(b.job)->spec().priority;
-  });
-  later.insert(later.end(), std::make_move_iterator(first.begin()),
-               std::make_move_iterator(first.end()));
-  return later;
-}
-
-std::vector<node_room> master_core::rooms(const std::map<std::string, resources>& taken) const {
+std::vector<node_room> master_core::rooms() const {
   std::vector<node_room> out;
-  for (auto& [name, node] : nodes_.nodes()) {
-    if (!node.usable())
-      continue;
-    auto free = node.capacity();
-    if (auto some = taken.find(name); some != taken.end())
-      free -= some->second;
-    out.push_back({name, free, node.capacity(), node.durable.labels});
-  }
+  for (auto& [name, node] : nodes_.nodes())
+    if (node.usable())
+      out.push_back({name, node.free(), node.capacity(), &node.durable.labels});
   return out;
 }
 
-void master_core::place(moment at, master_outcome& out) {
-  auto waiting = queue(at.now);
-  if (waiting.empty())
-    return grow(at, out);
-  for (auto& chosen : place_fifo(rooms(used()), waiting)) {
-    attempt_placed_msg placed;
-    placed.job = chosen.job;
-    placed.attempt = lookup(chosen.job)->next_attempt();
-    placed.secret = random_.next();
-    for (auto& x : chosen.tasks) {
-      auto task = std::make_unique<placed_task_msg>();
-      task->type = x.type;
-      task->index = x.index;
-      task->node = x.node;
-      placed.tasks.push_back(std::move(task));
-    }
-    commit(change_of(std::move(placed)), at, out);
-    std::erase_if(waiting, [&](auto& x) { return x.job == chosen.job; });
+// Whether it was placed.
+bool master_core::place_next(uint64_t id, fifo_placement& room, moment at, master_outcome& out) {
+  auto& job = *lookup(id);
+  auto chosen = room.next(gang_of(id, job, job.ready_types()));
+  if (!chosen)
+    return false;
+  attempt_placed_msg placed;
+  placed.job = id;
+  placed.attempt = job.next_attempt();
+  placed.secret = random_.next();
+  for (auto& x : chosen->tasks) {
+    auto task = std::make_unique<placed_task_msg>();
+    task->type = x.type;
+    task->index = x.index;
+    task->node = x.node;
+    placed.tasks.push_back(std::move(task));
   }
-  if (!waiting.empty())
-    make_way(waiting, at, out);
+  commit(change_of(std::move(placed)), at, out);
+  return true;
+}
+
+void master_core::place(moment at, master_outcome& out) {
+  std::optional<fifo_placement> room;
+  uint64_t first = 0; // of those that go on waiting
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    auto id = (next++)->job; // who is placed waits no more
+    if (find(id)->wants_placement(at.now).empty())
+      continue;
+    if (!room)
+      room.emplace(rooms());
+    if (place_next(id, *room, at, out))
+      continue;
+    first = first != 0 ? first : id;
+    if (room->blocked())
+      break;
+  }
+  if (!room)
+    grow(at, out);
+  else if (first != 0)
+    make_way(first, at, out);
 }
 
 // A gang that runs with fewer tasks than it may have starts again with more, when nobody waits and
 // there is room: one at a time.
 void master_core::grow(moment at, master_outcome& out) {
-  for (auto id : active_) {
+  for (auto id : elastic_) {
     auto& job = *find(id);
     auto since = std::chrono::nanoseconds{at.wall_ns - job.attempt_started_ns()};
     auto& types = job.spec().tasks;
-    auto elastic = std::any_of(types.begin(), types.end(),
-                               [](auto& type) { return type->instances_min != 0; });
-    if (!elastic || job.state() != job_state::running || job.stopping()
-        || since < options_.grow_after)
+    if (job.state() != job_state::running || job.stopping() || since < options_.grow_after)
       continue;
     std::vector<size_t> kinds;
     uint32_t wanted = 0;
@@ -151,16 +143,17 @@ void master_core::grow(moment at, master_outcome& out) {
       }
     if (wanted <= job.tasks().size())
       continue;
-    auto taken = used();
     std::map<std::string, resources> own;
     add_held_by(job, own);
-    for (auto& [node, amount] : own)
-      taken[node] -= amount;
-    auto better = place_fifo(rooms(taken), {gang_of(id, job, kinds)});
-    if (better.empty() || better.front().tasks.size() <= job.tasks().size())
+    auto without = rooms();
+    for (auto& room : without)
+      if (auto mine = own.find(std::string{room.name}); mine != own.end())
+        room.free += mine->second;
+    auto better = fifo_placement{std::move(without)}.next(gang_of(id, job, kinds));
+    if (!better || better->tasks.size() <= job.tasks().size())
       continue;
-    auto why = "there is room for " + std::to_string(better.front().tasks.size())
-               + " tasks instead of " + std::to_string(job.tasks().size());
+    auto why = "there is room for " + std::to_string(better->tasks.size()) + " tasks instead of "
+               + std::to_string(job.tasks().size());
     if (auto change = job.preempt(why))
       return commit(std::move(*change), at, out);
   }
@@ -169,26 +162,35 @@ void master_core::grow(moment at, master_outcome& out) {
 // Jobs that hold resources while they wait for a later stage could wait for each other for ever.
 // Where the oldest would get no room even if everybody else had ended, the youngest starts again
 // from its queue.
-void master_core::make_way(const std::vector<waiting_gang>& waiting, moment at,
-                           master_outcome& out) {
-  auto& oldest = waiting.front();
+void master_core::make_way(uint64_t oldest, moment at, master_outcome& out) {
   uint64_t youngest = 0;
-  std::map<std::string, resources> own;
   std::map<std::string, resources> held;
-  for (auto& each : waiting) {
-    auto& job = *find(each.job);
-    if (job.state() != job_state::running)
-      continue;
-    youngest = std::max(youngest, each.job);
-    add_held_by(job, held);
-    if (each.job == oldest.job)
-      add_held_by(job, own);
+  for (auto& [later_stage, priority, id] : waiting_) {
+    if (!later_stage)
+      break;
+    youngest = std::max(youngest, id);
+    add_held_by(*find(id), held);
   }
-  if (youngest <= oldest.job || !place_fifo(rooms(held), {oldest}).empty()
-      || place_fifo(rooms(own), {oldest}).empty())
+  if (youngest <= oldest)
     return;
-  auto why
-    = "it makes way for job " + std::to_string(oldest.job) + ", which is older and waits too";
+  auto& job = *find(oldest);
+  std::map<std::string, resources> own;
+  if (job.state() == job_state::running)
+    add_held_by(job, own);
+  auto fits_beside = [&](const std::map<std::string, resources>& taken) {
+    auto left = rooms();
+    for (auto& room : left) {
+      room.free = room.capacity;
+      if (auto some = taken.find(std::string{room.name}); some != taken.end())
+        room.free -= some->second;
+    }
+    return fifo_placement{std::move(left)}
+      .next(gang_of(oldest, job, job.ready_types()))
+      .has_value();
+  };
+  if (fits_beside(held) || !fits_beside(own))
+    return;
+  auto why = "it makes way for job " + std::to_string(oldest) + ", which is older and waits too";
   if (auto change = lookup(youngest)->preempt(why))
     commit(std::move(*change), at, out);
 }

@@ -40,7 +40,7 @@ std::string master_core::waits_for(const gang& job) const {
     if (!node.usable())
       continue;
     all += node.capacity();
-    free += free_on(node);
+    free += node.free();
   }
   auto needs = "its gang needs " + text_of(wanted) + " at once; ";
   if (!all.holds(wanted))
@@ -93,20 +93,40 @@ void add_held_by(const gang& job, std::map<std::string, resources>& to) {
       to[x.node] += demand_of(job.type_of(x));
 }
 
-std::map<std::string, resources> master_core::used() const {
-  std::map<std::string, resources> out;
-  for (auto id : active_)
-    add_held_by(*find(id), out);
-  for (auto& [name, node] : nodes_.nodes())
-    for (auto& [key, amount] : node.lingering)
-      out[name] += amount;
-  return out;
-}
-
-resources master_core::free_on(const known_node& node) const {
-  auto free = node.capacity();
-  free -= used()[node.durable.name];
-  return free;
+std::string master_core::unsound() const {
+  std::map<std::string, resources> held;
+  std::map<std::pair<std::string, uint64_t>, uint32_t> tasks;
+  size_t waiting = 0;
+  for (auto id : active_) {
+    auto& job = *find(id);
+    add_held_by(job, held);
+    for (auto& x : job.tasks())
+      if (!x.ended)
+        ++tasks[{x.node, id}];
+    auto in_line = waiting_.contains({true, priority_class::low, id})
+                   || waiting_.contains({false, job.spec().priority, id});
+    waiting += in_line ? 1 : 0;
+    if (in_line != job.waits())
+      return "job " + std::to_string(id) + (in_line ? " waits in no state to" : " is in no queue");
+    if (!job.quiet() && !watched_.contains(id))
+      return "job " + std::to_string(id) + " is not watched";
+  }
+  if (waiting != waiting_.size())
+    return "a job is in the queue that has ended";
+  for (auto& [name, node] : nodes_.nodes()) {
+    if (node.held != held[name])
+      return "node " + name + " is said to hold " + text_of(node.held) + ", not "
+             + text_of(held[name]);
+    for (auto& [id, count] : node.tasks)
+      if (count != tasks[{name, id}])
+        return "node " + name + " counts tasks of job " + std::to_string(id) + " wrongly";
+    if ((node.expires || node.drains || node.durable.draining) && !timed_.contains(name))
+      return "node " + name + " is not watched";
+  }
+  for (auto& [where, count] : tasks)
+    if (auto* node = nodes_.find(where.first); node && !node->tasks.contains(where.second))
+      return "node " + where.first + " forgot job " + std::to_string(where.second);
+  return {};
 }
 
 cluster_status_msg master_core::status() const {
@@ -114,14 +134,8 @@ cluster_status_msg master_core::status() const {
   out.name = options_.name;
   out.epoch = epoch_;
   out.jobs_active = static_cast<uint32_t>(active_.size());
-  auto taken = used();
-  std::map<std::string, uint32_t> tasks;
-  for (auto id : active_)
-    for (auto& x : find(id)->tasks())
-      tasks[x.node] += x.ended ? 0 : 1;
   for (auto& [name, node] : nodes_.nodes()) {
-    auto free = node.capacity();
-    free -= taken[name];
+    auto free = node.free();
     auto status = std::make_unique<node_status_msg>();
     status->name = name;
     status->cpus = node.durable.cpus;
@@ -136,7 +150,8 @@ cluster_status_msg master_core::status() const {
     status->labels = node.durable.labels;
     status->drain_from_ns = static_cast<uint64_t>(node.durable.from_ns);
     status->drain_until_ns = static_cast<uint64_t>(node.durable.until_ns);
-    status->tasks = tasks[name];
+    for (auto& [job, count] : node.tasks)
+      status->tasks += count;
     out.nodes.push_back(std::move(status));
   }
   return out;

@@ -123,7 +123,8 @@ void master_core::on(const drain_node_msg& x, moment at, master_outcome& out) {
 
 // What the hour brings to the nodes that drain: it begins, their gangs move, or it is over.
 void master_core::open_windows(moment at, master_outcome& out) {
-  for (auto& [name, node] : nodes_.nodes()) {
+  for (auto& name : timed_) {
+    auto& node = *nodes_.find(name);
     auto& window = node.durable;
     if (window.draining && window.until_ns != 0 && at.wall_ns >= window.until_ns) {
       auto over = window;
@@ -138,7 +139,7 @@ void master_core::open_windows(moment at, master_outcome& out) {
     if (!drains || !window.move)
       continue;
     auto why = "node " + name + " drains" + (window.reason.empty() ? "" : ": " + window.reason);
-    for (auto id : std::set<uint64_t>{active_})
+    for (auto id : jobs_on(node))
       if (auto change = lookup(id)->move_from(name, why))
         commit(std::move(*change), at, out);
   }

@@ -20,23 +20,33 @@ std::vector<demand> demands_of(const waiting_gang& gang) {
   return out;
 }
 
+// The nodes that hold a task of the type are in a heap, the best of them first.
 std::optional<assignment> spread(std::vector<node_room>& nodes, const waiting_gang& gang) {
   assignment out{gang.job, {}};
-  std::vector<size_t> given(nodes.size());
-  for (auto& want : demands_of(gang)) {
-    std::optional<size_t> best;
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      if (!nodes[i].holds(want.type->each, want.type->labels))
-        continue;
-      if (!best || given[i] < given[*best]
-          || (given[i] == given[*best] && nodes[i].free.cpus > nodes[*best].free.cpus))
-        best = i;
+  std::vector<uint32_t> given(nodes.size());
+  auto worse = [&](size_t a, size_t b) {
+    return std::tuple{given[a], nodes[b].free.cpus, a}
+           > std::tuple{given[b], nodes[a].free.cpus, b};
+  };
+  for (auto& type : gang.types) {
+    std::vector<size_t> heap;
+    for (size_t i = 0; i < nodes.size(); ++i)
+      if (nodes[i].holds(type.each, type.labels))
+        heap.push_back(i);
+    std::make_heap(heap.begin(), heap.end(), worse);
+    for (uint32_t index = 0; index < type.instances; ++index) {
+      if (heap.empty())
+        return {};
+      std::pop_heap(heap.begin(), heap.end(), worse);
+      auto& node = nodes[heap.back()];
+      node.free -= type.each;
+      ++given[heap.back()];
+      out.tasks.push_back({type.type, index, std::string{node.name}});
+      if (node.holds(type.each, type.labels))
+        std::push_heap(heap.begin(), heap.end(), worse);
+      else
+        heap.pop_back();
     }
-    if (!best)
-      return {};
-    nodes[*best].free -= want.type->each;
-    ++given[*best];
-    out.tasks.push_back({want.type->type, want.index, nodes[*best].name});
   }
   return out;
 }
@@ -55,7 +65,7 @@ std::optional<assignment> pack(std::vector<node_room>& nodes, const waiting_gang
     if (node == nodes.end())
       return {};
     node->free -= want.type->each;
-    out.tasks.push_back({want.type->type, want.index, node->name});
+    out.tasks.push_back({want.type->type, want.index, std::string{node->name}});
   }
   return out;
 }
@@ -128,22 +138,15 @@ std::string text_of(const resources& x) {
   return out;
 }
 
-std::vector<assignment> place_fifo(std::vector<node_room> nodes,
-                                   const std::vector<waiting_gang>& queue) {
-  std::vector<assignment> out;
-  for (auto& gang : queue) {
-    auto found = fit(nodes, gang);
-    if (found) {
-      out.push_back(std::move(*found));
-      continue;
-    }
-    auto empty = nodes;
+std::optional<assignment> fifo_placement::next(const waiting_gang& gang) {
+  auto found = fit(nodes_, gang);
+  if (!found) {
+    auto empty = nodes_;
     for (auto& node : empty)
       node.free = node.capacity;
-    if (fit(empty, gang))
-      break;
+    blocked_ = fit(empty, gang).has_value();
   }
-  return out;
+  return found;
 }
 
 } // namespace troupe

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe {
@@ -47,15 +49,15 @@ bool has_all(const node_labels& has, const node_labels& wanted);
 // `gpu, rack-2`
 std::string text_of(const node_labels& x);
 
-// A node that may be given tasks, and what it has left.
+// A node that may be given tasks, and what it has left. Cheap to copy: what it names outlives it.
 struct node_room {
-  std::string name;
+  std::string_view name;
   resources free;
   resources capacity;
-  node_labels labels;
+  const node_labels* labels = nullptr;
 
   bool holds(const resources& x, const node_labels& wanted) const {
-    return free.holds(x) && has_all(labels, wanted);
+    return free.holds(x) && has_all(*labels, wanted);
   }
 };
 
@@ -90,7 +92,19 @@ struct assignment {
 // spread over the nodes with the fewest of its tasks, then the most free cpus, then by the order
 // given; if that does not fit, the largest tasks go first, each to the first node that holds it.
 // Never overcommits; the same input gives the same output.
-std::vector<assignment> place_fifo(std::vector<node_room> nodes,
-                                   const std::vector<waiting_gang>& queue);
+class fifo_placement {
+public:
+  explicit fifo_placement(std::vector<node_room> nodes) : nodes_(std::move(nodes)) {}
+
+  // The next gang of the queue; nothing where it does not fit.
+  std::optional<assignment> next(const waiting_gang& gang);
+
+  // Whether the gangs behind the last one have to wait.
+  bool blocked() const noexcept { return blocked_; }
+
+private:
+  std::vector<node_room> nodes_;
+  bool blocked_ = false;
+};
 
 } // namespace troupe

@@ -50,6 +50,7 @@ gang::gang(const gang_options& options, const job_kept_msg& kept)
     out.reason = x->reason;
     out.cause = x->cause;
     out.stage = x->stage;
+    stage_ = std::max(stage_, x->stage);
     tasks_.push_back(std::move(out));
   }
   for (auto& x : kept.restarts)
@@ -71,7 +72,7 @@ void gang::apply(const cluster_changeUnion& change, int64_t wall_ns) {
 
 void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
   auto later_stage = x.attempt == attempt_;
-  auto stage = later_stage ? last_stage() + 1 : 0;
+  stage_ = later_stage ? stage_ + 1 : 0;
   if (!later_stage) {
     tasks_.clear();
     attempt_started_ns_ = wall_ns;
@@ -95,7 +96,7 @@ void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
         out.kind = kind;
         out.index = placed->index;
         out.node = placed->node;
-        out.stage = stage;
+        out.stage = stage_;
         nodes.insert(placed->node);
         tasks_.push_back(std::move(out));
       }
@@ -103,7 +104,7 @@ void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
     return std::tie(a.kind, a.index) < std::tie(b.kind, b.index);
   });
   auto text = "attempt " + std::to_string(attempt_)
-              + (later_stage ? " goes on, stage " + std::to_string(stage + 1) : " is starting")
+              + (later_stage ? " goes on, stage " + std::to_string(stage_ + 1) : " is starting")
               + " on";
   for (auto& node : nodes)
     text += " " + node;
@@ -229,7 +230,7 @@ gang::missing(const std::string& node, const register_node_msg& report, bool sam
     auto named = std::any_of(report.tasks.begin(), report.tasks.end(),
                              [&](auto& y) { return y->task && find(*y->task) == &x; });
     auto on_its_way = same_life && x.seen == task_state::pending && state_ != job_state::running
-                      && x.stage == last_stage();
+                      && x.stage == stage_;
     if (!named && !on_its_way)
       out.push_back(
         end_of(x, task_state::lost, 0, "the node came back without it", exit_class::lost_node));
@@ -305,10 +306,15 @@ std::string gang::output_directory() const {
 const gang::task* gang::find(const task_id_msg& id) const {
   if (id.job != submitted_.job || id.attempt != attempt_)
     return nullptr;
-  for (auto& x : tasks_)
-    if (x.index == id.index && type_of(x).name == id.type)
-      return &x;
-  return nullptr;
+  auto& types = spec().tasks;
+  auto type = std::find_if(types.begin(), types.end(), [&](auto& x) { return x->name == id.type; });
+  auto kind = static_cast<size_t>(type - types.begin());
+  auto found = std::lower_bound(tasks_.begin(), tasks_.end(), std::pair{kind, id.index},
+                                [](const task& x, auto& key) {
+                                  return std::pair{x.kind, x.index} < key;
+                                });
+  auto here = found != tasks_.end() && found->kind == kind && found->index == id.index;
+  return here ? &*found : nullptr;
 }
 
 gang::task* gang::lookup(const task_id_msg& id) {

@@ -80,7 +80,7 @@ public:
     std::string host;
     uint16_t port = 0;
     std::vector<std::unique_ptr<metric_msg>> progress;
-    int ordered = 0; // index of the last order + 1
+    int ordered = 0; // the kind of the last order
     time_point ordered_at;
   };
 
@@ -160,6 +160,10 @@ public:
   // The attempt that the next placement belongs to: a later stage joins the current one.
   uint32_t next_attempt() const { return state_ == job_state::running ? attempt_ : attempt_ + 1; }
 
+  // Whether nothing is due by the mere passing of time: `next` and `orders` say nothing until
+  // something happens to the job or to its nodes.
+  bool quiet() const;
+
   bool final() const noexcept { return has_ended(state_); }
   const job_submitted_msg& submitted() const noexcept { return submitted_; }
   const job_spec_msg& spec() const noexcept { return *submitted_.spec; }
@@ -170,7 +174,8 @@ public:
   const std::vector<task>& tasks() const noexcept { return tasks_; }
   const task_type_msg& type_of(const task& x) const { return *spec().tasks[x.kind]; }
   task_id_msg id_of(const task& x) const;
-  uint32_t placed_of(size_t kind) const; // tasks of a type that the attempt has
+  const task* find(const task_id_msg& id) const; // null: not a task of the current attempt
+  uint32_t placed_of(size_t kind) const;         // tasks of a type that the attempt has
   std::string output_directory() const;
   std::string log_path(const task& x) const; // of the task's output, on its node
 
@@ -194,7 +199,6 @@ private:
   const task_type_msg* unplaced() const;
   bool is_chief(const task& x) const;
   bool may_run(const task& x) const;
-  uint32_t last_stage() const;
   bool stops_gang(const task& x) const;
   bool type_has_succeeded(const task_type_msg& type) const;
   bool type_has_ended(const task_type_msg& type) const;
@@ -209,7 +213,9 @@ private:
   bool awaited(const task& x) const;
   uint32_t restarts() const;
   duration backoff() const;
-  const task* find(const task_id_msg& id) const;
+  enum class order_kind : uint8_t { none, start, spec, stop };
+  order_kind order_for(const task& x, bool addresses_known) const;
+  task_order order_of(const task& x, order_kind kind, uint64_t epoch) const;
   task* lookup(const task_id_msg& id);
   std::string name_of(const task& x) const;
   cluster_changeUnion end_of(const task& x, task_state state, int32_t code, std::string why,
@@ -236,6 +242,7 @@ private:
   int64_t ended_ns_ = 0;
   std::array<uint32_t, 5> restarts_{}; // by exit_class
   std::vector<task> tasks_;            // of the attempt; ordered by type in the spec, then index
+  uint32_t stage_ = 0;                 // the last one of the attempt
   std::vector<job_event_msg> events_;
   uint64_t sequence_ = 0;
   bool held_ = false;

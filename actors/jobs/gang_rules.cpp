@@ -46,7 +46,7 @@ bool gang::stops_gang(const task& x) const {
   auto& type = type_of(x);
   if (type.role == task_role::sidecar)
     return false;
-  auto never_ran = state_ == job_state::starting && x.stage == last_stage();
+  auto never_ran = state_ == job_state::starting && x.stage == stage_;
   return !type.go_on || type.role == task_role::untracked || is_chief(x) || never_ran;
 }
 
@@ -285,8 +285,31 @@ std::optional<cluster_changeUnion> gang::late_to_end(time_point now) {
 
 // Whether it may be told the addresses of its gang now.
 bool gang::may_run(const task& x) const {
-  auto complete = state_ == job_state::running || x.stage < last_stage();
+  auto complete = state_ == job_state::running || x.stage < stage_;
   return x.seen < task_state::running && (complete || (spec().each_when_ready && x.port != 0));
+}
+
+gang::order_kind gang::order_for(const task& x, bool addresses_known) const {
+  if (x.ended)
+    return order_kind::none;
+  if (stopping_)
+    return order_kind::stop;
+  if (x.seen == task_state::pending && state_ == job_state::starting && x.stage == stage_)
+    return order_kind::start;
+  return addresses_known && may_run(x) ? order_kind::spec : order_kind::none;
+}
+
+task_order gang::order_of(const task& x, order_kind kind, uint64_t epoch) const {
+  if (kind == order_kind::start)
+    return send_start{x.node, start_of(x, epoch)};
+  if (kind == order_kind::spec)
+    return send_spec{x.node, spec_of(x, epoch)};
+  stop_task_msg stop;
+  stop.epoch = epoch;
+  stop.task = std::make_unique<task_id_msg>(id_of(x));
+  stop.grace_ns
+    = spec().grace_ns != 0 ? spec().grace_ns : static_cast<uint64_t>(options_->stop_grace.count());
+  return send_stop{x.node, std::move(stop)};
 }
 
 void gang::orders(time_point now, uint64_t epoch, const node_test& reachable,
@@ -298,38 +321,26 @@ void gang::orders(time_point now, uint64_t epoch, const node_test& reachable,
                || std::all_of(tasks_.begin(), tasks_.end(),
                               [](const task& x) { return x.port != 0 || x.ended; });
   for (auto& x : tasks_) {
-    if (x.ended || !reachable(x.node))
+    auto kind = order_for(x, known);
+    auto which = static_cast<int>(kind);
+    auto repeated = x.ordered == which && now - x.ordered_at < options_->repeat_after;
+    if (kind == order_kind::none || repeated || !reachable(x.node))
       continue;
-    std::optional<task_order> order;
-    if (stopping_) {
-      stop_task_msg stop;
-      stop.epoch = epoch;
-      stop.task = std::make_unique<task_id_msg>(id_of(x));
-      stop.grace_ns = spec().grace_ns != 0 ? spec().grace_ns
-                                           : static_cast<uint64_t>(options_->stop_grace.count());
-      order = send_stop{x.node, std::move(stop)};
-    } else if (x.seen == task_state::pending && state_ == job_state::starting
-               && x.stage == last_stage()) {
-      order = send_start{x.node, start_of(x, epoch)};
-    } else if (known && may_run(x)) {
-      order = send_spec{x.node, spec_of(x, epoch)};
-    }
-    if (!order)
-      continue;
-    auto which = static_cast<int>(order->index()) + 1;
-    if (x.ordered == which && now - x.ordered_at < options_->repeat_after)
-      continue;
+    out.push_back(order_of(x, kind, epoch));
     x.ordered = which;
     x.ordered_at = now;
-    out.push_back(std::move(*order));
   }
 }
 
-uint32_t gang::last_stage() const {
-  uint32_t out = 0;
-  for (auto& x : tasks_)
-    out = std::max(out, x.stage);
-  return out;
+bool gang::quiet() const {
+  auto timed
+    = spec().timeout_ns != 0 || spec().placement_timeout_ns != 0 || !spec().end_rules.empty();
+  auto settled = [](const task& x) { return x.ended || x.seen == task_state::running; };
+  if (final() || timed || stopping_)
+    return final();
+  return state_ == job_state::queued
+         || (state_ == job_state::running && std::all_of(tasks_.begin(), tasks_.end(), settled)
+             && !failed_task());
 }
 
 bool gang::all_ended() const {

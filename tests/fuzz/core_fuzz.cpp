@@ -191,6 +191,7 @@ std::string state_of(const master_core& core) {
 void expect_sound(master_core& core, const master_input& input, moment at) {
   auto before = state_of(core);
   auto outcome = core.step(input, at);
+  EXPECT_EQ(core.unsound(), "");
   if (outcome.refusal) {
     expect_sentence(*outcome.refusal);
     EXPECT_TRUE(outcome.records.empty());

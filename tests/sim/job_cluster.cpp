@@ -94,6 +94,10 @@ result<void> job_cluster::open_master(sim_node& node) {
   ports.history_work = reader_work::on_schedulers_threads;
   ports.link = node.link.get();
   ports.time = &wall_;
+  ports.after_step = [this](const master_core& core) {
+    if (auto what = core.unsound(); !what.empty())
+      world.violated("an index of the master is wrong: " + what);
+  };
   ports.on_fatal = [this](const error&) { restart_master(200ms, true); };
   auto actor = spawn_master(*node.system, std::move(ports));
   if (!actor)

@@ -174,6 +174,7 @@ private:
   }
 
   void check() {
+    ASSERT_EQ(master_->unsound(), "");
     for (auto& [name, node] : master_->nodes().nodes()) {
       uint64_t cpus = 0;
       for (auto& job : master_->jobs().jobs)
