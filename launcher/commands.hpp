@@ -46,6 +46,7 @@ struct up_options {
   std::string address;    // of this machine for other machines, "10.0.0.5" or "10.0.0.5:7700"
   std::string metrics;    // where the master serves its metrics, HOST:PORT or PORT; empty: nowhere
   std::string grow_after; // as in head_options
+  std::string heartbeat;  // of the nodes, as in head_options
   std::string hosts;      // a file that names the machines of the nodes; empty: this machine
   slurm_options slurm;
   keep_options keep;
@@ -56,6 +57,7 @@ struct head_options {
   std::string metrics;    // as in up_options
   std::string grow_after; // how long an elastic gang runs before it grows; empty: 30 s
   keep_options keep;
+  std::string heartbeat; // how often nodes are heard of; empty: 250 ms
 };
 
 struct node_options {
@@ -64,6 +66,7 @@ struct node_options {
   std::string join;    // HOST:PORT of a master on another machine; empty: the one in our directory
   std::string address; // where other nodes reach the tasks; empty: found out
   std::string metrics; // as in up_options
+  std::string heartbeat; // as the master's
 };
 
 struct submit_options {

@@ -24,7 +24,7 @@ int submit_embedded(const shared_options& given, const submit_options& options, 
   auto head = start_master(shared.directory, {}, ignore);
   if (!head)
     return complain(head.error());
-  auto node = start_node(shared, {"node-1", {}, {}, {}, {}}, ignore);
+  auto node = start_node(shared, {"node-1", {}, {}, {}, {}, {}}, ignore);
   if (!node)
     return complain(node.error());
   auto cluster = client::connect(shared.directory);

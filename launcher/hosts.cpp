@@ -159,8 +159,9 @@ result<void> write_list(const std::string& directory, const std::vector<host_ent
                      : result<void>{errc::io, "cannot write " + list_file(directory)};
 }
 
-std::vector<std::string> options_of(const host_entry& host) {
+std::vector<std::string> options_of(const host_entry& host, const std::string& heartbeat) {
   auto words = words_of(host.capacity);
+  add_heartbeat(words, heartbeat);
   if (!host.address.empty())
     words.insert(words.end(), {"--address", host.address});
   return words;
@@ -168,13 +169,15 @@ std::vector<std::string> options_of(const host_entry& host) {
 
 // All of it is the input of a shell: the secret is no word of a command.
 result<void> start_node_on(const shared_options& shared, const host_entry& host,
-                           const std::string& bundle_name, const std::string& join) {
+                           const std::string& bundle_name, const std::string& join,
+                           const std::string& heartbeat) {
   auto keys = shared.directory + "/keys/";
   auto script = places(shared.directory, host) + assign("name", host.name)
                 + assign("secret", text_of(keys + host.name + ".secret"))
                 + assign("master", text_of(keys + "authorized/master.public"))
                 + assign("bundle", bundle_name) + assign("join", join)
-                + assign("options", shell_quote(options_of(host))) + stop_script + start_script;
+                + assign("options", shell_quote(options_of(host, heartbeat))) + stop_script
+                + start_script;
   auto done = on_host(host, "exec sh -s", script);
   return done ? result<void>{} : done.error();
 }
@@ -221,7 +224,8 @@ result<void> check_hosts(const std::vector<host_entry>& hosts) {
   }));
 }
 
-result<void> start_hosts(const shared_options& shared, const std::vector<host_entry>& hosts) {
+result<void> start_hosts(const shared_options& shared, const std::vector<host_entry>& hosts,
+                         const std::string& heartbeat) {
   auto made = make_bundle(shared.program);
   if (!made)
     return made.error();
@@ -233,7 +237,7 @@ result<void> start_hosts(const shared_options& shared, const std::vector<host_en
   auto join = endpoint_of(shared.directory);
   return all_or_first(on_each(hosts, [&](const host_entry& host) -> result<void> {
     TROUPE_TRY(ship(shared, host, *made));
-    return start_node_on(shared, host, name_of(*made), join);
+    return start_node_on(shared, host, name_of(*made), join, heartbeat);
   }));
 }
 

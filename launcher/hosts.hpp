@@ -21,7 +21,8 @@ result<void> check_hosts(const std::vector<host_entry>& hosts);
 
 // Makes the nodes' keys, ships what a node needs, and starts the nodes; the master listens already.
 // After an error some may run: end_hosts().
-result<void> start_hosts(const shared_options& shared, const std::vector<host_entry>& hosts);
+result<void> start_hosts(const shared_options& shared, const std::vector<host_entry>& hosts,
+                         const std::string& heartbeat);
 
 // Where nodes of other machines join the cluster, HOST:PORT.
 std::string endpoint_of(const std::string& directory);

@@ -1,5 +1,8 @@
 #include "launcher/machine.hpp"
 
+#include "actors/jobs/quantities.hpp"
+#include "runtime/bridge.hpp"
+
 #include <arpa/inet.h>
 #include <hwloc.h>
 #include <netdb.h>
@@ -40,6 +43,23 @@ std::vector<std::string> words_of(const node_capacity& told) {
   for (auto& label : told.labels)
     words.insert(words.end(), {"--label", label});
   return words;
+}
+
+void add_heartbeat(std::vector<std::string>& command, const std::string& told) {
+  if (!told.empty())
+    command.insert(command.end(), {"--heartbeat", told});
+}
+
+result<duration> heartbeat_of(const std::string& told) {
+  using namespace std::chrono_literals;
+  if (told.empty())
+    return bridge_options{}.heartbeat;
+  auto time = parse_duration(told);
+  if (!time)
+    return {errc::invalid, "--heartbeat " + time.error().text};
+  if (*time < 250ms || *time > 30s)
+    return {errc::invalid, "--heartbeat " + told + " is out of range: give 250 ms to 30 s"};
+  return *time;
 }
 
 result<std::string> address_towards(const std::string& endpoint) {

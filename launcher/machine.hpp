@@ -2,6 +2,7 @@
 #pragma once
 
 #include "launcher/commands.hpp"
+#include "runtime/base/clock.hpp"
 
 namespace troupe::launcher {
 
@@ -10,6 +11,11 @@ node_capacity machine_capacity();
 
 // The options of `troupe node` that say this; what is not told is left out.
 std::vector<std::string> words_of(const node_capacity& told);
+void add_heartbeat(std::vector<std::string>& command, const std::string& told);
+
+// How often master and nodes hear of each other; empty: the default. errc::invalid: no time, or one
+// that is too short or too long.
+result<duration> heartbeat_of(const std::string& told);
 
 // The address of this machine from which "HOST:PORT" is reached.
 result<std::string> address_towards(const std::string& endpoint);

@@ -84,6 +84,12 @@ void add_grow_after(CLI::App& to, std::string& time) {
   to.add_option("--grow-after", time, "How long a gang that may grow runs first (default: 30 s)");
 }
 
+void add_heartbeat(CLI::App& to, std::string& time) {
+  to.add_option("--heartbeat", time,
+                "How often master and node hear of each other, the same for both; after six they "
+                "give up (default: 250 ms)");
+}
+
 void add_slurm(CLI::App& to, slurm_options& with) {
   auto* slurm = to.add_flag("--slurm", with.used,
                             "Take the nodes from an allocation of Slurm: sbatch is asked for them")
@@ -109,7 +115,7 @@ void add_keep(CLI::App& to, keep_options& keep) {
 void add_cluster_commands(CLI::App& app, parsed& x) {
   auto& start = add_command(app, "up", "Start a cluster: here, by ssh, or under Slurm",
                             "up --nodes 3 --cpus 4");
-  start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(1, 1000));
+  start.add_option("--nodes", x.up_with.nodes, "Node processes")->check(CLI::Range(0, 1000));
   add_capacity(start, x.up_with.capacity);
   start.add_option("--address", x.up_with.address,
                    "This machine's address, HOST or HOST:PORT, to let nodes of other machines "
@@ -117,6 +123,7 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
                    "PORT + 1 (default: none may)");
   add_metrics(start, x.up_with.metrics);
   add_grow_after(start, x.up_with.grow_after);
+  add_heartbeat(start, x.up_with.heartbeat);
   start
     .add_option(
       "--hosts", x.up_with.hosts,
@@ -163,6 +170,7 @@ void add_process_commands(CLI::App& app, parsed& x) {
   add_metrics(master, x.master_with.metrics);
   add_grow_after(master, x.master_with.grow_after);
   add_keep(master, x.master_with.keep);
+  add_heartbeat(master, x.master_with.heartbeat);
   master.callback([&x] { x.code = run_master(x.shared, x.master_with); });
   auto& node = add_command(app, "node", "Run a node, in the foreground",
                            "node --name node-4 --join 10.0.0.5:7700 --cpus 8");
@@ -173,6 +181,7 @@ void add_process_commands(CLI::App& app, parsed& x) {
     "Where other nodes reach this one (default: the address that reaches the master)");
   add_capacity(node, x.node_with.capacity);
   add_metrics(node, x.node_with.metrics);
+  add_heartbeat(node, x.node_with.heartbeat);
   node.callback([&x] { x.code = run_node(x.shared, x.node_with); });
   auto& key
     = add_command(app, "key", "Let in one more node, or user, of another machine", "key node-4");

@@ -3,6 +3,7 @@
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master.hpp"
 #include "actors/jobs/quantities.hpp"
+#include "launcher/machine.hpp"
 #include "launcher/master_metrics.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
@@ -43,7 +44,10 @@ public:
     history = std::make_unique<job_archive>(*store, gangs);
     lineage = std::make_unique<lineage_projection>(*metadata, gangs.jobs_directory, history.get());
     TROUPE_TRY(lineage->catch_up(*log));
-    net = std::make_unique<role_system>("master");
+    auto heartbeat = heartbeat_of(options.heartbeat);
+    if (!heartbeat)
+      return heartbeat.error();
+    net = std::make_unique<role_system>("master", *heartbeat);
     TROUPE_TRY(net->link.attach(*net->local));
     TROUPE_TRY(open_packages(directory, options.address));
     master_ports ports;
@@ -143,6 +147,9 @@ private:
     metric_family records{"troupe_log_records_total", "Records of the event log", true, {}};
     records.values.push_back({{}, static_cast<double>(log->last_sequence())});
     all.push_back(std::move(records));
+    metric_family bytes{"troupe_log_bytes_total", "What was written to the event log", true, {}};
+    bytes.values.push_back({{}, static_cast<double>(log->bytes_appended())});
+    all.push_back(std::move(bytes));
     return all;
   }
 

@@ -44,7 +44,10 @@ public:
                                 shared.directory + "/executors/" + options.name + ".journal",
                                 *address, options.capacity.task_user},
                                *work);
-    net = std::make_unique<role_system>(options.name);
+    auto heartbeat = heartbeat_of(options.heartbeat);
+    if (!heartbeat)
+      return heartbeat.error();
+    net = std::make_unique<role_system>(options.name, *heartbeat);
     TROUPE_TRY(net->link.attach(*net->local));
     agent_ports ports;
     ports.options.name = options.name;
@@ -55,6 +58,7 @@ public:
     if (!life)
       return life.error();
     ports.options.incarnation = *life;
+    ports.report_every = std::max(ports.report_every, *heartbeat);
     ports.link = &net->link;
     ports.executors = executors.get();
     ports.packages = packages.get();

@@ -6,12 +6,18 @@
 
 #include <caf/all.hpp>
 
+#include <algorithm>
+
 namespace troupe::launcher {
 
 namespace {
 
-bridge_options options_of(const std::string& name, const clock& time) {
+bridge_options options_of(const std::string& name, duration heartbeat, const clock& time) {
   bridge_options options;
+  options.heartbeat = heartbeat;
+  options.silence_max = 6 * heartbeat;
+  // Each link is looked at in each tick: thousands of them cost.
+  options.tick = std::clamp(heartbeat / 10, options.tick, 5 * options.tick);
   options.name = name;
   options.life = incarnation{static_cast<uint64_t>(time.wall_ns())};
   return options;
@@ -19,9 +25,9 @@ bridge_options options_of(const std::string& name, const clock& time) {
 
 } // namespace
 
-role_system::role_system(const std::string& name_)
+role_system::role_system(const std::string& name_, duration heartbeat)
   : name(name_), system(with_threads(config, 2)), local(make_local_transport()),
-    link(system, options_of(name, time),
+    link(system, options_of(name, heartbeat, time),
          {[this](const peer& who) { tell(who, true, false); },
           [this](const peer& who, const error& why) {
             tell(who, false, why.code == errc::deadline);

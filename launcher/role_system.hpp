@@ -19,7 +19,8 @@
 namespace troupe::launcher {
 
 struct role_system {
-  explicit role_system(const std::string& name);
+  // `heartbeat`: see bridge_options; a peer is given up after six.
+  explicit role_system(const std::string& name, duration heartbeat = bridge_options{}.heartbeat);
   ~role_system();
 
   // Takes the actor that the role is. It hears of every node_link_changed; if it dies by itself, a

@@ -48,7 +48,7 @@ own=$(mktemp -d "${TMPDIR:-/tmp}/troupe-XXXXXX") ||
 trap : TERM INT
 trap 'rm -rf "$own"' EXIT
 ln -s "$dir/keys" "$dir/logs" "$own/"
-eval "set -- $labels"
+eval "set -- $more"
 "$program" --dir "$own" node --name "$name" --join "$join" --cpus "$cpus" \
   ${memory:+--memory "$memory"} --accelerators "$accelerators" "$@"
 )sh";
@@ -62,7 +62,7 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
 done
 [ -d "$dir/logs" ] || exit 71
 exec >>"$dir/logs/slurm.out" 2>&1 </dev/null
-export dir program host cpus memory accelerators labels
+export dir program host cpus memory accelerators more
 exec srun --mpi=none --no-kill --kill-on-bad-exit=0 --wait=0 sh -c "$node"
 )sh";
 
@@ -72,7 +72,8 @@ std::string this_host() {
   return name.data();
 }
 
-std::string script_of(const shared_options& shared, const node_capacity& told) {
+std::string script_of(const shared_options& shared, const up_options& options) {
+  auto& told = options.capacity;
   std::string text{"#!/bin/sh\n"};
   auto set = [&](const char* name, const std::string& value) {
     text.append(name).append("=").append(shell_quote(value)).append("\n");
@@ -84,10 +85,11 @@ std::string script_of(const shared_options& shared, const node_capacity& told) {
   set("cpus", number(told.cpus));
   set("memory", number(told.memory));
   set("accelerators", number(told.accelerators));
-  std::vector<std::string> labels;
+  std::vector<std::string> more;
   for (auto& each : told.labels)
-    labels.insert(labels.end(), {"--label", each});
-  set("labels", shell_quote(labels));
+    more.insert(more.end(), {"--label", each});
+  add_heartbeat(more, options.heartbeat);
+  set("more", shell_quote(more));
   set("node", node_script);
   return text + batch_script;
 }
@@ -192,7 +194,7 @@ result<void> submit_allocation(const shared_options& shared, const up_options& o
   }
   std::error_code ignored;
   fs::remove(shared.directory + "/logs/slurm.out", ignored); // of an earlier allocation
-  auto job = ask_slurm(sbatch_command(options), script_of(shared, options.capacity));
+  auto job = ask_slurm(sbatch_command(options), script_of(shared, options));
   if (!job)
     return job.error();
   std::ofstream out{job_file(shared.directory)};

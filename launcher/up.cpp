@@ -46,6 +46,7 @@ std::vector<std::string> node_command(const shared_options& shared, const up_opt
   if (!options.address.empty())
     command.insert(command.end(),
                    {"--address", options.address.substr(0, options.address.find(':'))});
+  add_heartbeat(command, options.heartbeat);
   return command;
 }
 
@@ -159,6 +160,7 @@ result<void> start_head(const shared_options& shared, const up_options& options)
     command.insert(command.end(), {"--grow-after", options.grow_after});
   command.insert(command.end(), {"--keep-for", options.keep.keep_for, "--keep-jobs",
                                  std::to_string(options.keep.keep_jobs)});
+  add_heartbeat(command, options.heartbeat);
   auto master = start_background(shared.directory, "master", command);
   return master ? result<void>{} : master.error();
 }
@@ -203,7 +205,7 @@ result<void> start_by_ssh(const shared_options& shared, const up_options& given,
   }
   TROUPE_TRY(start_head(shared, options));
   TROUPE_TRY(wait_ready(shared.directory, 0));
-  TROUPE_TRY(start_hosts(shared, hosts));
+  TROUPE_TRY(start_hosts(shared, hosts, options.heartbeat));
   return wait_hosts(shared.directory, hosts);
 }
 

@@ -38,8 +38,9 @@ namespace troupe {
 struct bridge_options {
   std::string name;    // of this node; a client's is unique to its process
   incarnation life{1}; // of this node: greater at each start
+  // Who dialled sets the pace of a link: that side beats, the other answers.
   duration heartbeat = std::chrono::milliseconds(250);
-  duration silence_max = std::chrono::milliseconds(1500);
+  duration silence_max = std::chrono::milliseconds(1500); // several heartbeats of who dials
   duration tick
     = std::chrono::milliseconds(100); // the grain of deadlines, heartbeats and reconnecting
   duration redial_max

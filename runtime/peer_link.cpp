@@ -202,17 +202,21 @@ std::vector<open_request> peer_link::on_tick(time_point time) {
       return true;
     });
     release_held_locked();
-    beat = time - last_sent_ >= options_.heartbeat || handled_ != handled_told_;
-    std::erase_if(proxies_, [](auto& weak) { return !weak.lock(); });
+    // An answer may take longer than a heartbeat: that the peer says nothing is asked about, too.
+    auto quiet_since = std::min(last_sent_, last_heard());
+    beat = (!accepted_ && time - quiet_since >= options_.heartbeat) || handled_ != handled_told_;
   }
   if (beat)
     send_plain(codec_of<heartbeat_msg>, caf::make_message(heartbeat_msg{}));
   return overdue;
 }
 
+time_point peer_link::last_heard() const {
+  return time_point{duration{last_heard_ns_.load(std::memory_order_relaxed)}};
+}
+
 bool peer_link::silent(time_point time) const {
-  return time.time_since_epoch().count() - last_heard_ns_.load(std::memory_order_relaxed)
-         > options_.silence_max.count();
+  return time - last_heard() > options_.silence_max;
 }
 
 std::optional<std::vector<open_request>> peer_link::end(const error& reason) {
@@ -233,6 +237,7 @@ bool peer_link::add_proxy(const caf::strong_actor_ptr& proxy) {
   std::lock_guard guard{mutex_};
   if (ended_)
     return false;
+  std::erase_if(proxies_, [](auto& weak) { return !weak.lock(); });
   proxies_.emplace_back(proxy.get());
   return true;
 }

@@ -63,6 +63,7 @@ public:
   // What the passing of time asks for: heartbeats go out, requests that are overdue are returned.
   std::vector<open_request> on_tick(time_point now);
 
+  time_point last_heard() const;
   bool silent(time_point now) const;
 
   // Ends the link once; returns the requests that were open, or nothing when it had ended before.

@@ -112,11 +112,13 @@ void event_log::append(std::vector<std::string> events, appended then) {
   TROUPE_ASSERT(!events.empty());
   batch changes;
   auto sequence = last_;
+  size_t bytes = 0;
   for (const auto& x : events) {
     if (x.size() > event_size_max)
       return then({errc::invalid, "an event of " + std::to_string(x.size())
                                     + " bytes is above the limit of 16 MiB; split it"});
     auto key = event_key(++sequence);
+    bytes += x.size();
     auto value = seal(key, x);
     changes.put(std::move(key), std::move(value));
   }
@@ -129,8 +131,10 @@ void event_log::append(std::vector<std::string> events, appended then) {
     else
       (*shared)(committed.error());
   });
-  if (accepted)
+  if (accepted) {
+    bytes_ += bytes;
     return;
+  }
   last_ = before;
   (*shared)(accepted.error());
 }

@@ -11,6 +11,7 @@
 
 #include "storage/committer.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -53,6 +54,9 @@ public:
   // The number of the last event that was appended, durable or on its way; 0 before the first.
   uint64_t last_sequence() const noexcept { return last_; }
 
+  // What was appended since the log was opened, as it was given. Any thread.
+  uint64_t bytes_appended() const noexcept { return bytes_; }
+
   // Everything up to this one was trimmed; 0 where nothing was.
   result<uint64_t> trimmed() const;
 
@@ -66,6 +70,7 @@ private:
   store& store_;
   committer& committer_;
   uint64_t last_ = 0;
+  std::atomic<uint64_t> bytes_ = 0;
 };
 
 // The highest event whose changes are in the metadata; 0 before the first.

@@ -8,7 +8,6 @@ namespace troupe {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(200);
-constexpr auto report_every = std::chrono::seconds(1);
 constexpr auto master_deadline = std::chrono::seconds(10);
 
 // An executor ends right after its link: its end is looked for until then, not at the next tick.
@@ -232,7 +231,8 @@ void on_tick(agent_pointer self) {
   collect_ended(self);
   auto now = self->clock().now();
   run(self, st.core->tick(now));
-  if (st.core->knows_news() || now - st.last_report >= report_every)
+  auto due = st.core->running() != 0 && now - st.last_report >= st.ports.report_every;
+  if (due || st.core->knows_news())
     send_report(self);
   auto told = !st.registered || !st.core->knows_news();
   if (st.stopping && st.executors.empty() && told)
