@@ -1,10 +1,11 @@
-"""How many jobs a second are queued and run to their end, against Slurm's sbatch."""
+"""How many jobs a second are queued and run, against Slurm's sbatch; and their first acts."""
 
 import contextlib
 import subprocess
 import sys
 import time
 
+import first_acts
 from rows import higher_is_better, show, tell
 from slurm import Slurm, missing
 from troupe_cluster import BINARIES, Cluster, wait_until
@@ -85,7 +86,8 @@ def main():
         peer = tell("sbatch, one by one", each, "jobs/s") if batch else None
         if batch:
             tell("sbatch, one array", array, "jobs/s")
-        show([higher_is_better("job_rate", "jobs/s", rate, peer, "sbatch", version)])
+        rows = [higher_is_better("job_rate", "jobs/s", rate, peer, "sbatch", version)]
+    show(rows + first_acts.rows())
 
 
 if __name__ == "__main__":

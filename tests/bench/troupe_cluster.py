@@ -27,15 +27,15 @@ def wait_until(holds, what, limit_s=60, every_s=0.005):
 class Cluster:
     """`with Cluster(3, 1) as cluster:` three nodes that declare one cpu each."""
 
-    def __init__(self, nodes, cpus):
-        self.nodes, self.cpus = nodes, cpus
+    def __init__(self, nodes, cpus, *options):
+        self.nodes, self.cpus, self.options = nodes, cpus, options
 
     def __enter__(self):
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="troupe-bench-"))
         self.directory = self.scratch / "c"
         self.stamp_file = self.scratch / "stamps"
         try:
-            self.troupe("up", "--nodes", self.nodes, "--cpus", self.cpus)
+            self.troupe("up", "--nodes", self.nodes, "--cpus", self.cpus, *self.options)
         except BaseException:
             self.__exit__()
             raise
