@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,6 +87,15 @@ int serve(const std::string& directory, const std::string& name, Start start) {
   return failed ? 1 : 0;
 }
 
+// Each link of a node or a client is a descriptor.
+void allow_many_descriptors() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0)
+    return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 // Keeps one child alive, as restart_policy says.
 int supervise(const std::string& directory, const std::string& name,
               const std::function<int()>& child) {
@@ -136,6 +146,7 @@ int supervise(const std::string& directory, const std::string& name,
 int run_master(const shared_options& shared, const head_options& options) {
   auto& directory = shared.directory;
   return supervise(directory, "master", [&] {
+    allow_many_descriptors();
     return serve(directory, "master",
                  [&](end_callback on_end) { return start_master(directory, options, on_end); });
   });

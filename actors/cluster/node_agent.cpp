@@ -7,7 +7,6 @@ namespace troupe {
 
 namespace {
 
-constexpr auto tick = std::chrono::milliseconds(200);
 constexpr auto master_deadline = std::chrono::seconds(10);
 
 // An executor ends right after its link: its end is looked for until then, not at the next tick.
@@ -227,7 +226,7 @@ void leave(agent_pointer self) {
 
 void on_tick(agent_pointer self) {
   auto& st = self->state;
-  self->delayed_send(self, tick, caf::tick_atom::value);
+  self->delayed_send(self, st.ports.tick, caf::tick_atom::value);
   collect_ended(self);
   auto now = self->clock().now();
   run(self, st.core->tick(now));
@@ -240,7 +239,7 @@ void on_tick(agent_pointer self) {
 }
 
 agent_actor::behavior_type behavior_of(agent_pointer self) {
-  self->delayed_send(self, tick, caf::tick_atom::value);
+  self->delayed_send(self, self->state.ports.tick, caf::tick_atom::value);
   return {[self](caf::tick_atom) { on_tick(self); },
           [self](look_for_ends) { on_look(self); },
           [self](const fetch_outcome& x) { on_fetched(self, x); },

@@ -134,7 +134,7 @@ struct node {
     options.name = name;
     options.heartbeat = heartbeat;
     options.silence_max = 6 * heartbeat;
-    options.tick = std::chrono::milliseconds{500}; // of 2,500 bridges
+    options.tick = std::chrono::seconds{1}; // of 2,500 bridges
     return options;
   }
 
@@ -169,6 +169,7 @@ int run(const std::string& directory, int first, int count, uint32_t cpus, durat
     ports.link = &made.link;
     ports.executors = &made.launcher;
     ports.packages = &packages;
+    ports.tick = std::chrono::seconds{1}; // of 2,500 agents
     ports.report_every = std::max(ports.report_every, heartbeat);
     made.launcher.agent = spawn_node_agent(system, std::move(ports));
     made.link.publish<agent_api>("agent", made.launcher.agent);
