@@ -163,6 +163,7 @@ int run(const std::string& directory, int first, int count, uint32_t cpus, durat
     ports.options.name = std::string{"n"}.append(std::to_string(i));
     ports.options.capacity = {cpus, 0, 0};
     ports.options.incarnation = 1;
+    ports.options.executor_silence = patience; // they say nothing while they run
     auto& part = carrier.add();
     nodes.push_back(std::make_unique<node>(system, all, seen, ports.options.name, heartbeat, part));
     auto& made = *nodes.back();
