@@ -70,10 +70,14 @@ TEST(Fuzz, ArchivesDoNotLeaveTheirDirectory) {
     constexpr std::array formats{"gnutar", "pax", "zip", "ustar"};
     constexpr std::array filters{"none", "none", "gzip", "xz", "zstd", "bzip2"};
     {
-      archive_maker made{path, formats[random.below(formats.size())],
-                         filters[random.below(filters.size())]};
-      for (auto n = 1 + random.below(6); n > 0; --n)
-        made.add(any_item(random));
+      std::string format = formats[random.below(formats.size())];
+      archive_maker made{path, format, filters[random.below(filters.size())]};
+      for (auto n = 1 + random.below(6); n > 0; --n) {
+        auto item = any_item(random);
+        if (format == "pax") // libarchive's writer looks before the begin of a name of '/' and '.'
+          item.name.insert(0, 1, 'a');
+        made.add(item);
+      }
       made.close();
     }
     if (random.chance(0.5)) {
