@@ -1,5 +1,7 @@
 #include "launcher/background.hpp"
 
+#include "runtime/base/file_text.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -19,8 +21,7 @@ namespace fs = std::filesystem;
 
 // The command line of a process, words separated by zeros; empty when it is gone.
 std::string command_line_of(pid_t pid) {
-  std::ifstream in{"/proc/" + std::to_string(pid) + "/cmdline"};
-  return {std::istreambuf_iterator<char>{in}, {}};
+  return text_of_file("/proc/" + std::to_string(pid) + "/cmdline");
 }
 
 // A spawn returns while the new program is still being loaded: until then its command line reads

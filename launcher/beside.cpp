@@ -2,6 +2,7 @@
 
 #include "actors/jobs/control_group.hpp"
 #include "actors/jobs/task_user.hpp"
+#include "runtime/base/file_text.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -16,7 +17,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -39,11 +39,6 @@ int give_up(const std::string& what) {
   return exit_not_allowed;
 }
 
-std::string content_of(const std::string& path) {
-  std::ifstream in{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
-
 // The numbers behind `key` in a `status` file.
 std::vector<uint32_t> numbers_of(const std::string& status, const std::string& key) {
   std::vector<uint32_t> out;
@@ -62,9 +57,9 @@ bool is_for_the_command_only(std::string_view variable) {
 }
 
 bool read_identity(const std::string& folder, task_identity& out) {
-  auto status = content_of(folder + "/status");
+  auto status = text_of_file(folder + "/status");
   auto users = numbers_of(status, "Uid"), groups = numbers_of(status, "Gid");
-  auto environment = content_of(folder + "/environ");
+  auto environment = text_of_file(folder + "/environ");
   if (users.size() < 2 || groups.size() < 2 || environment.empty())
     return false;
   out.user = {users[1], groups[1], numbers_of(status, "Groups")}; // the effective ones

@@ -3,6 +3,7 @@
 #include "actors/jobs/task_user.hpp"
 #include "launcher/fork_server.hpp"
 #include "launcher/task_journal.hpp"
+#include "runtime/base/file_text.hpp"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -13,7 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 namespace troupe::launcher {
@@ -24,8 +24,7 @@ namespace fs = std::filesystem;
 
 // The command line of a process, words separated by zeros; empty when it is gone or a zombie.
 std::string command_line_of(int process) {
-  std::ifstream in{"/proc/" + std::to_string(process) + "/cmdline"};
-  return {std::istreambuf_iterator<char>{in}, {}};
+  return text_of_file("/proc/" + std::to_string(process) + "/cmdline");
 }
 
 class executors final : public executor_launcher {

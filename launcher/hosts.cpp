@@ -3,6 +3,7 @@
 #include "launcher/bundle.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/run_command.hpp"
+#include "runtime/base/file_text.hpp"
 #include "runtime/keys.hpp"
 #include "storage/hash.hpp"
 
@@ -67,11 +68,6 @@ setsid "$program" --dir "$own" node --name "$name" --join "$join" "$@" \
   </dev/null >"$own/logs/out" 2>&1 &
 echo $! >"$own/pid"
 )sh";
-
-std::string text_of(const std::string& file) {
-  std::ifstream in{file, std::ios::binary};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
 
 // Of one cluster on one machine: two of the same DIR on two machines do not meet on a third.
 std::string cluster_id(const std::string& directory) {
@@ -173,8 +169,8 @@ result<void> start_node_on(const shared_options& shared, const host_entry& host,
                            const std::string& heartbeat) {
   auto keys = shared.directory + "/keys/";
   auto script = places(shared.directory, host) + assign("name", host.name)
-                + assign("secret", text_of(keys + host.name + ".secret"))
-                + assign("master", text_of(keys + "authorized/master.public"))
+                + assign("secret", text_of_file(keys + host.name + ".secret"))
+                + assign("master", text_of_file(keys + "authorized/master.public"))
                 + assign("bundle", bundle_name) + assign("join", join)
                 + assign("options", shell_quote(options_of(host, heartbeat))) + stop_script
                 + start_script;
@@ -242,7 +238,7 @@ result<void> start_hosts(const shared_options& shared, const std::vector<host_en
 }
 
 std::string endpoint_of(const std::string& directory) {
-  auto endpoint = one_line(text_of(directory + "/endpoint"));
+  auto endpoint = one_line(text_of_file(directory + "/endpoint"));
   auto scheme = endpoint.find("//");
   return scheme == std::string::npos ? endpoint : endpoint.substr(scheme + 2);
 }

@@ -1,5 +1,7 @@
 #include "actors/jobs/control_group.hpp"
 
+#include "runtime/base/file_text.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -88,11 +90,6 @@ bool write_text(const std::string& path, const std::string& text) {
   return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-std::string read_text(const std::string& path) {
-  std::ifstream in{path};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
-
 // The number behind `key` in lines of `key number`.
 uint64_t counter_of(const std::string& text, const std::string& key) {
   std::istringstream in{text};
@@ -104,11 +101,11 @@ uint64_t counter_of(const std::string& text, const std::string& key) {
 }
 
 bool has_memory(const std::string& folder) {
-  return read_text(folder + "/cgroup.controllers").find("memory") != std::string::npos;
+  return text_of_file(folder + "/cgroup.controllers").find("memory") != std::string::npos;
 }
 
 void kill_members(const std::string& path) {
-  std::istringstream in{read_text(path + "/cgroup.procs")};
+  std::istringstream in{text_of_file(path + "/cgroup.procs")};
   for (pid_t id = 0; in >> id;)
     ::kill(id, SIGKILL);
 }
@@ -216,7 +213,7 @@ bool control_group::ran_out_of_memory() const {
   if (parts_.empty())
     return false;
   auto file = unified_ ? "/memory.events" : "/memory.oom_control";
-  return counter_of(read_text(parts_[0].path + file), "oom_kill") != 0;
+  return counter_of(text_of_file(parts_[0].path + file), "oom_kill") != 0;
 }
 
 void control_group::end() {

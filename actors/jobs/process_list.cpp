@@ -1,5 +1,7 @@
 #include "actors/jobs/process_list.hpp"
 
+#include "runtime/base/file_text.hpp"
+
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,7 +10,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -19,15 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr size_t tree_max = 10'000; // processes
 
-std::string content_of(const fs::path& path) {
-  std::ifstream in{path};
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 std::string line_of(const fs::path& path) {
-  auto text = content_of(path);
+  auto text = text_of_file(path);
   return text.substr(0, text.find('\n'));
 }
 
@@ -41,7 +35,7 @@ struct stat_fields {
 };
 
 stat_fields stat_of(const fs::path& folder) {
-  auto text = content_of(folder / "stat");
+  auto text = text_of_file(folder / "stat");
   stat_fields out;
   auto behind = text.rfind(')');
   if (behind == std::string::npos)
@@ -91,7 +85,8 @@ std::vector<seen_process> processes_of_group(pid_t group) {
     auto now = stat_of(folder);
     if (now.group != group || now.state == 'Z')
       continue;
-    out.push_back({id, line_of(folder / "comm"), mask_of(content_of(folder / "status"), "SigCgt")});
+    out.push_back(
+      {id, line_of(folder / "comm"), mask_of(text_of_file(folder / "status"), "SigCgt")});
   }
   return out;
 }
@@ -133,7 +128,7 @@ tree_usage usage_of_tree(pid_t root) {
     out.memory += now.pages * page;
     for (auto thread : numbers_in(folder / "task")) {
       std::istringstream children{
-        content_of(folder / "task" / std::to_string(thread) / "children")};
+        text_of_file(folder / "task" / std::to_string(thread) / "children")};
       for (pid_t child = 0; children >> child;)
         left.push_back(child);
     }
@@ -148,7 +143,7 @@ std::string text_of_threads(const seen_process& x) {
     auto thread = folder / std::to_string(id);
     out += " thread " + std::to_string(id) + " (" + line_of(thread / "comm") + ") "
            + stat_of(thread).state + " " + line_of(thread / "wchan") + "\n";
-    out += content_of(thread / "stack"); // for root only
+    out += text_of_file(thread / "stack"); // for root only
   }
   return out + "]\n";
 }

@@ -1,5 +1,7 @@
 #include "tests/e2e/cluster.hpp"
 
+#include "runtime/base/file_text.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -19,8 +21,7 @@ namespace troupe::e2e {
 namespace fs = std::filesystem;
 
 std::string text_of(const std::string& path) {
-  std::ifstream in{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{in}, {}};
+  return text_of_file(path);
 }
 
 namespace {

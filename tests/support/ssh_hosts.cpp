@@ -1,6 +1,7 @@
 #include "tests/support/ssh_hosts.hpp"
 
 #include "launcher/run_command.hpp"
+#include "runtime/base/file_text.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -84,8 +85,7 @@ void write(const std::string& path, const std::string& text, fs::perms mode) {
 }
 
 std::string text_of(const std::string& path) {
-  std::ifstream in{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{in}, {}};
+  return text_of_file(path);
 }
 
 } // namespace

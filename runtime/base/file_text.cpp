@@ -1,0 +1,28 @@
+#include "runtime/base/file_text.hpp"
+
+#include "runtime/base/owned_fd.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace troupe {
+
+std::string text_of_file(const std::string& path) {
+  std::string out;
+  owned_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  std::array<char, 4096> bytes;
+  while (file) {
+    auto got = ::read(file.get(), bytes.data(), bytes.size());
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      break;
+    out.append(bytes.data(), static_cast<size_t>(got));
+  }
+  return out;
+}
+
+} // namespace troupe

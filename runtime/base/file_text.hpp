@@ -1,0 +1,12 @@
+// The content of a small file, such as those of /proc.
+#pragma once
+
+#include <string>
+
+namespace troupe {
+
+// What can be read of it; empty when it cannot be opened. A file of a process that ends meanwhile
+// is cut short: nothing is thrown, as stream iterators would.
+std::string text_of_file(const std::string& path);
+
+} // namespace troupe
