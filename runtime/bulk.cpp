@@ -1,6 +1,7 @@
 #include "runtime/bulk.hpp"
 
 #include "runtime/local_socket.hpp"
+#include "runtime/tcp_socket.hpp"
 
 namespace troupe {
 
@@ -27,10 +28,10 @@ result<std::unique_ptr<bulk_channel>> dial(const bulk_ticket& ticket, const bulk
   auto until = system_clock{}.now() + options.chunk_deadline;
   if (!ticket.endpoint.starts_with(tls_scheme))
     return dial_local(ticket, until);
-  auto socket = connect_tcp(ticket.endpoint.substr(tls_scheme.size()), until);
-  if (!socket)
-    return socket.error();
-  return tls_connect(*socket, ticket.id, ticket.secret, until);
+  auto fd = connect_tcp(ticket.endpoint.substr(tls_scheme.size()), until);
+  if (!fd)
+    return fd.error();
+  return tls_connect(std::make_shared<bulk_socket>(*fd), ticket.id, ticket.secret, until);
 }
 
 } // namespace

@@ -66,10 +66,4 @@ private:
   std::shared_ptr<bulk_socket> socket_;
 };
 
-// HOST:PORT over TCP. A port of 0 is left to the kernel; port_of() tells it. The caller owns the
-// listening socket; it does not block.
-result<int> listen_tcp(const std::string& address);
-result<std::shared_ptr<bulk_socket>> connect_tcp(const std::string& address, time_point until);
-std::string port_of(int fd);
-
 } // namespace troupe

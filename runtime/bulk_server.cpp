@@ -3,6 +3,7 @@
 #include "runtime/base/limits.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/local_socket.hpp"
+#include "runtime/tcp_socket.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -4,6 +4,7 @@
 #include "runtime/base/log.hpp"
 #include "runtime/bulk_server.hpp"
 #include "runtime/local_socket.hpp"
+#include "runtime/tcp_socket.hpp"
 #include "tests/fuzz/allocations.hpp"
 #include "tests/fuzz/cases.hpp"
 #include "tests/fuzz/mutation.hpp"
@@ -162,31 +163,32 @@ TEST_F(FuzzBulk, AServerServesWhoHasATicketAndNobodyElse) {
   for (auto& endpoint : {"local:" + scratch.path + "/bulk.sock", std::string{"tls:127.0.0.1:0"}}) {
     auto server = *start_bulk_server(endpoint);
     auto over_tls = endpoint.starts_with("tls:");
-    fuzz(
-      "AServerServesWhoHasATicketAndNobodyElse", over_tls ? 100 : 300, [&](random_source& random) {
-        auto content = any_content(random);
-        auto ticket = *server->offer(bulk_of_memory(content), 60s);
-        for (auto n = 1 + random.below(3); n > 0; --n) {
-          auto until = system_clock{}.now() + 5s;
-          auto socket = over_tls ? *connect_tcp(ticket.endpoint.substr(4), until)
-                                 : std::make_shared<bulk_socket>(*connect_local(ticket.endpoint));
-          bulk_hello hello;
-          hello.id = random.chance(0.5) ? ticket.id : random.next();
-          for (auto& each : hello.secret)
-            each = static_cast<uint8_t>(random.next());
-          auto* begin = reinterpret_cast<const uint8_t*>(&hello);
-          byte_vector bytes{begin, begin + sizeof hello};
-          if (random.chance(0.7))
-            mutate(bytes, byte_vector(bytes), random);
-          bulk_channel stranger{socket};
-          (void)stranger.write(std::as_bytes(std::span{bytes}), until);
-          socket->shut_down();
-        }
-        bulk_to_memory mine{16u << 20};
-        auto outcome = fetch(ticket, mine, {5s, {}});
-        ASSERT_TRUE(outcome) << outcome.error().text;
-        EXPECT_EQ(mine.content(), content);
-      });
+    fuzz("AServerServesWhoHasATicketAndNobodyElse", over_tls ? 100 : 300,
+         [&](random_source& random) {
+           auto content = any_content(random);
+           auto ticket = *server->offer(bulk_of_memory(content), 60s);
+           for (auto n = 1 + random.below(3); n > 0; --n) {
+             auto until = system_clock{}.now() + 5s;
+             auto socket = std::make_shared<bulk_socket>(
+               over_tls ? *connect_tcp(ticket.endpoint.substr(4), until)
+                        : *connect_local(ticket.endpoint));
+             bulk_hello hello;
+             hello.id = random.chance(0.5) ? ticket.id : random.next();
+             for (auto& each : hello.secret)
+               each = static_cast<uint8_t>(random.next());
+             auto* begin = reinterpret_cast<const uint8_t*>(&hello);
+             byte_vector bytes{begin, begin + sizeof hello};
+             if (random.chance(0.7))
+               mutate(bytes, byte_vector(bytes), random);
+             bulk_channel stranger{socket};
+             (void)stranger.write(std::as_bytes(std::span{bytes}), until);
+             socket->shut_down();
+           }
+           bulk_to_memory mine{16u << 20};
+           auto outcome = fetch(ticket, mine, {5s, {}});
+           ASSERT_TRUE(outcome) << outcome.error().text;
+           EXPECT_EQ(mine.content(), content);
+         });
   }
 }
 

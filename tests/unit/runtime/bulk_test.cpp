@@ -2,6 +2,7 @@
 #include "runtime/base/random.hpp"
 #include "runtime/bulk_server.hpp"
 #include "runtime/local_socket.hpp"
+#include "runtime/tcp_socket.hpp"
 #include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -147,10 +148,10 @@ private:
     if (fd < 0)
       return;
     bulk_socket client{fd};
-    auto server = over_tls_ ? *connect_tcp(target.substr(4), system_clock{}.now() + patience)
-                            : std::make_shared<bulk_socket>(*connect_local(target));
-    std::thread other{[&] { pump(client, *server, !plan_.from_server); }};
-    pump(*server, client, plan_.from_server);
+    bulk_socket server{over_tls_ ? *connect_tcp(target.substr(4), system_clock{}.now() + patience)
+                                 : *connect_local(target)};
+    std::thread other{[&] { pump(client, server, !plan_.from_server); }};
+    pump(server, client, plan_.from_server);
     other.join();
   }
 
@@ -208,9 +209,10 @@ protected:
 
   // A stranger's connection.
   std::shared_ptr<bulk_socket> connect() const {
-    if (over_tls())
-      return *connect_tcp(server->endpoint().substr(4), system_clock{}.now() + patience);
-    return std::make_shared<bulk_socket>(*connect_local(server->endpoint()));
+    auto& where = server->endpoint();
+    return std::make_shared<bulk_socket>(
+      over_tls() ? *connect_tcp(where.substr(4), system_clock{}.now() + patience)
+                 : *connect_local(where));
   }
 
   void expect_service() {

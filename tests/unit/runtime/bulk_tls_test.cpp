@@ -1,4 +1,5 @@
 #include "runtime/bulk.hpp"
+#include "runtime/tcp_socket.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
