@@ -214,6 +214,7 @@ result<agent_effects> agent_core::executor_reported(const task_report_msg& repor
     return {errc::refused, "node " + options_.name + " runs no such task: the executor must end"};
   agent_effects out;
   found->silence.emplace();
+  found->report.ui_port = report.ui_port;
   if (!report.progress.empty()) {
     found->report.progress.clear();
     for (auto& x : report.progress)

@@ -16,7 +16,6 @@ namespace troupe {
 
 namespace {
 
-constexpr auto deadline = std::chrono::seconds(30);
 constexpr auto link_time = std::chrono::seconds(1); // for a link that was dialled to come up
 constexpr auto redial_pause = std::chrono::milliseconds(50);
 
@@ -30,8 +29,9 @@ bridge_options options_of(const clock& time) {
 } // namespace
 
 struct client::state {
-  explicit state(const std::string& directory_)
-    : directory(directory_), system(with_threads(config, 1)), carrier(make_local_transport()),
+  state(const std::string& directory_, duration deadline_)
+    : directory(directory_), deadline(deadline_), system(with_threads(config, 1)),
+      carrier(make_local_transport()),
       link(system, options_of(time),
            {[this](const peer& who) { set_up(true, who); },
             [this](const peer& who, const error&) { set_up(false, who); }}) {}
@@ -66,6 +66,7 @@ struct client::state {
   }
 
   const std::string directory;
+  const duration deadline; // of a call
   system_clock time;
   std::mutex mutex;
   std::condition_variable changed;
@@ -87,11 +88,12 @@ bool client::was_started(const std::string& directory) {
          || std::filesystem::exists(directory + "/run/master.pid", none);
 }
 
-result<std::unique_ptr<client>> client::connect(const std::string& directory, duration patience) {
+result<std::unique_ptr<client>> client::connect(const std::string& directory, duration patience,
+                                                duration deadline) {
   if (!was_started(directory))
     return {errc::unavailable, "no cluster answers in " + directory
                                  + "; start one with: troupe up --dir " + directory};
-  auto made = std::make_unique<state>(directory);
+  auto made = std::make_unique<state>(directory, deadline);
   TROUPE_TRY(made->link.attach(*made->carrier));
   if (!made->reach(made->time.now() + patience))
     return made->silent();
@@ -100,7 +102,7 @@ result<std::unique_ptr<client>> client::connect(const std::string& directory, du
 
 master_client_api client::master() {
   return state_->link.proxy<master_client_api>(node_named("master"), "master",
-                                               {deadline, run_on::receiver});
+                                               {state_->deadline, run_on::receiver});
 }
 
 caf::actor_system& client::system() {
@@ -119,9 +121,9 @@ result<Answer> client::ask_once(Request request, duration budget) {
 
 template <class Answer, class Request>
 result<Answer> client::ask(Request request) {
-  auto end = state_->time.now() + deadline;
+  auto end = state_->time.now() + state_->deadline;
   while (state_->reach(end)) {
-    auto got = ask_once<Answer>(Request{request}, deadline + std::chrono::seconds(1));
+    auto got = ask_once<Answer>(Request{request}, state_->deadline + std::chrono::seconds(1));
     if (got || got.error().code != errc::node_lost)
       return got;
   }
@@ -264,7 +266,7 @@ result<lineage_msg> client::lineage(uint64_t job) {
 
 result<void> client::stop_cluster() {
   // Not repeated: a master that was lost has stopped.
-  TROUPE_TRY(ask_once<done_msg>(stop_cluster_msg{}, deadline));
+  TROUPE_TRY(ask_once<done_msg>(stop_cluster_msg{}, state_->deadline));
   return {};
 }
 

@@ -6,8 +6,8 @@
 //   auto news = cluster->watch(*job, 0);
 //
 // Actor code asks the same of master(), an ordinary typed handle.
-// A master that dies is back in a moment: a call then asks the next one the same, for at most 30 s
-// in all. submit() with a token is safe to repeat, as are the others.
+// A master that dies is back in a moment: a call then asks the next one the same, until its
+// deadline. submit() with a token is safe to repeat, as are the others.
 // Errors: errc::unavailable when no cluster answers; the master's own, as they were. Threads: one
 // thread uses a client. Each method blocks until its answer or deadline: never call it in an actor.
 #pragma once
@@ -28,8 +28,10 @@ public:
   static bool was_started(const std::string& directory);
 
   // `directory`: of the cluster, where its master listens.
+  // A call is answered, or has failed, within `deadline`.
   static result<std::unique_ptr<client>> connect(const std::string& directory,
-                                                 duration patience = std::chrono::seconds(2));
+                                                 duration patience = std::chrono::seconds(2),
+                                                 duration deadline = std::chrono::seconds(30));
   ~client();
 
   client(const client&) = delete;

@@ -312,8 +312,10 @@ result<lineage_msg> lineage_projection::show(uint64_t job) const {
     auto graph = state_->into.lineage(id, storage::lineage_direction::both, 1);
     if (!graph)
       continue;
-    nlohmann::json attempt{
-      {"attempt", n}, {"inputs", nlohmann::json::array()}, {"outputs", nlohmann::json::array()}};
+    nlohmann::json attempt{{"attempt", n},
+                           {"inputs", nlohmann::json::array()},
+                           {"outputs", nlohmann::json::array()},
+                           {"tasks", nlohmann::json::array()}};
     std::string inputs;
     std::string outputs;
     for (auto& edge : graph->edges) {

@@ -203,6 +203,7 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
   if (report.port != 0) {
     found->host = report.host;
     found->port = report.port;
+    found->ui_port = report.ui_port;
   }
   if (!report.progress.empty()) {
     found->progress.clear();

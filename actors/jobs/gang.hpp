@@ -79,6 +79,7 @@ public:
     bool fetches = false;                  // its agent has it, and waits for its packages
     std::string host;
     uint16_t port = 0;
+    uint16_t ui_port = 0;
     std::vector<std::unique_ptr<metric_msg>> progress;
     int ordered = 0; // the kind of the last order
     time_point ordered_at;

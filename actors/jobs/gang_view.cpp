@@ -67,6 +67,7 @@ cluster_spec_msg gang::spec_of(const task& whose, uint64_t epoch) const {
     out.members.push_back(std::move(member));
   }
   out.attempts_max = spec().attempts_max;
+  out.ui = type_of(whose).ui;
   out.each_when_ready = spec().each_when_ready;
   for (size_t kind = 0; kind < spec().tasks.size(); ++kind)
     if (auto& type = *spec().tasks[kind]; type.role == task_role::tracked)
@@ -104,6 +105,8 @@ job_status_msg gang::status() const {
     status->state = x.ended ? x.state : x.seen;
     status->exit_code = x.exit_code;
     status->log = log_path(x);
+    status->host = x.host;
+    status->ui_port = x.ui_port;
     for (auto& y : x.progress)
       status->progress.push_back(std::make_unique<metric_msg>(*y));
     out.tasks.push_back(std::move(status));

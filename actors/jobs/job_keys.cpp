@@ -92,6 +92,10 @@ const std::vector<job_keys::key<job_keys::read_of_type>>& job_keys::of_type() {
      [](job_reader& r, node x, text at, type t) { t.after = r.texts(x, at); }},
     {"timeout", "time", "of each task, from its start; default: none",
      [](job_reader& r, node x, text at, type t) { t.timeout_ns = r.time(x, at); }},
+    {"ui", "true | false", "each task shows a UI at TROUPE_UI_HOST:TROUPE_UI_PORT",
+     [](job_reader& r, node x, text at, type t) {
+       t.ui = r.choice(x, at, {"false", "true"}) == 1;
+     }},
     {"resources", "[path | {path, name, unpack, programs}]",
      "what its tasks bring along, beside the job's",
      [](job_reader& r, node x, text at, type t) { r.read_resources(x, at, t.resources); }},

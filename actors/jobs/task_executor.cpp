@@ -12,6 +12,7 @@
 #include <caf/all.hpp>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 
@@ -61,18 +62,31 @@ void hand_over(const task_port& port, framework kind, const cluster_spec_msg& sp
   out.inherited.push_back(port.socket.get());
 }
 
-// A second port, held in the same way, for a task that may show a UI; none if it cannot be had.
+// The port of a task's UI: its own one where the framework has named it TB_PORT already, else one
+// more that is held in the same way, for a command that may show a UI. None if it cannot be had.
 task_port add_ui_port(const task_executor_options& options, const cluster_spec_msg& spec,
-                      environment_variables& out) {
-  if (!wants_ui_port(options.framework, spec) || options.set_by_job.contains("TB_PORT"))
-    return {};
-  auto port = open_task_port(options.framework, options.host);
-  if (!port) {
-    log::warning("no port for a UI", {{"reason", port.error().text}});
+                      uint16_t own, environment_variables& out) {
+  auto named = out.contains("TB_PORT") || options.set_by_job.contains("TB_PORT");
+  auto by_framework = !named && wants_ui_port(options.framework, spec);
+  task_port port;
+  if (named && !options.set_by_job.contains("TB_PORT")) {
+    port.number = own;
+  } else if (spec.ui || by_framework) {
+    auto held = open_task_port(framework::standalone, options.host);
+    if (!held) {
+      log::warning("no port for a UI", {{"reason", held.error().text}});
+      return {};
+    }
+    port = std::move(*held);
+  } else {
     return {};
   }
-  out["TB_PORT"] = std::to_string(port->number);
-  return std::move(*port);
+  auto number = std::to_string(port.number);
+  if (by_framework)
+    out["TB_PORT"] = number;
+  out["TROUPE_UI_HOST"] = options.host;
+  out["TROUPE_UI_PORT"] = number;
+  return port;
 }
 
 // What the actor orders the thread in run() to do.
@@ -157,7 +171,8 @@ struct task_executor::session {
             [this] { return process.metrics(); },
             [this](int code) { runner.finish(code); },
             ::getpid(),
-            port};
+            port,
+            [this] { return ui_port.load(); }};
   }
 
   // Where the ranks meet, at this task's port, until this process ends.
@@ -182,13 +197,15 @@ struct task_executor::session {
       TROUPE_TRY(prepare_mpi(spec, options.output_directory, here / "troupe-rsh", task));
     }
     hand_over(port, options.framework, spec, task);
-    auto ui = add_ui_port(options, spec, task.environment);
+    auto ui = add_ui_port(options, spec, port.number, task.environment);
+    ui_port = ui.number;
     serve_rendezvous(spec, port);
     return process.run(task, [&](pid_t id) { caf::anon_send(actor(), command_started{id}); });
   }
 
   task_executor_options options;
   std::unique_ptr<rendezvous_server> rendezvous;
+  std::atomic<uint16_t> ui_port = 0;
   task_process process;
   orders runner;
   caf::actor_system_config config;

@@ -65,6 +65,7 @@ struct shell_state {
     in.state = state;
     in.host = around->options.host;
     in.port = around->port;
+    in.ui_port = around->ui_port();
     if (ended) {
       in.exit_code = ended->code;
       in.reason = ended->reason;

@@ -44,6 +44,7 @@ struct surroundings {
   std::function<void(int code)> finish; // the process of this executor: once, the last call
   int process;                          // its id
   uint16_t port;
+  std::function<uint16_t()> ui_port; // 0: none
 };
 
 caf::actor spawn_task_shell(caf::actor_system& system, std::shared_ptr<surroundings> around);

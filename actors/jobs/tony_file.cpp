@@ -140,7 +140,7 @@ private:
     for (auto c : *logs)
       quoted += c == '\'' ? std::string{"'\\''"} : std::string{c};
     std::string line = "exec tensorboard --logdir '" + quoted;
-    line += "' --port \"${TB_PORT:-0}\"";
+    line += "' --host \"${TROUPE_UI_HOST:-localhost}\" --port \"${TB_PORT:-0}\"";
     type->command = {"/bin/bash", "-c", line};
   }
 

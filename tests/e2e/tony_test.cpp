@@ -441,8 +441,8 @@ TEST_F(tony, a_board_has_its_port_and_the_chief_has_none) {
   auto shown = log(job, "tensorboard:0");
   auto port = shown.substr(std::min(shown.size(), shown.rfind(' ') + 1));
   EXPECT_GT(std::atoi(port.c_str()), 0) << shown;
-  EXPECT_EQ(shown,
-            "--logdir /some/logs --port " + port.substr(0, port.size() - 1) + " port " + port);
+  EXPECT_EQ(shown, "--logdir /some/logs --host 127.0.0.1 --port " + port.substr(0, port.size() - 1)
+                     + " port " + port);
 }
 
 TEST_F(tony, an_end_that_is_told_late_is_a_good_one) {

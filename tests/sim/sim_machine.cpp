@@ -177,7 +177,8 @@ surroundings sim_machine::around(sim_node& node, int id) {
           [] { return std::map<std::string, metric_value>{}; },
           [this, id](int code) { after(1ms, [this, id, code] { end_executor(id, code); }); },
           id,
-          static_cast<uint16_t>(1024 + id % 60'000)};
+          static_cast<uint16_t>(1024 + id % 60'000),
+          [] { return uint16_t{0}; }};
 }
 
 void sim_machine::stop_executor(int id) {

@@ -20,6 +20,7 @@ struct agent_notes {
   task_report_msg newest;
   bool refuse = false;
   bool stop = false;
+  bool ui = false; // the task shows one
   duration grace{};
   testing::events seen; // "register", "state N", "metric NAME"
 };
@@ -50,6 +51,7 @@ agent_executor_api::behavior_type fake_agent(agent_executor_api::pointer,
             notes->seen.add("register");
             executor_orders_msg out;
             out.spec = std::make_unique<cluster_spec_msg>(gang_of_two(in));
+            out.spec->ui = notes->ui;
             return out;
           },
           [notes](const executor_report_msg& in) -> caf::result<executor_orders_msg> {
@@ -216,6 +218,19 @@ TEST_F(TaskExecutor, TheChiefOfAFrameworkGetsASecondPort) {
   auto port = std::atoi(text_of_file("task.log").c_str());
   EXPECT_GT(port, 0);
   EXPECT_NE(port, notes->registered.port);
+  EXPECT_EQ(newest().ui_port, port);
+}
+
+TEST_F(TaskExecutor, AUiHasAPortOfItsOwnThatIsReported) {
+  script("echo $TROUPE_UI_HOST:$TROUPE_UI_PORT");
+  notes->ui = true;
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 0);
+  auto last = newest();
+  EXPECT_NE(last.ui_port, 0);
+  EXPECT_NE(last.ui_port, last.port);
+  EXPECT_EQ(text_of_file("task.log"), last.host + ":" + std::to_string(last.ui_port) + "\n");
 }
 
 TEST_F(TaskExecutor, AMissingProgramIsReportedByItsName) {
