@@ -53,6 +53,10 @@ int run_node(const shared_options& shared, const node_options&) {
   return become_server(shared);
 }
 
+int run_http(const shared_options& shared, const http_options&) {
+  return become_server(shared);
+}
+
 int submit_embedded(const shared_options& shared, const submit_options&, submission) {
   return become_server(shared);
 }

@@ -48,8 +48,13 @@ struct up_options {
   std::string grow_after; // as in head_options
   std::string heartbeat;  // of the nodes, as in head_options
   std::string hosts;      // a file that names the machines of the nodes; empty: this machine
+  std::string http;       // where it is served over HTTP, as for `http`; empty: nowhere
   slurm_options slurm;
   keep_options keep;
+};
+
+struct http_options {
+  std::string listen = "127.0.0.1:7780"; // HOST:PORT, or PORT of loopback
 };
 
 struct head_options {
@@ -116,13 +121,6 @@ struct ask_options {
   std::string task; // "worker:0", or a type; empty: every task
 };
 
-// `worker:0`, or `worker` for every task of the type.
-struct named_task {
-  std::string type;
-  int32_t index = -1;
-};
-result<named_task> read_task(const std::string& text);
-
 struct exec_command {
   uint64_t job = 0;
   std::string task; // "worker:0"; empty: the first
@@ -169,6 +167,7 @@ int add_key(const shared_options& shared, const std::string& name);
 // The long-lived processes.
 int run_master(const shared_options& shared, const head_options& options);
 int run_node(const shared_options& shared, const node_options& options);
+int run_http(const shared_options& shared, const http_options& options);
 
 // Prints one sentence to standard error; returns the exit code that belongs to it.
 int complain(const error& reason);

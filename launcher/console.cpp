@@ -26,10 +26,12 @@ std::string name_of(task_state x) {
 void print(const job_status_msg& x) {
   std::printf("job %lu  %s  %s  attempt %u%s%s\n", x.job, x.name.c_str(), name_of(x.state).c_str(),
               x.attempt, x.reason.empty() ? "" : "  ", x.reason.c_str());
-  for (auto& each : x.tasks)
-    std::printf("  %s:%u  %s  on %s  log %s\n", each->type.c_str(), each->index,
+  for (auto& each : x.tasks) {
+    auto ui = ui_path(x.job, *each);
+    std::printf("  %s:%u  %s  on %s  log %s%s%s\n", each->type.c_str(), each->index,
                 name_of(each->state).c_str(), each->node.empty() ? "-" : each->node.c_str(),
-                each->log.empty() ? "-" : each->log.c_str());
+                each->log.empty() ? "-" : each->log.c_str(), ui.empty() ? "" : "  ui ", ui.c_str());
+  }
 }
 
 void print_why(const job_status_msg& x) {

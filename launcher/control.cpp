@@ -3,6 +3,7 @@
 #include "actors/jobs/gang.hpp"
 #include "actors/jobs/quantities.hpp"
 #include "launcher/commands.hpp"
+#include "launcher/filters.hpp"
 #include "launcher/times.hpp"
 
 #include <charconv>
@@ -16,9 +17,8 @@ namespace {
 constexpr uint64_t jobs_max = 100'000; // of one command
 
 // All of `text` as a number; 0: it is none.
-template <class T = uint64_t>
-T number_of(std::string_view text) {
-  T out = 0;
+uint64_t number_of(std::string_view text) {
+  uint64_t out = 0;
   auto end = text.data() + text.size();
   auto read = std::from_chars(text.data(), end, out);
   return read.ec == std::errc{} && read.ptr == end ? out : 0;
@@ -57,17 +57,6 @@ int change_jobs(const shared_options& shared, const std::vector<std::string>& te
 }
 
 } // namespace
-
-result<named_task> read_task(const std::string& text) {
-  auto colon = text.find(':');
-  if (colon == std::string::npos)
-    return named_task{text, -1};
-  auto digits = text.substr(colon + 1);
-  auto index = number_of<int32_t>(digits);
-  if (index < 0 || (index == 0 && digits != "0"))
-    return {errc::invalid, "'" + text + "' is no task: give one such as worker:0, or a type"};
-  return named_task{text.substr(0, colon), index};
-}
 
 int kill(const shared_options& shared, const change_options& options) {
   return change_jobs(shared, options.jobs, [&](client& c, uint64_t id) {

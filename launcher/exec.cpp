@@ -1,6 +1,7 @@
 // troupe exec: a command beside a running task, with this terminal, or this input and output.
 #include "actors/cluster/client.hpp"
 #include "launcher/commands.hpp"
+#include "launcher/filters.hpp"
 #include "runtime/base/owned_fd.hpp"
 
 #include <poll.h>

@@ -2,9 +2,9 @@
 #include "actors/cluster/client.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/console.hpp"
+#include "launcher/filters.hpp"
 #include "launcher/job_metrics.hpp"
 #include "launcher/submission.hpp"
-#include "launcher/times.hpp"
 
 #include <unistd.h>
 
@@ -31,38 +31,6 @@ error no_job_task(const metrics_options& options) {
   return {errc::not_found, "job " + std::to_string(options.job) + " has no task '" + options.task
                              + "'; its tasks: troupe job " + std::to_string(options.job)
                              + " --attempts"};
-}
-
-// One of the options that name an enumerator; `what` for the error.
-template <class Enum, class Names>
-result<Enum> read_choice(const std::string& text, const Names& values, const char* (*name)(Enum),
-                         const std::string& what) {
-  for (auto each : values)
-    if (text == name(each))
-      return each;
-  return {errc::invalid, "'" + text + "' is no " + what};
-}
-
-result<list_jobs_msg> filter_of(const jobs_options& options) {
-  list_jobs_msg out;
-  for (auto& each : options.states) {
-    auto state = read_choice<job_state>(each, EnumValuesjob_state(), EnumNamejob_state,
-                                        "state of a job: give queued, starting, running, "
-                                        "restarting, succeeded, failed or killed");
-    if (!state)
-      return state.error();
-    out.states.push_back(*state);
-  }
-  out.user = options.user;
-  out.queue = options.queue;
-  out.limit = options.limit;
-  if (!options.since.empty()) {
-    auto since = parse_since(options.since, system_clock{}.wall_ns());
-    if (!since)
-      return since.error();
-    out.since_ns = static_cast<uint64_t>(*since);
-  }
-  return out;
 }
 
 } // namespace
@@ -103,16 +71,11 @@ int jobs(const shared_options& shared, const jobs_options& options) {
 }
 
 int usage(const shared_options& shared, const usage_options& options) {
-  get_usage_msg request;
-  request.by = options.by == "queue" ? usage_by::queue : usage_by::user;
-  if (!options.since.empty()) {
-    auto since = parse_since(options.since, system_clock{}.wall_ns());
-    if (!since)
-      return complain(since.error());
-    request.since_ns = static_cast<uint64_t>(*since);
-  }
+  auto request = request_of(options);
+  if (!request)
+    return complain(request.error());
   return answer(
-    shared, [&](client& c) { return c.usage(std::move(request)); },
+    shared, [&](client& c) { return c.usage(std::move(*request)); },
     [&](const usage_msg& x) {
       shared.json ? static_cast<void>(std::puts(json_of(x).c_str())) : print(x);
     });

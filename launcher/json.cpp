@@ -33,6 +33,7 @@ json tree_of(const job_status_msg& x) {
                      {"state", name_of(each->state)},
                      {"exit_code", each->exit_code},
                      {"log", each->log},
+                     {"ui", ui_path(x.job, *each)},
                      {"progress", progress}});
   }
   json ends = json::array();
@@ -98,6 +99,12 @@ json tree_of(const std::string& name, const std::vector<metric_sample>& samples)
 }
 
 } // namespace
+
+std::string ui_path(uint64_t job, const task_status_msg& x) {
+  if (x.ui_port == 0 || x.state != task_state::running)
+    return {};
+  return "/proxy/" + std::to_string(job) + "/" + task_name(x.type, x.index) + "/";
+}
 
 std::string json_of(const job_status_msg& x) {
   return pretty(tree_of(x));

@@ -1,5 +1,5 @@
 // Answers as JSON, for programs: what the commands print with --json, and what the HTTP API serves
-// (docs/openapi.yaml). Times are nanoseconds since 1970, sizes bytes. A text that is no UTF-8,
+// (docs/openapi.json). Times are nanoseconds since 1970, sizes bytes. A text that is no UTF-8,
 // which JSON has to be, has a replacement character in each such place. Threads: plain functions.
 #pragma once
 
@@ -28,6 +28,9 @@ std::string json_of(const usage_msg& x);
 std::string json_of(const log_chunk_msg& x);
 std::string json_of(uint64_t job, uint32_t attempt, const std::vector<task_series>& tasks);
 std::string json_of(const std::vector<job_file_key>& keys);
+
+// Where the HTTP server shows the UI of a task, "/proxy/3/worker:0/"; empty: it has none now.
+std::string ui_path(uint64_t job, const task_status_msg& x);
 
 // {"error": "one sentence"}
 std::string json_of(const error& x);

@@ -3,6 +3,7 @@
 #include "actors/jobs/gang.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/line_filter.hpp"
+#include "launcher/line_splitter.hpp"
 
 #include <poll.h>
 
@@ -20,7 +21,7 @@ struct task_name_parts {
 
 struct printed_log {
   uint64_t offset = 0;
-  std::string partial; // of its last line
+  line_splitter lines;
 };
 
 class log_printer {
@@ -39,8 +40,8 @@ public:
       auto& log = printed_[{attempt, name}];
       if (auto more = print_more(attempt, task, prefix, log); !more)
         all = more;
-      if (ended && !log.partial.empty())
-        print_line(prefix, std::exchange(log.partial, {}));
+      if (ended)
+        log.lines.finish([&](std::string line) { print_line(prefix, std::move(line)); });
     }
     std::fflush(stdout);
     return all;
@@ -65,19 +66,7 @@ private:
       if (prefix.empty() && filter_.takes_all())
         std::fwrite(chunk->text.data(), 1, chunk->text.size(), stdout);
       else
-        print_lines(chunk->text, prefix, log);
-    }
-  }
-
-  void print_lines(std::string_view text, const std::string& prefix, printed_log& log) {
-    constexpr size_t line_max = 1 << 20; // what is longer counts as several lines
-    while (!text.empty()) {
-      auto end = text.find('\n');
-      log.partial += text.substr(0, end);
-      if (end == std::string_view::npos && log.partial.size() < line_max)
-        return;
-      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-      print_line(prefix, std::exchange(log.partial, {}));
+        log.lines.feed(chunk->text, [&](std::string line) { print_line(prefix, std::move(line)); });
     }
   }
 

@@ -53,6 +53,7 @@ struct parsed {
   shared_options shared;
   up_options up_with;
   node_options node_with;
+  http_options http_with;
   submit_options submit_with;
   logs_options logs_with;
   exec_command exec_with;
@@ -122,6 +123,8 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
                    "join; packages go over "
                    "PORT + 1 (default: none may)");
   add_metrics(start, x.up_with.metrics);
+  start.add_option("--http", x.up_with.http,
+                   "Serve the HTTP API and the UIs of tasks at HOST:PORT, or PORT");
   add_grow_after(start, x.up_with.grow_after);
   add_heartbeat(start, x.up_with.heartbeat);
   start
@@ -183,6 +186,11 @@ void add_process_commands(CLI::App& app, parsed& x) {
   add_metrics(node, x.node_with.metrics);
   add_heartbeat(node, x.node_with.heartbeat);
   node.callback([&x] { x.code = run_node(x.shared, x.node_with); });
+  auto& web = add_command(app, "http", "Serve the HTTP API and the UIs of tasks, in the foreground",
+                          "http --listen 127.0.0.1:7780");
+  web.add_option("--listen", x.http_with.listen, "Where: HOST:PORT, or PORT of loopback; 0: any")
+    ->capture_default_str();
+  web.callback([&x] { x.code = run_http(x.shared, x.http_with); });
   auto& key
     = add_command(app, "key", "Let in one more node, or user, of another machine", "key node-4");
   key.add_option("NAME", x.key, "The name it will have")->required();

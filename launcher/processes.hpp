@@ -1,5 +1,5 @@
-// Master and node, assembled: used by the long-lived processes, and both at once by an embedded
-// run.
+// Master, node and HTTP server, assembled: used by the long-lived processes; master and node both
+// at once by an embedded run.
 #pragma once
 
 #include "launcher/commands.hpp"
@@ -26,6 +26,11 @@ using end_callback = std::function<void(const error*)>;
 
 result<std::unique_ptr<running_role>>
 start_master(const std::string& directory, const head_options& options, end_callback on_end);
+
+// The HTTP server of a cluster that runs already, and the file that says where it listens.
+result<std::unique_ptr<running_role>> start_http(const std::string& directory,
+                                                 const http_options& options);
+std::string http_address_file(const std::string& directory);
 
 result<std::unique_ptr<running_role>> start_node(const shared_options& shared,
                                                  const node_options& options, end_callback on_end);

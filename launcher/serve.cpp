@@ -152,6 +152,14 @@ int run_master(const shared_options& shared, const head_options& options) {
   });
 }
 
+int run_http(const shared_options& shared, const http_options& options) {
+  auto& directory = shared.directory;
+  return supervise(directory, "http", [&] {
+    return serve(directory, "http",
+                 [&](const end_callback&) { return start_http(directory, options); });
+  });
+}
+
 int run_node(const shared_options& shared, const node_options& options) {
   return supervise(shared.directory, options.name, [&] {
     return serve(shared.directory, options.name,

@@ -5,16 +5,19 @@
 #include "launcher/commands.hpp"
 #include "launcher/hosts.hpp"
 #include "launcher/machine.hpp"
+#include "launcher/processes.hpp"
 #include "launcher/slurm.hpp"
 #include "runtime/keys.hpp"
 
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <set>
 
@@ -209,11 +212,37 @@ result<void> start_by_ssh(const shared_options& shared, const up_options& given,
   return wait_hosts(shared.directory, hosts);
 }
 
+// Waits until it listens, or has ended.
+result<void> start_http_server(const shared_options& shared, const std::string& listen) {
+  auto& directory = shared.directory;
+  std::error_code none;
+  fs::remove(http_address_file(directory), none); // of one that could not clean up
+  auto begun = start_background(directory, "http",
+                                {shared.program, "--dir", directory, "http", "--listen", listen});
+  if (!begun)
+    return begun.error();
+  auto started = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - started < start_limit) {
+    if (fs::exists(http_address_file(directory), none))
+      return {};
+    if (::waitpid(*begun, nullptr, WNOHANG) != 0)
+      break;
+    ::poll(nullptr, 0, 20);
+  }
+  return {errc::io, "the HTTP server does not listen at " + listen + ": its reason is in "
+                      + directory + "/logs/http.out; choose another address for --http"};
+}
+
 result<void> start(const shared_options& shared, const up_options& options,
                    const std::vector<host_entry>& hosts) {
+  result<void> started;
   if (options.slurm.used)
-    return start_in_slurm(shared, options);
-  return hosts.empty() ? start_all(shared, options) : start_by_ssh(shared, options, hosts);
+    started = start_in_slurm(shared, options);
+  else
+    started = hosts.empty() ? start_all(shared, options) : start_by_ssh(shared, options, hosts);
+  if (started && !options.http.empty())
+    started = start_http_server(shared, options.http);
+  return started;
 }
 
 // Whether what runs in the directory leaves room for what is asked.
@@ -239,6 +268,12 @@ void tell_started(const shared_options& shared, const up_options& options) {
   auto now = options.slurm.used ? find_allocation(shared.directory) : allocation{};
   auto job = now ? now->job : std::string{};
   auto* directory = shared.directory.c_str();
+  if (!shared.json && !options.http.empty()) {
+    std::ifstream file{http_address_file(shared.directory)};
+    std::string address;
+    std::getline(file, address);
+    std::printf("%s, with the token in %s/keys/http.token\n", address.c_str(), directory);
+  }
   if (shared.json)
     std::printf(job.empty() ? "{\"directory\": \"%s\", \"nodes\": %u}\n"
                             : "{\"directory\": \"%s\", \"nodes\": %u, \"allocation\": \"%s\"}\n",

@@ -4,6 +4,7 @@
 #include "runtime/base/owned_fd.hpp"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -22,6 +23,7 @@ namespace troupe {
 namespace {
 
 constexpr size_t key_length = 40;
+constexpr size_t token_length = 64;
 constexpr size_t file_length_max = 4096;
 
 fs::path secret_path(const std::string& directory, const std::string& name) {
@@ -178,6 +180,29 @@ result<key_pair> load_keys(const std::string& directory, const std::string& name
   if (!is_key(keys.public_key) || !is_key(keys.secret_key))
     return no_key_in(path);
   return keys;
+}
+
+result<std::string> access_token(const std::string& directory, const std::string& name) {
+  TROUPE_TRY(check_name(name));
+  auto path = fs::path{directory} / "keys" / (name + ".token");
+  std::array<unsigned char, token_length / 2> drawn{};
+  if (::getrandom(drawn.data(), drawn.size(), 0) != static_cast<ssize_t>(drawn.size()))
+    return system_error_of("draw random bytes for", path);
+  std::string made;
+  for (auto each : drawn)
+    for (auto digit : {each >> 4, each & 15})
+      made += "0123456789abcdef"[digit];
+  if (auto written = write_new(path, made + "\n", 0600);
+      !written && written.error().code != errc::already_exists)
+    return written.error();
+  auto text = read_file(path, true);
+  if (!text)
+    return text.error();
+  auto token = text->substr(0, text->find_first_of("\r\n"));
+  if (token.size() != token_length
+      || token.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return {errc::corrupt, quoted(path) + " holds no token; remove it, and another one is made"};
+  return token;
 }
 
 result<std::string> load_public_key(const std::string& directory, const std::string& name) {

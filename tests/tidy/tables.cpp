@@ -55,7 +55,7 @@ std::span<const foreign> foreign_headers() {
       "tests/unit/runtime/bulk_tls_test.cpp"}},
     {"nlohmann/", {"launcher/", "actors/", "tests/"}},
     {"zlib.h", {"actors/training/idx_dataset.cpp", "tests/unit/", "tests/fuzz/"}},
-    {"httplib.h", {"runtime/"}},
+    {"httplib.h", {"tests/e2e/"}},
     {"prometheus/", {"runtime/metrics.cpp"}},
     {"gtest/", {"tests/", "examples/"}},
     {"gmock/", {"tests/"}},
