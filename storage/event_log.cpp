@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view event_prefix = "e";
 constexpr std::string_view events_end = "f"; // behind the key of every event
 constexpr std::string_view snapshot_key = "s";
+constexpr std::string_view part_prefix = "n";
 constexpr std::string_view trim_key = "t";
 constexpr std::string_view projection_key = "p";
 
@@ -171,10 +172,8 @@ void event_log::submit(batch changes, committer::done then) {
     (*shared)(std::move(accepted));
 }
 
-void event_log::save_snapshot(uint64_t sequence, std::string_view bytes, committer::done then) {
-  if (bytes.size() > snapshot_size_max)
-    return then({errc::invalid, "a snapshot of " + std::to_string(bytes.size())
-                                  + " bytes is above the limit of 512 MiB; make it smaller"});
+void event_log::save_snapshot(uint64_t sequence, std::vector<snapshot_part> changed,
+                              committer::done then) {
   auto present = snapshot_sequence();
   if (!present)
     return then(present.error());
@@ -183,36 +182,42 @@ void event_log::save_snapshot(uint64_t sequence, std::string_view bytes, committ
                                   + " does not fit a log with a snapshot of "
                                   + std::to_string(*present) + " and a last event "
                                   + std::to_string(last_) + "; take it of the newest state"});
-  field_writer payload;
-  payload.number(sequence);
   batch changes;
-  changes.put(std::string(snapshot_key), seal(snapshot_key, payload.take().append(bytes)));
+  for (auto& each : changed) {
+    TROUPE_ASSERT(!each.name.empty());
+    auto key = std::string(part_prefix).append(each.name);
+    if (!each.bytes) {
+      changes.erase(std::move(key));
+      continue;
+    }
+    if (each.bytes->size() > event_size_max)
+      return then({errc::invalid, "a part of a snapshot has " + std::to_string(each.bytes->size())
+                                    + " bytes, above the limit of 16 MiB; split it"});
+    auto value = seal(key, *each.bytes);
+    changes.put(std::move(key), std::move(value));
+  }
+  changes.put(std::string(snapshot_key), mark(snapshot_key, sequence));
   submit(std::move(changes), std::move(then));
 }
 
-result<std::optional<snapshot>> event_log::load_snapshot() const {
-  auto value = store_.get(snapshot_key);
-  if (!value)
-    return value.error();
-  if (!*value)
-    return std::nullopt;
-  auto payload = unseal(snapshot_key, **value);
-  if (!payload)
-    return payload.error();
-  field_reader fields(*payload);
-  snapshot out;
-  out.sequence = fields.number();
-  out.bytes = fields.rest();
-  if (!fields.good())
-    return {errc::corrupt, "the snapshot is cut short; restore the store from a copy"};
-  return out;
+result<uint64_t> event_log::load_snapshot(const part_visitor& visit) const {
+  result<void> outcome;
+  TROUPE_TRY(store_.scan(part_prefix, "", no_limit, [&](auto key, auto value) {
+    auto payload = unseal(key, value);
+    if (!payload) {
+      outcome = payload.error();
+      return false;
+    }
+    visit(key.substr(part_prefix.size()), *payload);
+    return true;
+  }));
+  if (!outcome)
+    return outcome.error();
+  return snapshot_sequence();
 }
 
 result<uint64_t> event_log::snapshot_sequence() const {
-  auto found = load_snapshot();
-  if (!found)
-    return found.error();
-  return *found ? (**found).sequence : uint64_t{0};
+  return read_mark(store_, snapshot_key);
 }
 
 result<uint64_t> event_log::trimmed() const {

@@ -3,8 +3,9 @@
 //
 // Guarantees: an event is durable before its append is answered. A replay gives every answered
 // event once, in order. Nothing that the snapshot and the projection do not both cover is removed.
-// Threads: one caller at a time; answers come where the committer calls them, and in order.
-// Limits: an event up to 16 MiB, a snapshot up to 512 MiB.
+// A snapshot is a set of named parts, so that a new one writes only what has changed since the
+// last. Threads: one caller at a time; answers come where the committer calls them, and in order.
+// Limits: an event and a part of a snapshot up to 16 MiB.
 // Errors: errc::corrupt (damage before the end of the log), errc::queue_full (nothing was
 // appended; the answer then comes on the caller's thread, at once), and those of committer.
 #pragma once
@@ -19,11 +20,10 @@
 namespace troupe::storage {
 
 inline constexpr size_t event_size_max = 16 << 20;
-inline constexpr size_t snapshot_size_max = 512 << 20;
 
-struct snapshot {
-  uint64_t sequence = 0; // it holds every event up to this one
-  std::string bytes;
+struct snapshot_part {
+  std::string name;                 // not empty
+  std::optional<std::string> bytes; // none: there is no such part any more
 };
 
 class event_log {
@@ -41,11 +41,16 @@ public:
   // trimmed (begin after the snapshot), errc::corrupt.
   result<void> replay(uint64_t from, const visitor& visit) const;
 
-  // Replaces the snapshot. Errors: errc::invalid where the sequence is not appended yet, or older
-  // than the snapshot that is there.
-  void save_snapshot(uint64_t sequence, std::string_view bytes, committer::done then);
+  // From now on the snapshot holds every event up to this one: these are the parts that are not as
+  // they were. Errors: errc::invalid where the sequence is not appended yet, or older than the
+  // snapshot that is there; it stays as it was then.
+  void save_snapshot(uint64_t sequence, std::vector<snapshot_part> changed, committer::done then);
 
-  result<std::optional<snapshot>> load_snapshot() const;
+  using part_visitor = std::function<void(std::string_view name, std::string_view bytes)>;
+
+  // Visits the parts in the order of their names; gives the last event that they hold, 0 where
+  // there is no snapshot.
+  result<uint64_t> load_snapshot(const part_visitor& visit) const;
 
   // Removes the events up to this one, included. Errors: errc::refused where the snapshot or the
   // projection does not cover all of them; nothing is removed then.

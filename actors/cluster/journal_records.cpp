@@ -1,7 +1,5 @@
 #include "actors/cluster/journal_records.hpp"
 
-#include <cstring>
-
 namespace troupe {
 
 uint64_t job_of(const cluster_changeUnion& x) {
@@ -41,36 +39,6 @@ result<cluster_event_msg> decode_record(std::string_view bytes) {
   cluster_event_msg out;
   event->UnPackTo(&out);
   return out;
-}
-
-std::string encode_records(const std::vector<cluster_event_msg>& all) {
-  std::string bytes;
-  for (auto& each : all) {
-    auto one = encode_record(each);
-    auto length = static_cast<uint32_t>(one.size());
-    bytes.append(reinterpret_cast<const char*>(&length), sizeof length);
-    bytes += one;
-  }
-  return bytes;
-}
-
-result<void> decode_records(std::string_view bytes,
-                            const std::function<void(const cluster_event_msg&)>& visit) {
-  while (!bytes.empty()) {
-    uint32_t length = 0;
-    auto whole = bytes.size() >= sizeof length;
-    if (whole)
-      std::memcpy(&length, bytes.data(), sizeof length);
-    if (!whole || length > bytes.size() - sizeof length)
-      return {errc::corrupt,
-              "the snapshot of the event log is cut short; restore the store from a copy"};
-    auto record = decode_record(bytes.substr(sizeof length, length));
-    if (!record)
-      return record.error();
-    visit(*record);
-    bytes.remove_prefix(sizeof length + length);
-  }
-  return {};
 }
 
 } // namespace troupe

@@ -5,10 +5,8 @@
 #include "runtime/base/result.hpp"
 #include "runtime/protocol/messages.hpp"
 
-#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace troupe {
 
@@ -28,12 +26,5 @@ std::string encode_record(const cluster_event_msg& x);
 
 // errc::corrupt: the bytes are no record, or one of a later version.
 result<cluster_event_msg> decode_record(std::string_view bytes);
-
-// Several records as one string: what a snapshot of the event log holds.
-std::string encode_records(const std::vector<cluster_event_msg>& all);
-
-// Visits them in their order. errc::corrupt: as above, or the string is cut short.
-result<void> decode_records(std::string_view bytes,
-                            const std::function<void(const cluster_event_msg&)>& visit);
 
 } // namespace troupe

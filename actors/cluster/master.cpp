@@ -11,7 +11,6 @@ namespace troupe {
 namespace {
 
 constexpr auto tick = std::chrono::milliseconds(200);
-constexpr size_t large_snapshot = 1 << 20; // bytes
 constexpr auto sweep_every = std::chrono::minutes(1);
 
 moment moment_of(master_pointer self) {
@@ -72,23 +71,20 @@ void run(master_pointer self, held_step& step) {
 
 void save_snapshot(master_pointer self) {
   auto& st = self->state;
-  auto sequence = st.ports.log->last_sequence();
-  auto bytes = encode_records(st.core->snapshot());
   auto* log = st.ports.log;
-  log->save_snapshot(sequence, bytes, [log, sequence](result<void> saved) {
-    if (saved)
-      log->trim(sequence, [](const result<void>&) {
-      }); // refused while the projection is behind: the next one trims
-  });
+  auto sequence = log->last_sequence();
+  std::vector<storage::snapshot_part> changed;
+  for (auto& part : st.core->take_changes())
+    changed.push_back({std::move(part.name),
+                       part.record ? std::optional{encode_record(*part.record)} : std::nullopt});
+  log->save_snapshot(sequence, std::move(changed),
+                     [to = master_actor{self}, log, sequence](result<void> saved) {
+                       if (!saved) // the changes are taken: the next one would lack them
+                         return caf::anon_send(to, log_written{0, saved.error()});
+                       log->trim(sequence, [](const result<void>&) {
+                       }); // refused while the projection is behind: the next one trims
+                     });
   st.records_since_snapshot = 0;
-  st.bytes_since_snapshot = 0;
-  st.snapshot_bytes = bytes.size();
-}
-
-// A large one is worth its writing when the log has grown by as much.
-bool snapshot_due(const master_state& st) {
-  return st.records_since_snapshot >= st.ports.options.records_per_snapshot
-         && (st.snapshot_bytes < large_snapshot || st.bytes_since_snapshot >= st.snapshot_bytes);
 }
 
 } // namespace
@@ -111,10 +107,8 @@ void hold(master_pointer self, master_outcome outcome, std::function<void()> the
   }
   step.step = ++st.last_step;
   std::vector<std::string> bytes;
-  for (auto& record : outcome.records) {
+  for (auto& record : outcome.records)
     bytes.push_back(encode_record(record));
-    st.bytes_since_snapshot += bytes.back().size();
-  }
   st.records_since_snapshot += bytes.size();
   step.first = st.ports.log->last_sequence() + 1;
   step.records = std::move(outcome.records);
@@ -123,7 +117,7 @@ void hold(master_pointer self, master_outcome outcome, std::function<void()> the
                        [to = master_actor{self}, step = st.last_step](result<uint64_t> done) {
                          caf::anon_send(to, log_written{step, done ? error{} : done.error()});
                        });
-  if (snapshot_due(st))
+  if (st.records_since_snapshot >= st.ports.options.records_per_snapshot)
     save_snapshot(self);
 }
 

@@ -18,6 +18,7 @@ void master_core::apply(const cluster_event_msg& record) {
   }
   if (auto* node = change.Asnode_changed()) {
     nodes_.apply(*node);
+    changed_nodes_.insert(node->name);
     if (node->draining)
       timed_.insert(node->name);
     return;
@@ -41,6 +42,7 @@ void master_core::apply(const cluster_event_msg& record) {
   }
   last_job_ = std::max(last_job_, id);
   if (auto* job = find(id)) {
+    changed_jobs_.insert(id);
     keep_active(*job, id);
     keep_waiting(*job, id);
   }
@@ -358,6 +360,7 @@ void master_core::forget(uint64_t id) {
     return;
   tokens_.erase({job->submitted().user, job->submitted().token});
   jobs_.erase(id);
+  changed_jobs_.insert(id);
 }
 
 void master_core::forget_old_jobs() {

@@ -27,6 +27,12 @@
 
 namespace troupe {
 
+// One job, one node, or what the cluster has once, as it is now.
+struct state_part {
+  std::string name;                        // parts rebuild the state in the order of their names
+  std::optional<cluster_event_msg> record; // none: the part is gone
+};
+
 // Inputs that are not messages by themselves.
 struct node_reported {
   std::string node;
@@ -83,7 +89,7 @@ struct master_options {
   duration return_time = std::chrono::seconds{1};     // for an agent whose link broke
   duration grow_after = std::chrono::seconds{30}; // an elastic gang runs so long before it grows
   size_t jobs_kept = 1000;
-  uint64_t records_per_snapshot = 2000; // of the event log
+  uint64_t records_per_snapshot = 500; // of the event log
 };
 
 // Later stages come first, since their jobs hold resources while they wait; then the jobs of a
@@ -114,8 +120,9 @@ public:
 
   master_outcome step(const master_input& input, moment at);
 
-  // Records that rebuild the durable state from nothing.
-  std::vector<cluster_event_msg> snapshot() const;
+  // The parts of the durable state that have changed since this, or forget_changes(), was called.
+  std::vector<state_part> take_changes();
+  void forget_changes();
 
   // Queries; none changes anything. errc::not_found where there is no such job.
   uint64_t epoch() const noexcept { return epoch_; }
@@ -131,6 +138,9 @@ public:
   node_registered_msg registered(const std::string& node, const register_node_msg& report) const;
 
   const inventory& nodes() const noexcept { return nodes_; }
+
+  // For tests: records that rebuild the durable state from nothing.
+  std::vector<cluster_event_msg> snapshot() const;
 
   // For tests: which running sum or index is not what it is when it is made anew; empty: none.
   std::string unsound() const;
@@ -190,15 +200,17 @@ private:
   std::map<std::pair<std::string, uint64_t>, uint64_t> tokens_; // (user, token) -> job
   uint64_t last_job_ = 0;
   // volatile
-  std::set<uint64_t> active_;      // jobs that have not ended
-  std::set<uint64_t> limited_;     // those of them that others may keep back
-  std::set<uint64_t> elastic_;     // those of them that may grow
-  std::set<uint64_t> watched_;     // those of them that are not quiet: time matters to them
-  std::set<waiting_key> waiting_;  // those of them that wait for a placement, in their order
-  std::set<std::string> timed_;    // nodes that are awaited or drain
-  std::map<uint64_t, int> needed_; // how many active jobs need a job
-  std::set<uint64_t> dirty_;       // jobs to look at before the step ends
-  bool place_ = false;             // whether a placement may be possible now
+  std::set<std::string> changed_nodes_; // since the last snapshot
+  std::set<uint64_t> changed_jobs_;     // since the last snapshot
+  std::set<uint64_t> active_;           // jobs that have not ended
+  std::set<uint64_t> limited_;          // those of them that others may keep back
+  std::set<uint64_t> elastic_;          // those of them that may grow
+  std::set<uint64_t> watched_;          // those of them that are not quiet: time matters to them
+  std::set<waiting_key> waiting_;       // those of them that wait for a placement, in their order
+  std::set<std::string> timed_;         // nodes that are awaited or drain
+  std::map<uint64_t, int> needed_;      // how many active jobs need a job
+  std::set<uint64_t> dirty_;            // jobs to look at before the step ends
+  bool place_ = false;                  // whether a placement may be possible now
 };
 
 // There is no such job.

@@ -14,18 +14,6 @@ const gang* master_core::find(uint64_t job) const {
   return found == jobs_.end() ? nullptr : found->second.get();
 }
 
-std::vector<cluster_event_msg> master_core::snapshot() const {
-  std::vector<cluster_event_msg> out;
-  epoch_started_msg epoch;
-  epoch.epoch = epoch_;
-  out.push_back(record_of(std::move(epoch), 0));
-  for (auto& [name, node] : nodes_.nodes())
-    out.push_back(record_of(node_changed_msg{node.durable}, 0));
-  for (auto& [id, job] : jobs_)
-    out.push_back(record_of(job->keep(), 0));
-  return out;
-}
-
 // What a gang that waits needs, beside what there is.
 std::string master_core::waits_for(const gang& job) const {
   if (auto back = job.kept_back(); !back.empty())

@@ -5,19 +5,19 @@
 namespace troupe {
 
 result<void> replay(const storage::event_log& from, master_core& into) {
-  auto saved = from.load_snapshot();
-  if (!saved)
-    return saved.error();
-  if (*saved)
-    TROUPE_TRY(decode_records((*saved)->bytes, [&](auto& record) { into.apply(record); }));
   result<void> all;
-  TROUPE_TRY(from.replay(*saved ? (*saved)->sequence + 1 : 1, [&](uint64_t, auto bytes) {
+  auto apply = [&](auto bytes) {
     auto record = decode_record(bytes);
     if (record)
       into.apply(*record);
     else if (all)
       all = record.error();
-  }));
+  };
+  auto saved = from.load_snapshot([&](auto, auto bytes) { apply(bytes); });
+  if (!saved)
+    return saved.error();
+  into.forget_changes();
+  TROUPE_TRY(from.replay(*saved + 1, [&](uint64_t, auto bytes) { apply(bytes); }));
   return all;
 }
 

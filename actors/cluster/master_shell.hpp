@@ -67,9 +67,7 @@ struct master_state {
   std::map<std::string, agent_api> agents; // by node
   std::vector<watcher> watchers;
   uint64_t records_since_snapshot = 0;
-  size_t bytes_since_snapshot = 0; // of the log
-  size_t snapshot_bytes = 0;       // of the last one
-  time_point sweep_at{};           // of packages that no job names
+  time_point sweep_at{}; // of packages that no job names
   archive_reader reader;
   time_point purge_at{};
 };

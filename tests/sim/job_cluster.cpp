@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 job_cluster::job_cluster(uint64_t seed, cluster_options (*draw)(random_source&))
   : world(seed), options(draw(world.time.random)), seen(world, options.master), disk(world),
     desk(world, seen) {
-  disk.on_put = [this](std::string_view key, std::string_view value) { seen.wrote(key, value); };
+  disk.on_put
+    = [this](std::string_view key, std::string_view value) { seen.wrote(key, value, disk); };
   world.add("master", [this](sim_node& node) { boot_master(node); });
   for (size_t i = 0; i < options.machines; ++i) {
     auto machine = options.machine;

@@ -26,6 +26,13 @@ std::string key_of(uint64_t job, uint32_t attempt, const std::string& name) {
   return task_key(id);
 }
 
+std::string text_of_state(const master_core& x) {
+  std::string out;
+  for (auto& each : x.snapshot())
+    out += encode_record(each);
+  return out;
+}
+
 const task_type_msg* type_of(const job_spec_msg& spec, const std::string& name) {
   for (auto& each : spec.tasks)
     if (each->name == name)
@@ -37,12 +44,12 @@ const task_type_msg* type_of(const job_spec_msg& spec, const std::string& name) 
 
 // ---- the log ----
 
-void job_ledger::wrote(std::string_view key, std::string_view value) {
+void job_ledger::wrote(std::string_view key, std::string_view value, const storage::store& disk) {
   auto payload = storage::unseal(key, value);
   if (!payload)
     return;
   if (key == "s")
-    return check_snapshot(*payload);
+    return check_snapshot(*payload, disk);
   if (key.size() != 9 || key[0] != 'e')
     return;
   auto sequence = storage::from_big_endian(key.substr(1));
@@ -70,19 +77,21 @@ void job_ledger::opened(uint64_t last) {
   replaying_ = false;
 }
 
-std::string job_ledger::fold(uint64_t up_to) const {
-  master_core core(options_, 0);
-  for (uint64_t i = 0; i < up_to; ++i)
-    core.apply(records_[i]);
-  return encode_records(core.snapshot());
-}
-
-void job_ledger::check_snapshot(std::string_view payload) {
-  storage::field_reader fields(payload);
-  auto sequence = fields.number();
+void job_ledger::check_snapshot(std::string_view payload, const storage::store& disk) {
+  auto sequence = storage::field_reader{payload}.number();
   if (sequence > records_.size())
     return violated("a snapshot of event " + std::to_string(sequence) + " is ahead of the log");
-  if (fold(sequence) != fields.rest())
+  master_core from_log(options_, 0);
+  for (uint64_t i = 0; i < sequence; ++i)
+    from_log.apply(records_[i]);
+  master_core from_parts(options_, 0);
+  auto scanned = disk.scan("n", "", storage::no_limit, [&](auto key, auto value) {
+    if (auto part = storage::unseal(key, value))
+      if (auto record = decode_record(*part))
+        from_parts.apply(*record);
+    return true;
+  });
+  if (!scanned || text_of_state(from_log) != text_of_state(from_parts))
     violated("the snapshot of event " + std::to_string(sequence)
              + " differs from the fold of the log");
 }

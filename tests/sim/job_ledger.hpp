@@ -19,6 +19,7 @@
 #pragma once
 
 #include "actors/cluster/master_core.hpp"
+#include "storage/store.hpp"
 #include "tests/support/sim_world.hpp"
 
 namespace troupe::testing {
@@ -27,8 +28,9 @@ class job_ledger {
 public:
   job_ledger(sim_world& world, const master_options& options) : world_(world), options_(options) {}
 
-  // The disk of the master. `opened`: this is the last event that a new life found there.
-  void wrote(std::string_view key, std::string_view value);
+  // The disk of the master, which has it already. `opened`: this is the last event that a new life
+  // found there.
+  void wrote(std::string_view key, std::string_view value, const storage::store& disk);
   void opened(uint64_t last);
 
   // Machines. `room`: what is left of the machine before the start.
@@ -104,14 +106,13 @@ private:
   void apply(const job_held_msg& x);
   void check_turn(const attempt_placed_msg& x, const job_record& job);
   void check_room(uint64_t job);
-  void check_snapshot(std::string_view payload);
+  void check_snapshot(std::string_view payload, const storage::store& disk);
   void check_end_of(uint64_t id, const job_record& job);
   job_record* current(uint64_t job, uint32_t attempt, const char* what);
   void check_stage(const attempt_placed_msg& x, const job_record& job);
   void check_restart(const gang_stopping_msg& x, const job_record& job);
   bool type_succeeded(const job_record& job, const std::string& name) const;
   bool has_succeeded(const job_record& job) const;
-  std::string fold(uint64_t up_to) const;
   void violated(const std::string& what);
 
   sim_world& world_;

@@ -200,6 +200,17 @@ private:
     auto now = bytes(master_->snapshot());
     ASSERT_EQ(bytes(replayed(log_)->snapshot()), now) << "the log does not rebuild the state";
     ASSERT_EQ(bytes(replayed(master_->snapshot())->snapshot()), now);
+    if (!random_.chance(0.3))
+      return;
+    for (auto& part : master_->take_changes())
+      if (part.record)
+        parts_[part.name] = std::move(*part.record);
+      else
+        parts_.erase(part.name);
+    std::vector<cluster_event_msg> saved;
+    for (auto& [name, record] : parts_)
+      saved.push_back(record);
+    ASSERT_EQ(bytes(saved), now) << "what has changed does not make the new state of the old one";
   }
 
   random_source random_;
@@ -210,6 +221,7 @@ private:
   std::vector<task_order> orders_;
   std::vector<std::pair<size_t, task_id_msg>> running_;
   std::map<std::string, int> starts_;
+  std::map<std::string, cluster_event_msg> parts_; // as they were saved
   node_report_msg old_;
 };
 

@@ -30,10 +30,18 @@ protected:
     return out;
   }
 
-  result<void> save_snapshot(uint64_t sequence, std::string_view bytes) {
+  result<void> save_snapshot(uint64_t sequence, std::vector<snapshot_part> changed) {
     result<void> out(errc::internal, "not answered");
-    log_->save_snapshot(sequence, bytes, [&](auto saved) { out = std::move(saved); });
+    log_->save_snapshot(sequence, std::move(changed), [&](auto saved) { out = std::move(saved); });
     return out;
+  }
+
+  std::string loaded() {
+    std::string out;
+    auto sequence = log_->load_snapshot(
+      [&](auto name, auto bytes) { out.append(name).append("=").append(bytes).append(" "); });
+    return sequence ? out + "of " + std::to_string(*sequence)
+                    : std::string{name_of(sequence.error().code)};
   }
 
   result<void> trim(uint64_t up_to) {
@@ -186,25 +194,37 @@ TEST_F(log_of_events, does_not_remove_what_a_newer_version_wrote) {
   EXPECT_EQ(memory_.get(key(2))->value(), value);
 }
 
-TEST_F(log_of_events, keeps_the_newest_snapshot) {
-  EXPECT_FALSE(log_->load_snapshot()->has_value());
+TEST_F(log_of_events, a_snapshot_replaces_what_has_changed) {
+  EXPECT_EQ(loaded(), "of 0");
   ASSERT_TRUE(append({"a", "b", "c"}));
-  ASSERT_TRUE(save_snapshot(1, "one"));
-  ASSERT_TRUE(save_snapshot(3, "three"));
-  EXPECT_EQ(save_snapshot(2, "two").error().code, errc::invalid);
-  EXPECT_EQ(save_snapshot(4, "four").error().code, errc::invalid);
+  ASSERT_TRUE(save_snapshot(1, {{"y", "1"}, {"x", "1"}, {"z", "1"}}));
+  EXPECT_EQ(loaded(), "x=1 y=1 z=1 of 1");
+  ASSERT_TRUE(save_snapshot(3, {{"z", "3"}, {"y", std::nullopt}, {"v", std::nullopt}}));
+  std::vector<snapshot_part> part{{"x", "9"}};
+  EXPECT_EQ(save_snapshot(2, part).error().code, errc::invalid);
+  EXPECT_EQ(save_snapshot(4, part).error().code, errc::invalid);
+  part[0].bytes = std::string(event_size_max + 1, 'x');
+  EXPECT_EQ(save_snapshot(3, part).error().code, errc::invalid);
   memory_.crash();
   reopen();
-  auto found = log_->load_snapshot();
-  ASSERT_TRUE(found && found->has_value());
-  EXPECT_EQ((*found)->sequence, 3u);
-  EXPECT_EQ((*found)->bytes, "three");
+  EXPECT_EQ(loaded(), "x=1 z=3 of 3");
+  ASSERT_TRUE(save_snapshot(3, {}));
+  EXPECT_EQ(loaded(), "x=1 z=3 of 3");
+}
+
+TEST_F(log_of_events, a_part_that_is_damaged_is_not_loaded) {
+  ASSERT_TRUE(append({"a"}));
+  ASSERT_TRUE(save_snapshot(1, {{"x", "1"}, {"y", "1"}}));
+  batch change;
+  change.put("ny", **memory_.get("nx"));
+  ASSERT_TRUE(memory_.commit(change, durability::synced));
+  EXPECT_EQ(loaded(), "corrupt");
 }
 
 TEST_F(log_of_events, trims_only_behind_snapshot_and_projection) {
   ASSERT_TRUE(append({"a", "b", "c", "d"}));
   EXPECT_EQ(trim(1).error().code, errc::refused);
-  ASSERT_TRUE(save_snapshot(3, "abc"));
+  ASSERT_TRUE(save_snapshot(3, {}));
   EXPECT_EQ(trim(1).error().code, errc::refused);
   project(2);
   EXPECT_EQ(trim(3).error().code, errc::refused);
@@ -218,7 +238,7 @@ TEST_F(log_of_events, trims_only_behind_snapshot_and_projection) {
   ASSERT_EQ(opened_, errc::ok);
   EXPECT_EQ(*log_->trimmed(), 2u);
   project(4);
-  ASSERT_TRUE(save_snapshot(4, "abcd"));
+  ASSERT_TRUE(save_snapshot(4, {}));
   ASSERT_TRUE(trim(4));
   reopen();
   EXPECT_EQ(log_->last_sequence(), 4u); // the numbers go on behind an empty log
