@@ -8,8 +8,10 @@
 #include <caf/all.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
+#include <iterator>
 #include <mutex>
 
 namespace troupe {
@@ -18,6 +20,7 @@ namespace {
 
 constexpr auto link_time = std::chrono::seconds(1); // for a link that was dialled to come up
 constexpr auto redial_pause = std::chrono::milliseconds(50);
+constexpr uint32_t nodes_per_answer = 500; // 2 KiB of a frame for each
 
 bridge_options options_of(const clock& time) {
   bridge_options options;
@@ -228,7 +231,18 @@ result<job_events_msg> client::watch(uint64_t job, uint64_t after) {
 }
 
 result<cluster_status_msg> client::cluster() {
-  return ask<cluster_status_msg>(get_cluster_msg{});
+  get_cluster_msg request;
+  request.limit = nodes_per_answer;
+  auto out = ask<cluster_status_msg>(request);
+  while (out && out->more) {
+    request.after = out->nodes.back()->name;
+    auto next = ask<cluster_status_msg>(request);
+    if (!next)
+      return next;
+    std::ranges::move(next->nodes, std::back_inserter(out->nodes));
+    out->more = next->more;
+  }
+  return out;
 }
 
 result<log_chunk_msg> client::log(read_log_msg request) {

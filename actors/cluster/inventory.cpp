@@ -1,5 +1,6 @@
 #include "actors/cluster/inventory.hpp"
 
+#include <algorithm>
 #include <tuple>
 
 namespace troupe {
@@ -18,7 +19,14 @@ resources known_node::free() const {
 }
 
 void inventory::apply(const node_changed_msg& x) {
-  auto& node = nodes_[x.name];
+  auto [at, is_new] = nodes_.try_emplace(x.name);
+  auto& node = at->second;
+  if (is_new) {
+    auto name_of = [](const known_node* each) -> auto& {
+      return each->durable.name;
+    };
+    row_.insert(std::ranges::upper_bound(row_, x.name, {}, name_of), &node);
+  }
   node.durable = x;
   if (!x.alive) {
     node.present = false;

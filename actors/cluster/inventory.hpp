@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace troupe {
 
@@ -54,8 +55,12 @@ public:
   // Why no living node can ever hold this task; empty if one can, or if no node lives.
   std::string misfit(const task_type_msg& type) const;
 
+  // As above; a walk over them touches nothing but the nodes.
+  const std::vector<known_node*>& row() const noexcept { return row_; }
+
 private:
   std::map<std::string, known_node> nodes_;
+  std::vector<known_node*> row_;
 };
 
 } // namespace troupe

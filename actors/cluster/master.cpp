@@ -237,7 +237,7 @@ master_actor::behavior_type behavior_of(master_pointer self) {
       return self->delegate(self->state.reader, x);
     },
     [self](const watch_job_msg& x) { return on_watch(self, x); },
-    [self](const get_cluster_msg&) { return status_of(self->state); },
+    [self](const get_cluster_msg& x) { return status_of(self->state, x); },
     [self](const read_log_msg& x) { return on_read_log(self, x); },
     [self](const exec_task_msg& x) { return on_exec(self, x); },
     [self](const exec_io_msg& x) { return on_exec_io(self, x); },

@@ -129,7 +129,7 @@ public:
   result<job_status_msg> job(uint64_t id) const;
   job_list_msg jobs() const;
   result<job_events_msg> events_after(uint64_t id, uint64_t sequence) const;
-  cluster_status_msg status() const;
+  cluster_status_msg status(const get_cluster_msg& x = {}) const;
 
   // The hashes of the packages that the kept jobs name.
   std::set<std::string> packages() const;

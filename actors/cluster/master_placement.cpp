@@ -77,9 +77,10 @@ void master_core::keep_back(moment at, master_outcome& out) {
 
 std::vector<node_room> master_core::rooms() const {
   std::vector<node_room> out;
-  for (auto& [name, node] : nodes_.nodes())
-    if (node.usable())
-      out.push_back({name, node.free(), node.capacity(), &node.durable.labels});
+  out.reserve(nodes_.row().size());
+  for (auto* node : nodes_.row())
+    if (node->usable())
+      out.push_back({node->durable.name, node->free(), node->capacity(), &node->durable.labels});
   return out;
 }
 

@@ -117,12 +117,18 @@ std::string master_core::unsound() const {
   return {};
 }
 
-cluster_status_msg master_core::status() const {
+cluster_status_msg master_core::status(const get_cluster_msg& x) const {
   cluster_status_msg out;
   out.name = options_.name;
   out.epoch = epoch_;
   out.jobs_active = static_cast<uint32_t>(active_.size());
-  for (auto& [name, node] : nodes_.nodes()) {
+  auto& nodes = nodes_.nodes();
+  for (auto each = nodes.upper_bound(x.after); each != nodes.end(); ++each) {
+    if (x.limit != 0 && out.nodes.size() == x.limit) {
+      out.more = true;
+      break;
+    }
+    auto& [name, node] = *each;
     auto free = node.free();
     auto status = std::make_unique<node_status_msg>();
     status->name = name;

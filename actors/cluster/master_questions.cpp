@@ -146,8 +146,8 @@ caf::result<job_asked_msg> on_ask(master_pointer self, const ask_job_msg& x) {
   return promise;
 }
 
-cluster_status_msg status_of(const master_state& st) {
-  auto status = st.core->status();
+cluster_status_msg status_of(const master_state& st, const get_cluster_msg& x) {
+  auto status = st.core->status(x);
   status.pid = static_cast<uint32_t>(::getpid());
   return status;
 }

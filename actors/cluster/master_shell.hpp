@@ -119,7 +119,7 @@ caf::result<log_chunk_msg> on_read_log(master_pointer self, const read_log_msg& 
 caf::result<exec_started_msg> on_exec(master_pointer self, const exec_task_msg& x);
 caf::result<exec_news_msg> on_exec_io(master_pointer self, const exec_io_msg& x);
 caf::result<job_asked_msg> on_ask(master_pointer self, const ask_job_msg& x);
-cluster_status_msg status_of(const master_state& st);
+cluster_status_msg status_of(const master_state& st, const get_cluster_msg& x);
 caf::result<job_status_msg> on_get_job(master_pointer self, const get_job_msg& x);
 caf::result<job_list_msg> on_list(master_pointer self, const list_jobs_msg& x);
 caf::result<job_history_msg> on_history(master_pointer self, const get_history_msg& x);

@@ -25,6 +25,7 @@ from troupe.wire import (TroupeError, load_keys, load_public_key, make_message, 
 PROTOCOL = 1
 HEARTBEAT_S = 0.25
 SILENCE_MAX_S = 5.0
+NODES_PER_ANSWER = 500
 NODE_LOST = 7
 DEADLINE = 6
 ENDED = (job_state.succeeded, job_state.failed, job_state.killed)
@@ -98,7 +99,13 @@ class Client:
         return self.ask("list_jobs").jobs or []
 
     def cluster(self):
-        return self.ask("get_cluster")
+        """Its state, with all nodes."""
+        out = self.ask("get_cluster", limit=NODES_PER_ANSWER)
+        page = out
+        while page.more:
+            page = self.ask("get_cluster", limit=NODES_PER_ANSWER, after=page.nodes[-1].name)
+            out.nodes += page.nodes
+        return out
 
     def watch(self, job, after=0):
         """The events of a job, as they come, until it has ended."""
