@@ -3,12 +3,14 @@
 #include "actors/jobs/control_group.hpp"
 #include "actors/jobs/task_user.hpp"
 #include "runtime/base/file_text.hpp"
+#include "runtime/base/owned_fd.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -60,6 +62,7 @@ bool read_identity(const std::string& folder, task_identity& out) {
   auto status = text_of_file(folder + "/status");
   auto users = numbers_of(status, "Uid"), groups = numbers_of(status, "Gid");
   auto environment = text_of_file(folder + "/environ");
+  // Who enters its image still has none, and is root.
   if (users.size() < 2 || groups.size() < 2 || environment.empty())
     return false;
   out.user = {users[1], groups[1], numbers_of(status, "Groups")}; // the effective ones
@@ -87,6 +90,19 @@ void take_limits(pid_t task) {
   join_groups_of(task);
 }
 
+// The files that the task sees: those of its image (task_image.hpp), with the rights that it has
+// there.
+bool enter_files_of(const std::string& folder) {
+  struct stat its {
+  }, ours{};
+  owned_fd files{::open((folder + "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!files || ::fstat(files.get(), &its) != 0 || ::stat("/proc/self/ns/mnt", &ours) != 0)
+    return ::geteuid() != 0; // only root's tasks have images
+  if (its.st_ino == ours.st_ino)
+    return true;
+  return ::setns(files.get(), CLONE_NEWNS) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
 } // namespace
 
 int run_beside(int argc, char** argv) {
@@ -106,6 +122,8 @@ int run_beside(int argc, char** argv) {
   if (directory < 0 || !read_identity(folder, who))
     return give_up("the task's process cannot be looked into");
   take_limits(task);
+  if (!enter_files_of(folder))
+    return give_up("the task's image cannot be entered");
   if (terminal && ::ioctl(0, TIOCSCTTY, 0) != 0)
     return give_up("no terminal");
   if (terminal)

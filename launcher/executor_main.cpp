@@ -5,6 +5,7 @@
 #include "actors/jobs/task_executor.hpp"
 #include "launcher/beside.hpp"
 #include "launcher/fork_server.hpp"
+#include "launcher/in_image.hpp"
 
 #include <malloc.h>
 #include <sys/prctl.h>
@@ -27,7 +28,7 @@ constexpr auto usage
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--cpu-list 0,1] [--memory "
     "BYTES]\n"
     "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N]\n"
-    "  [--framework NAME] [--user NAME] -- command args...\n"
+    "  [--framework NAME] [--user NAME] [--image NAME] [--mount PATH]... -- command args...\n"
     "The agent starts it; it runs one task.\n";
 
 template <class T>
@@ -72,7 +73,8 @@ result<void> read_option(const std::string& name, const std::string& value,
                                                          {"--output", &out.output_directory},
                                                          {"--log", &out.task.log_file},
                                                          {"--host", &out.host},
-                                                         {"--user", &out.task.user}};
+                                                         {"--user", &out.task.user},
+                                                         {"--image", &out.task.image.name}};
   if (auto found = texts.find(name); found != texts.end()) {
     *found->second = value;
     return {};
@@ -89,6 +91,10 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_number(name, value, out.task.memory);
   if (name == "--cpu-list")
     return read_cores(value, out.task.cpus);
+  if (name == "--mount") {
+    out.task.image.mounts.push_back(value);
+    return {};
+  }
   if (name == "--framework")
     return read_framework(value, out.framework);
   if (name == "--orphan-timeout")
@@ -174,6 +180,8 @@ int run(const task_guard& guard, launcher::fork_order order) {
 int run_or_serve(int argc, char** argv) {
   if (argc > 1 && std::string_view{argv[1]} == launcher::beside_option)
     return launcher::run_beside(argc, argv);
+  if (argc > 1 && std::string_view{argv[1]} == in_image_option)
+    return launcher::run_in_image(argc, argv);
   ::mallopt(M_ARENA_MAX, 1); // a heap for each of the few threads would cost more than it gives
   auto guard = task_guard::start();
   if (!guard)

@@ -159,6 +159,17 @@ private:
     return ours ? ours : "/usr/local/bin:/usr/bin:/bin";
   }
 
+  // What the task has of its own is at the same paths there.
+  void add_image(const start_task_msg& order, const std::string& directory,
+                 std::vector<std::string>& to) const {
+    to.insert(to.end(), {"--image", order.image, "--mount", directory, "--mount",
+                         fs::path{order.output_directory}.parent_path().string()});
+    if (!order.resources.empty())
+      to.insert(to.end(), {"--mount", work_.packages() + ":" + work_.packages() + ":ro"});
+    for (auto& each : order.mounts)
+      to.insert(to.end(), {"--mount", each});
+  }
+
   std::vector<std::string> command_of(const start_task_msg& order,
                                       const std::string& directory) const {
     auto& task = *order.task;
@@ -195,6 +206,8 @@ private:
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
     if (!options_.task_user.empty())
       words.insert(words.end(), {"--user", options_.task_user});
+    if (!order.image.empty())
+      add_image(order, directory, words);
     words.push_back("--");
     words.insert(words.end(), order.command.begin(), order.command.end());
     return words;

@@ -29,6 +29,13 @@ node_capacity machine_capacity() {
   return found;
 }
 
+bool can_enter_images() {
+  auto has_podman = [](const char* folder) {
+    return ::access((std::string{folder} + "/podman").c_str(), X_OK) == 0;
+  };
+  return ::geteuid() == 0 && (has_podman("/usr/bin") || has_podman("/usr/local/bin"));
+}
+
 std::vector<std::string> words_of(const node_capacity& told) {
   std::vector<std::string> words;
   auto add = [&](const char* option, uint64_t value) {

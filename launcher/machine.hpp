@@ -9,6 +9,9 @@ namespace troupe::launcher {
 // Cores that this process may use, and the machine's memory, as hwloc finds them.
 node_capacity machine_capacity();
 
+// Whether tasks of this process may have images (task_image.hpp).
+bool can_enter_images();
+
 // The options of `troupe node` that say this; what is not told is left out.
 std::vector<std::string> words_of(const node_capacity& told);
 void add_heartbeat(std::vector<std::string>& command, const std::string& told);

@@ -1,6 +1,7 @@
 // The node process: the agent, and the executors it starts.
 #include "actors/cluster/node_agent.hpp"
 #include "actors/jobs/control_group.hpp"
+#include "actors/jobs/task_image.hpp"
 #include "actors/jobs/task_user.hpp"
 #include "actors/packages/disk_package_cache.hpp"
 #include "launcher/executors.hpp"
@@ -53,6 +54,8 @@ public:
     ports.options.name = options.name;
     ports.options.capacity = capacity;
     ports.options.labels = options.capacity.labels;
+    if (can_enter_images())
+      ports.options.labels.emplace_back(images_label);
     auto life
       = begin_life(shared.directory + "/executors/" + options.name + ".life", net->time.wall_ns());
     if (!life)

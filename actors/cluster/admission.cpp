@@ -1,6 +1,7 @@
 #include "actors/cluster/admission.hpp"
 
 #include "actors/jobs/job_rules.hpp"
+#include "actors/jobs/task_image.hpp"
 #include "actors/packages/resource_rules.hpp"
 
 #include <algorithm>
@@ -113,6 +114,13 @@ bool is_name(const std::string& x) {
 
 resources demand_of(const task_type_msg& x) {
   return {x.cpus, x.memory, x.accelerators};
+}
+
+node_labels labels_of(const task_type_msg& x) {
+  auto out = x.labels;
+  if (!x.image.empty())
+    out.emplace_back(images_label);
+  return out;
 }
 
 result<void> admit(const submit_job_msg& x, const inventory& nodes) {

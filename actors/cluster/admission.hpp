@@ -8,6 +8,9 @@ namespace troupe {
 
 resources demand_of(const task_type_msg& x);
 
+// What its nodes have to be labelled.
+node_labels labels_of(const task_type_msg& x);
+
 // The name of a job, a task type or a node: up to 128 letters, digits, `_`, `-` and `.`, and no dot
 // at the beginning.
 bool is_name(const std::string& x);

@@ -1,5 +1,7 @@
 #include "actors/cluster/inventory.hpp"
 
+#include "actors/cluster/admission.hpp"
+
 #include <algorithm>
 #include <tuple>
 
@@ -47,11 +49,12 @@ const known_node* inventory::find(const std::string& name) const {
 
 std::string inventory::misfit(const task_type_msg& type) const {
   resources each{type.cpus, type.memory, type.accelerators};
+  auto labels = labels_of(type);
   const known_node* largest = nullptr;
   auto any = false;
   for (auto& [name, node] : nodes_) {
     any = any || node.durable.alive;
-    if (!node.durable.alive || !has_all(node.durable.labels, type.labels))
+    if (!node.durable.alive || !has_all(node.durable.labels, labels))
       continue;
     if (node.capacity().holds(each))
       return {};
@@ -63,8 +66,11 @@ std::string inventory::misfit(const task_type_msg& type) const {
   }
   if (!any)
     return {};
+  if (!largest && type.labels.empty())
+    return "task type \"" + type.name
+           + "\" has an image, and no node has podman and runs as root: start one that does";
   if (!largest)
-    return "task type \"" + type.name + "\" asks for nodes labelled " + text_of(type.labels)
+    return "task type \"" + type.name + "\" asks for nodes labelled " + text_of(labels)
            + ", and no node is: correct the labels, or start a node with them";
   return "task type \"" + type.name + "\" asks for " + text_of(each)
          + " per task, more than any node has: the largest, " + largest->durable.name + ", has "

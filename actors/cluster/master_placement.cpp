@@ -13,7 +13,7 @@ waiting_gang gang_of(uint64_t id, const gang& job, const std::vector<size_t>& ki
   for (auto kind : kinds) {
     auto& type = *job.spec().tasks[kind];
     out.types.push_back(
-      {type.name, type.instances, demand_of(type), type.labels, type.instances_min});
+      {type.name, type.instances, demand_of(type), labels_of(type), type.instances_min});
   }
   return out;
 }

@@ -209,6 +209,13 @@ bool control_group::join() const noexcept {
                      [](auto& x) { return ::write(x.members.get(), "0", 1) == 1; });
 }
 
+std::vector<std::string> control_group::member_files() const {
+  std::vector<std::string> out;
+  for (auto& each : parts_)
+    out.push_back(each.path + "/cgroup.procs");
+  return out;
+}
+
 bool control_group::ran_out_of_memory() const {
   if (parts_.empty())
     return false;

@@ -37,6 +37,9 @@ public:
   // The calling process joins it.
   bool join() const noexcept;
 
+  // The files that a process writes 0 to, to join it.
+  std::vector<std::string> member_files() const;
+
   // Whether the kernel has killed a process of it for want of memory.
   bool ran_out_of_memory() const;
 

@@ -43,6 +43,8 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   out.framework = spec().framework;
   for (auto& y : type.resources)
     out.resources.push_back(std::make_unique<resource_msg>(*y));
+  out.image = type.image;
+  out.mounts = type.mounts;
   return out;
 }
 

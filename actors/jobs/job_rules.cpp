@@ -1,6 +1,7 @@
 #include "actors/jobs/job_rules.hpp"
 
 #include "actors/jobs/quantities.hpp"
+#include "actors/jobs/task_image.hpp"
 #include "actors/packages/resource_rules.hpp"
 
 #include <algorithm>
@@ -73,6 +74,19 @@ result<void> check_end_rule(const end_rule_msg& rule, const types_by_name& types
   return check_time("the time of the end rule for " + quoted(rule.type), rule.within_ns);
 }
 
+result<void> check_files(const task_type_msg& type) {
+  if (type.image.empty() && !type.mounts.empty())
+    return bad("task type " + quoted(type.name)
+               + " has mounts and no image: it sees all files of its node, leave them out");
+  if (!type.image.empty())
+    if (auto right = check_image(type.image); !right)
+      return bad("the image of task type " + quoted(type.name) + ": " + right.error().text);
+  for (auto& each : type.mounts)
+    if (auto mount = parse_mount(each); !mount)
+      return bad("a mount of task type " + quoted(type.name) + ": " + mount.error().text);
+  return {};
+}
+
 result<void> check_size(const task_type_msg& type) {
   if (type.instances_min > type.instances)
     return bad("task type " + quoted(type.name) + " may have " + std::to_string(type.instances)
@@ -138,6 +152,12 @@ result<void> check_framework(const job_spec_msg& spec, const types_by_name& type
     return check_complete_gang(spec);
   }
   if (spec.framework == framework::mpi) {
+    for (auto& [name, type] : types)
+      if (!type->image.empty())
+        return bad(
+          "framework mpi starts its daemons with a program of the node, which no image has: "
+          "leave the image of task type "
+          + quoted(name) + " out");
     auto first = instances("chief") != 0 ? "chief" : "worker";
     if (instances(first) == 0 || types.at(first)->role != task_role::tracked)
       return bad(
@@ -168,6 +188,7 @@ result<void> check_rules(const job_spec_msg& spec) {
       return bad("task type " + quoted(name) + " has an unknown role: update this cluster");
     TROUPE_TRY(check_order(*type, types));
     TROUPE_TRY(check_size(*type));
+    TROUPE_TRY(check_files(*type));
     if (auto known = check_resources(type->resources); !known)
       return bad("task type " + quoted(name) + ": " + known.error().text);
     TROUPE_TRY(check_time("the time-out of task type " + quoted(name), type->timeout_ns));

@@ -191,11 +191,17 @@ struct task_executor::session {
     auto task = options.task;
     task.cpus_declared = options.cpus_declared;
     task.metrics_file = std::filesystem::path{task.log_file}.replace_extension(".metrics").string();
-    complete_environment(options, spec, task.environment);
-    if (options.framework == framework::mpi) {
-      auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-      TROUPE_TRY(prepare_mpi(spec, options.output_directory, here / "troupe-rsh", task));
+    auto program = std::filesystem::read_symlink("/proc/self/exe");
+    if (!task.image.name.empty()) {
+      task.enters_image = program;
+      for (auto* of_node : {"PATH", "HOME"})
+        if (!options.set_by_job.contains(of_node))
+          task.environment.erase(of_node);
     }
+    complete_environment(options, spec, task.environment);
+    if (options.framework == framework::mpi)
+      TROUPE_TRY(
+        prepare_mpi(spec, options.output_directory, program.parent_path() / "troupe-rsh", task));
     hand_over(port, options.framework, spec, task);
     auto ui = add_ui_port(options, spec, port.number, task.environment);
     ui_port = ui.number;

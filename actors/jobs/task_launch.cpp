@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -30,8 +31,10 @@ struct launch {
   std::vector<std::string> variables;
   std::vector<char*> environment;
   owned_fd null, output_write, metrics_write, failed_write;
-  owned_fd self;          // the pidfd of this process
-  int metrics_number = 0; // of metrics_write in the child
+  owned_fd for_image;             // where a task with an image has its variables
+  std::vector<std::string> words; // that enter it
+  owned_fd self;                  // the pidfd of this process
+  int metrics_number = 0;         // of metrics_write in the child
   cpu_set_t cores;
   const control_group* limits = nullptr;
   std::optional<task_user> user;
@@ -112,6 +115,13 @@ result<std::string> find_program(const task_command& what) {
   ::_exit(written == sizeof why ? 127 : 126);
 }
 
+bool take_limits(const task_command& what, const launch& prepared) {
+  if (prepared.limits)
+    return prepared.limits->join();
+  rlimit limit{what.memory, what.memory};
+  return what.memory == 0 || ::setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
 [[noreturn]] void become(const task_command& what, const launch& prepared, const task_guard& guard,
                          pid_t parent) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent)
@@ -133,14 +143,10 @@ result<std::string> find_program(const task_command& what) {
   for (int fd : what.inherited)
     if (::fcntl(fd, F_SETFD, 0) != 0)
       give_up(prepared, step::set_up);
-  if (prepared.limits) {
-    if (!prepared.limits->join())
-      give_up(prepared, step::set_up);
-  } else if (what.memory > 0) {
-    rlimit limit{what.memory, what.memory};
-    if (::setrlimit(RLIMIT_DATA, &limit) != 0)
-      give_up(prepared, step::set_up);
-  }
+  // A task with an image takes its limits when it has it.
+  if (prepared.for_image ? ::fcntl(prepared.for_image.get(), F_SETFD, 0) != 0
+                         : !take_limits(what, prepared))
+    give_up(prepared, step::set_up);
   if (!what.cpus.empty())
     ::sched_setaffinity(0, sizeof prepared.cores, &prepared.cores); // a wish: declared cores may
                                                                     // not exist
@@ -168,17 +174,53 @@ error explain(const launch_failure& why, const task_command& what) {
   return {code, "the task's process cannot be set up: " + text + "; check the node's limits"};
 }
 
+// The program that enters the image gets the task's variables by a file: it runs as root, and they
+// are not all ours.
+result<void> prepare_image(const task_command& what, launch& out) {
+  out.for_image = owned_fd{::memfd_create("troupe-environment", MFD_CLOEXEC)};
+  move_up(out.for_image);
+  for (auto& each : out.variables)
+    if (auto size = each.size() + 1;
+        ::write(out.for_image.get(), each.c_str(), size) != static_cast<ssize_t>(size))
+      return {errc::io, "no memory for the task's variables: " + std::string{std::strerror(errno)}
+                          + "; check the node's memory"};
+  ::lseek(out.for_image.get(), 0, SEEK_SET);
+  auto add = [&](const char* name, std::string value) {
+    out.words.insert(out.words.end(), {name, std::move(value)});
+  };
+  out.program = what.enters_image;
+  out.words.push_back(what.enters_image);
+  add(in_image_option, what.image.name);
+  add("--environment", std::to_string(out.for_image.get()));
+  add("--directory", what.directory);
+  if (!what.user.empty())
+    add("--user", what.user);
+  if (out.limits)
+    for (auto& file : out.limits->member_files())
+      add("--group", file);
+  else
+    add("--memory", std::to_string(what.memory));
+  for (auto& each : what.image.mounts)
+    add("--mount", each);
+  out.words.emplace_back("--");
+  for (auto& each : out.words)
+    out.arguments.push_back(each.data());
+  return {};
+}
+
 // Everything that the child needs; the read ends go to `running`.
 result<launch> prepare(const task_command& what, process_group& running, owned_fd& failed) {
   TROUPE_ASSERT(!what.command.empty());
   launch out;
-  auto program = find_program(what);
-  if (!program)
-    return program.error();
-  out.program = *program;
   if (running.limits)
     out.limits = &*running.limits;
-  if (!what.user.empty()) {
+  if (what.image.name.empty()) {
+    auto program = find_program(what);
+    if (!program)
+      return program.error();
+    out.program = *program;
+  }
+  if (!what.user.empty() && what.image.name.empty()) {
     auto user = find_task_user(what.user);
     if (!user)
       return user.error();
@@ -208,15 +250,18 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   running.logged = static_cast<uint64_t>(now.st_size);
   ::fcntl(running.output.get(), F_SETFL, O_NONBLOCK);
   ::fcntl(running.metrics.get(), F_SETFL, O_NONBLOCK);
-  for (auto& each : what.command)
-    out.arguments.push_back(const_cast<char*>(each.c_str()));
-  out.arguments.push_back(nullptr);
   for (auto& [name, value] : what.environment)
     out.variables.push_back(name + "=" + value);
   out.variables.push_back("TROUPE_METRICS_FD=" + std::to_string(out.metrics_number));
-  for (auto& each : out.variables)
-    out.environment.push_back(each.data());
+  if (what.image.name.empty())
+    for (auto& each : out.variables)
+      out.environment.push_back(each.data());
+  else
+    TROUPE_TRY(prepare_image(what, out));
   out.environment.push_back(nullptr);
+  for (auto& each : what.command)
+    out.arguments.push_back(const_cast<char*>(each.c_str()));
+  out.arguments.push_back(nullptr);
   CPU_ZERO(&out.cores);
   for (auto each : what.cpus)
     if (each < CPU_SETSIZE)

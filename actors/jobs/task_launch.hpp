@@ -6,6 +6,7 @@
 
 #include "actors/jobs/control_group.hpp"
 #include "actors/jobs/task_guard.hpp"
+#include "actors/jobs/task_image.hpp"
 #include "runtime/base/owned_fd.hpp"
 #include "runtime/base/result.hpp"
 
@@ -31,6 +32,8 @@ struct task_command {
   uint32_t cpus_declared = 1; // their share, where there is a control group
   std::string user;           // as whom it runs; empty: as this process
   std::vector<uint32_t> cpus; // the cores it may use; empty: all
+  task_image image;           // whose files it sees; `command` is looked up there then
+  std::string enters_image;   // the program that enters it (launcher/in_image.hpp)
   std::vector<int> inherited; // file descriptors that stay open, under their own numbers
 };
 

@@ -104,6 +104,9 @@ result<task_exit> task_process::run(const task_command& what,
   pump(running, what.log_bytes_max);
   read_metrics(running);
   metrics_.finish();
+  if (!what.image.name.empty() && out.code == exit_no_image)
+    out.reason = "the image " + what.image.name + " cannot be entered; the log " + what.log_file
+                 + " says why";
   if (running.limits && running.limits->ran_out_of_memory() && out.code != 0) {
     out.out_of_memory = true;
     out.reason = "the command used more than its " + std::to_string(what.memory >> 20)

@@ -3,6 +3,7 @@
 #include "actors/jobs/job_rules.hpp"
 #include "actors/jobs/quantities.hpp"
 #include "actors/jobs/tony_horovod.hpp"
+#include "actors/jobs/tony_image.hpp"
 #include "actors/jobs/tony_limits.hpp"
 #include "actors/jobs/tony_resource.hpp"
 #include "actors/jobs/tony_values.hpp"
@@ -79,6 +80,8 @@ private:
     read_roles();
     read_stages();
     read_end_rules();
+    read_tony_images(job_.spec, values_);
+    read_registration_limit(job_.spec, values_);
     check_tony_limits(job_.spec, values_);
   }
 
@@ -194,7 +197,6 @@ private:
     spec.timeout_ns = values_.milliseconds(application + "timeout").value_or(0);
     spec.placement_timeout_ns
       = values_.milliseconds("tony.container.allocation.timeout").value_or(0);
-    read_registration();
   }
 
   void read_name() {
@@ -233,20 +235,6 @@ private:
       return fail(key, key + " is \"" + name.substr(0, 64)
                          + "\": write tensorflow, pytorch, horovod, mxnet or standalone");
     job_.spec.framework = found->second;
-  }
-
-  // Both are the time that a gang has until it is complete. Neither: the cluster's.
-  void read_registration() {
-    auto gang = values_.milliseconds("tony.container.registration.timeout");
-    auto own = values_.number("tony.task.executor.registry-timeout-sec", 0, seconds_max);
-    if (!gang && !own)
-      return;
-    auto limit = static_cast<uint64_t>(duration{longest_time}.count());
-    if (gang && *gang > 0)
-      limit = std::min(limit, *gang);
-    if (own && *own > 0)
-      limit = std::min(limit, static_cast<uint64_t>(*own) * 1'000'000'000);
-    job_.spec.register_timeout_ns = limit;
   }
 
   void read_environment() {

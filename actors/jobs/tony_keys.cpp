@@ -19,7 +19,6 @@ constexpr std::string_view no_portal = "there is no portal: ask with troupe jobs
 constexpr std::string_view no_history = "the cluster's event log keeps the history of its jobs";
 constexpr std::string_view watched
   = "the cluster watches its nodes and tasks by heartbeats of its own";
-constexpr std::string_view no_image = "it counts only with tony.docker.enabled";
 constexpr std::string_view no_placing
   = "Troupe places tasks by node labels, not by constraints between tasks: remove the key";
 constexpr std::string_view no_tony_test = "it is a switch of TonY's own tests: remove it";
@@ -109,12 +108,10 @@ constexpr tony_row table[]{
   {"tony.container.allocation.timeout", honoured, {}, {}},
   {"tony.container.registration.timeout", honoured, {}, {}},
   // images
-  {"tony.docker.enabled", refused,
-   "Troupe starts no images yet: remove the key, and install what the tasks need on every node",
-   "false"},
-  {"tony.docker.containers.image", nothing, no_image, {}},
-  {"tony.docker.containers.mount", nothing, no_image, {}},
-  {"tony.docker.<t>.image", nothing, no_image, {}},
+  {"tony.docker.enabled", honoured, {}, {}},
+  {"tony.docker.containers.image", honoured, {}, {}},
+  {"tony.docker.containers.mount", honoured, {}, {}},
+  {"tony.docker.<t>.image", honoured, {}, {}},
   // Horovod
   {"tony.horovod.driver.mode.debug", honoured, {}, {}},
   {"tony.horovod.mode.test", refused, no_tony_test, "false"},

@@ -1,5 +1,9 @@
 #include "actors/jobs/tony_limits.hpp"
 
+#include "actors/jobs/quantities.hpp"
+
+#include <algorithm>
+
 namespace troupe {
 namespace {
 
@@ -7,6 +11,7 @@ const std::string prefix = "tony.task.max-total-";
 
 constexpr uint64_t default_memory = 2u << 30; // of a task for which the file sets none, as in TonY
 constexpr int64_t counted_max = 1'000'000'000;
+constexpr int64_t seconds_max = std::chrono::seconds{longest_time}.count();
 
 // What one task of a type counts. Null: Troupe does not count this resource.
 using amount = uint64_t (*)(const task_type_msg&);
@@ -53,6 +58,19 @@ void check_tony_limits(const job_spec_msg& job, tony_values& values) {
       values.fail(x.key, "the job asks for more " + resource + " in all than the " + *value + " of "
                            + x.key + ": ask for fewer, or raise the limit");
   }
+}
+
+void read_registration_limit(job_spec_msg& job, tony_values& values) {
+  auto gang = values.milliseconds("tony.container.registration.timeout");
+  auto own = values.number("tony.task.executor.registry-timeout-sec", 0, seconds_max);
+  if (!gang && !own)
+    return;
+  auto limit = static_cast<uint64_t>(duration{longest_time}.count());
+  if (gang && *gang > 0)
+    limit = std::min(limit, *gang);
+  if (own && *own > 0)
+    limit = std::min(limit, static_cast<uint64_t>(*own) * 1'000'000'000);
+  job.register_timeout_ns = limit;
 }
 
 } // namespace troupe

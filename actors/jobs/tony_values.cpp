@@ -25,7 +25,7 @@ std::string shown_key(const std::string& key) {
 }
 
 bool is_of_type(const tony_row& x) {
-  return x.pattern.starts_with("tony.<t>.") || x.pattern == "tony.worker.timeout";
+  return x.pattern.find("<t>") != std::string_view::npos || x.pattern == "tony.worker.timeout";
 }
 
 bool is_tony(const std::string& key) {
@@ -254,7 +254,7 @@ std::vector<tony_key> tony_values::fates(const std::vector<std::string>& types) 
     else if (x.key.starts_with("tony.application.group."))
       key.why = "no tony.application.dependency. names this group";
     else {
-      auto type = x.key.substr(5, x.key.find('.', 5) - 5);
+      auto type = x.match.names.empty() ? std::string{"worker"} : x.match.names[0];
       TROUPE_ASSERT(is_of_type(*row) && !has(type)); // else the reader forgot it
       key.why = "the job has no tasks of type " + type + ": set tony." + type + ".instances";
     }

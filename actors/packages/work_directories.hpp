@@ -29,6 +29,9 @@ public:
   // The folders of its resources that come first in the PATH, each with a ':' behind it.
   std::string programs(const start_task_msg& order) const;
 
+  // The directory of the cache, where the entries lead.
+  const std::string& packages() const noexcept { return packages_; }
+
   void remove(const task_id_msg& task);
 
   // After a restart: removes those of all other tasks.

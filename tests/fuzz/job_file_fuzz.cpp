@@ -26,6 +26,8 @@ tasks:
     command: [python3, train.py, --fast]
   server:
     command: exec ./server
+    image: docker.io/library/python:3
+    mounts: [/data, "/models:/srv/models:ro"]
 )";
 
 std::string hostile_yaml(random_source& random) {

@@ -1,5 +1,6 @@
 // Which jobs may start, when, where, and how large: holds, needs, arrays, classes, labels, drains.
 #include "actors/cluster/master_core.hpp"
+#include "actors/jobs/task_image.hpp"
 
 #include <gtest/gtest.h>
 
@@ -325,6 +326,36 @@ TEST_F(JobOrder, ATaskRunsOnNodesWithItsLabelsOnly) {
   other.spec->tasks[0]->labels = {"tpu"};
   EXPECT_EQ(refusal_of(other), "task type \"worker\" asks for nodes labelled tpu, and no node is: "
                                "correct the labels, or start a node with them");
+}
+
+TEST_F(JobOrder, ATaskWithAnImageRunsOnNodesThatCanEnterIt) {
+  node("a", 8);
+  auto wanted = job();
+  wanted.spec->tasks[0]->image = "python:3";
+  EXPECT_EQ(refusal_of(wanted), "task type \"worker\" has an image, and no node has podman and "
+                                "runs as root: start one that does");
+  node("b", 1, {images_label});
+  EXPECT_EQ(where(submit(std::move(wanted))), "b");
+}
+
+TEST_F(JobOrder, TheNodesAreToldInPieces) {
+  for (auto* name : {"b", "a", "d", "c"})
+    node(name, 1);
+  auto ask = [&](const std::string& after, uint32_t limit) {
+    get_cluster_msg request;
+    request.after = after;
+    request.limit = limit;
+    auto told = core->status(request);
+    std::string out;
+    for (auto& each : told.nodes)
+      out += each->name;
+    return out + (told.more ? " and more" : "");
+  };
+  EXPECT_EQ(ask("", 0), "abcd");
+  EXPECT_EQ(ask("", 3), "abc and more");
+  EXPECT_EQ(ask("c", 3), "d");
+  EXPECT_EQ(ask("bb", 2), "cd");
+  EXPECT_EQ(ask("d", 2), "");
 }
 
 drain_node_msg drain(const std::string& name) {

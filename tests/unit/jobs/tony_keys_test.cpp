@@ -226,10 +226,20 @@ std::vector<row> rows_of_application() {
 
 std::vector<row> rows_of_the_rest() {
   return {
-    refuses("tony.docker.enabled", "true", "no images"),
-    notes("tony.docker.containers.image", "tf:2", "tony.docker.enabled"),
-    notes("tony.docker.containers.mount", "/a:/b", "tony.docker.enabled"),
-    notes("tony.docker.worker.image", "tf:2", "tony.docker.enabled", "tony.docker.<t>.image"),
+    honours("tony.docker.enabled", "tony.docker.enabled", "true",
+            [](auto& x) { return type_of(x, "worker").image == "tf:2"; },
+            {{"tony.docker.containers.image", "tf:2"}}),
+    honours("tony.docker.containers.image", "tony.docker.containers.image", "tf:2",
+            [](auto& x) { return type_of(x, "worker").image == "tf:2"; },
+            {{"tony.docker.enabled", "true"}}),
+    honours("tony.docker.containers.mount", "tony.docker.containers.mount", "/a:/b,/c:/d:ro",
+            [](auto& x) {
+              return type_of(x, "worker").mounts == std::vector<std::string>{"/a:/b", "/c:/d:ro"};
+            },
+            {{"tony.docker.enabled", "true"}, {"tony.docker.containers.image", "tf:2"}}),
+    honours("tony.docker.<t>.image", "tony.docker.worker.image", "tf:3",
+            [](auto& x) { return type_of(x, "worker").image == "tf:3"; },
+            {{"tony.docker.enabled", "true"}, {"tony.docker.containers.image", "tf:2"}}),
     honours("tony.horovod.driver.mode.debug", "tony.horovod.driver.mode.debug", "true",
             [](auto& x) {
               auto& driver = type_of(x, "driver");
