@@ -55,6 +55,8 @@ protected:
                                + script + "']\n");
   }
 
+  void expect_a_task_to_move(const std::function<result<void>(int host, bool)>& connected);
+
   bool is_clean(int host) const {
     return machines->processes(host).empty()
            && !fs::exists(machines->home(host) + "/.cache/troupe");
@@ -124,7 +126,8 @@ TEST_F(by_ssh, the_task_of_a_machine_that_dies_runs_on_another_and_down_names_th
   EXPECT_TRUE(is_clean(host));
 }
 
-TEST_F(by_ssh, a_machine_that_was_cut_off_is_told_that_its_task_has_moved) {
+// `connected`: joins the machine, or cuts it off.
+void by_ssh::expect_a_task_to_move(const std::function<result<void>(int host, bool)>& connected) {
   auto started = up("bare-1 cpus=1\nbare-2 cpus=1\n");
   ASSERT_EQ(started.code, 0) << started.err;
   auto job = submit(job_on_each("exec sleep 100$TROUPE_ATTEMPT", 1));
@@ -135,15 +138,23 @@ TEST_F(by_ssh, a_machine_that_was_cut_off_is_told_that_its_task_has_moved) {
     auto all = machines->processes(where);
     return std::find(all.begin(), all.end(), command) != all.end();
   };
-  ASSERT_TRUE(machines->plug(host, false));
+  ASSERT_TRUE(connected(host, false));
   EXPECT_TRUE(eventually([&] { return runs(3 - host, "sleep 1002 "); }));
   EXPECT_TRUE(runs(host, "sleep 1001 ")); // it cannot know
   EXPECT_EQ(node_state(node), "lost");
-  ASSERT_TRUE(machines->plug(host, true));
+  ASSERT_TRUE(connected(host, true));
   EXPECT_TRUE(eventually([&] { return !runs(host, "sleep 1001 "); }));
   EXPECT_TRUE(eventually([&] { return node_state(node) == "alive"; }));
   EXPECT_TRUE(runs(3 - host, "sleep 1002 "));
   EXPECT_EQ(value_of(job_json(job), "attempt"), "2");
+}
+
+TEST_F(by_ssh, a_machine_that_was_cut_off_is_told_that_its_task_has_moved) {
+  expect_a_task_to_move([&](int host, bool is) { return machines->plug(host, is); });
+}
+
+TEST_F(by_ssh, a_machine_that_hears_and_is_not_heard_is_cut_off) {
+  expect_a_task_to_move([&](int host, bool is) { return machines->let_speak(host, is); });
 }
 
 } // namespace troupe::e2e

@@ -238,6 +238,11 @@ result<void> ssh_hosts::plug(int host, bool in) const {
   return run_all({{"ip", "link", "set", "to-" + name(host), in ? "up" : "down"}});
 }
 
+result<void> ssh_hosts::let_speak(int host, bool arrives) const {
+  return run_all(
+    {{"ip", "-n", name(host), "route", arrives ? "del" : "add", "blackhole", "10.77.0.1/32"}});
+}
+
 std::vector<std::string> ssh_hosts::processes(int host) const {
   auto at = fs::canonical(root(host));
   std::vector<std::string> found;

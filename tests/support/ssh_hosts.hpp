@@ -38,6 +38,9 @@ public:
   // Its only cable.
   result<void> plug(int host, bool in) const;
 
+  // Whether what it sends to this side arrives; what is sent to it does.
+  result<void> let_speak(int host, bool arrives) const;
+
   // Where the home directory of its user is, seen from here.
   std::string home(int host) const { return root(host) + "/user"; }
   static std::string name(int host) { return "bare-" + std::to_string(host); }
