@@ -1,6 +1,7 @@
 #include "runtime/peer_link.hpp"
 
 #include "runtime/base/limits.hpp"
+#include "runtime/base/period.hpp"
 #include "runtime/trace.hpp"
 
 #include <caf/actor_clock.hpp>
@@ -203,8 +204,10 @@ std::vector<open_request> peer_link::on_tick(time_point time) {
     });
     release_held_locked();
     // An answer may take longer than a heartbeat: that the peer says nothing is asked about, too.
-    auto quiet_since = std::min(last_sent_, last_heard());
-    beat = (!accepted_ && time - quiet_since >= options_.heartbeat) || handled_ != handled_told_;
+    auto period
+      = [&](time_point at) { return period_of(node_named(options_.name), at, options_.heartbeat); };
+    auto is_quiet = !accepted_ && period(time) != period(std::min(last_sent_, last_heard()));
+    beat = is_quiet || handled_ != handled_told_;
   }
   if (beat)
     send_plain(codec_of<heartbeat_msg>, caf::make_message(heartbeat_msg{}));

@@ -1,6 +1,7 @@
 #include "actors/cluster/agent_shell.hpp"
 #include "actors/cluster/task_log.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/period.hpp"
 #include "runtime/bridge.hpp"
 
 namespace troupe {
@@ -230,7 +231,10 @@ void on_tick(agent_pointer self) {
   collect_ended(self);
   auto now = self->clock().now();
   run(self, st.core->tick(now));
-  auto due = st.core->running() != 0 && now - st.last_report >= st.ports.report_every;
+  auto period = [&](time_point at) {
+    return period_of(node_named(st.ports.options.name), at, st.ports.report_every);
+  };
+  auto due = st.core->running() != 0 && period(now) != period(st.last_report);
   if (due || st.core->knows_news())
     send_report(self);
   auto told = !st.registered || !st.core->knows_news();

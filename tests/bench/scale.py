@@ -22,15 +22,18 @@ LIMIT_S = 600
 
 
 class Nodes:
-    """Four processes; each node has room for its share of the tasks, and one more."""
+    """Four processes, below the master in rank: in truth they have processors of their own.
+
+    Each node has room for its share of the tasks, and one more.
+    """
 
     def __init__(self, cluster):
         share = -(-NODES // PROCESSES)
         room = -(-JOBS * TASKS // NODES) + 1
         self.processes = [
             subprocess.Popen(
-                [BINARIES / "scale_nodes", cluster.directory, str(first), str(share), str(room)]
-                + [str(1000 * HEARTBEAT_S)],
+                ["nice", "-n", "19", BINARIES / "scale_nodes", cluster.directory]
+                + [str(each) for each in (first, share, room, 1000 * HEARTBEAT_S)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
