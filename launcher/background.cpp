@@ -19,11 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The command line of a process, words separated by zeros; empty when it is gone.
-std::string command_line_of(pid_t pid) {
-  return text_of_file("/proc/" + std::to_string(pid) + "/cmdline");
-}
-
 // A spawn returns while the new program is still being loaded: until then its command line reads
 // empty, and it would be taken for one that has ended.
 void wait_loaded(pid_t pid) {

@@ -3,6 +3,7 @@
 #include "launcher/commands.hpp"
 #include "launcher/filters.hpp"
 #include "runtime/base/owned_fd.hpp"
+#include "runtime/base/random.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -13,7 +14,6 @@
 #include <array>
 #include <cstdio>
 #include <memory>
-#include <random>
 #include <thread>
 
 namespace troupe::launcher {
@@ -161,9 +161,8 @@ result<int> run(client& cluster, client& feeder, const exec_command& options) {
   auto meant = choose_task(cluster, options);
   if (!meant)
     return meant.error();
-  std::random_device random;
   exec_task_msg asked;
-  asked.session = (uint64_t{random()} << 32) | random();
+  asked.session = unforeseen_number();
   asked.job = options.job;
   asked.type = meant->type;
   asked.index = static_cast<uint32_t>(meant->index);

@@ -22,11 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The command line of a process, words separated by zeros; empty when it is gone or a zombie.
-std::string command_line_of(int process) {
-  return text_of_file("/proc/" + std::to_string(process) + "/cmdline");
-}
-
 class executors final : public executor_launcher {
 public:
   executors(executors_options options, work_directories& work)

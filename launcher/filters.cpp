@@ -45,6 +45,12 @@ result<named_task> read_task(const std::string& text) {
   return out;
 }
 
+error no_task(uint64_t job, const std::string& task) {
+  auto number = std::to_string(job);
+  return {errc::not_found, "job " + number + " has no task '" + task + "'; its tasks: troupe job "
+                             + number + " --attempts"};
+}
+
 result<list_jobs_msg> filter_of(const jobs_options& options) {
   list_jobs_msg out;
   for (auto& each : options.states) {

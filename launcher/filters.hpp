@@ -14,6 +14,9 @@ struct named_task {
 };
 result<named_task> read_task(const std::string& text);
 
+// There is no such task of the job.
+error no_task(uint64_t job, const std::string& task);
+
 result<list_jobs_msg> filter_of(const jobs_options& options);
 result<get_usage_msg> request_of(const usage_options& options);
 

@@ -27,12 +27,6 @@ int answer(const shared_options& shared, Ask ask, Show show) {
   return 0;
 }
 
-error no_job_task(const metrics_options& options) {
-  return {errc::not_found, "job " + std::to_string(options.job) + " has no task '" + options.task
-                             + "'; its tasks: troupe job " + std::to_string(options.job)
-                             + " --attempts"};
-}
-
 } // namespace
 
 int status(const shared_options& shared) {
@@ -134,7 +128,7 @@ int metrics(const shared_options& shared, const metrics_options& options) {
   if (!wanted)
     return complain(wanted.error());
   if (!options.task.empty() && wanted->tasks.empty())
-    return complain(no_job_task(options));
+    return complain(no_task(options.job, options.task));
   if (shared.json)
     std::puts(json_of(options.job, wanted->attempt, wanted->tasks).c_str());
   else

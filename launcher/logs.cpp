@@ -2,6 +2,7 @@
 #include "actors/cluster/client.hpp"
 #include "actors/jobs/gang.hpp"
 #include "launcher/commands.hpp"
+#include "launcher/filters.hpp"
 #include "launcher/line_filter.hpp"
 #include "launcher/line_splitter.hpp"
 
@@ -96,12 +97,6 @@ std::vector<task_name_parts> names_of(const std::vector<Task>& tasks) {
   return out;
 }
 
-error no_task(const logs_options& options) {
-  return {errc::not_found, "job " + std::to_string(options.job) + " has no task '" + options.task
-                             + "'; its tasks: troupe job " + std::to_string(options.job)
-                             + " --attempts"};
-}
-
 result<void> print_attempt(client& cluster, const logs_options& options, log_printer& printer) {
   auto history = cluster.history(options.job);
   if (!history)
@@ -111,7 +106,7 @@ result<void> print_attempt(client& cluster, const logs_options& options, log_pri
       continue;
     auto tasks = names_of(each->tasks);
     if (!options.task.empty() && !has(tasks, options.task))
-      return no_task(options);
+      return no_task(options.job, options.task);
     return printer.print(options.attempt, tasks, true);
   }
   return {errc::not_found, "job " + std::to_string(options.job) + " has no attempt "
@@ -132,7 +127,7 @@ result<void> print_newest(client& cluster, const logs_options& options, log_prin
     tasks = names_of(now->tasks);
     auto ended = has_ended(now->state);
     if (!options.task.empty() && !has(tasks, options.task) && (!tasks.empty() || ended))
-      return no_task(options);
+      return no_task(options.job, options.task);
     auto printed = printer.print(attempt, tasks, ended || !options.follow);
     if (!options.follow || ended)
       return printed;

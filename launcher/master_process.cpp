@@ -8,6 +8,7 @@
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
 #include "runtime/base/log.hpp"
+#include "runtime/base/random.hpp"
 #include "runtime/keys.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/event_log.hpp"
@@ -17,7 +18,6 @@
 #include <caf/all.hpp>
 
 #include <fstream>
-#include <random>
 
 namespace troupe::launcher {
 
@@ -63,7 +63,7 @@ public:
         return {errc::invalid, "--grow-after " + time.error().text};
       ports.options.grow_after = *time;
     }
-    ports.seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+    ports.seed = unforeseen_number();
     ports.log = log.get();
     ports.lineage = lineage.get();
     ports.packages = packages.get();

@@ -5,6 +5,7 @@
 #include "actors/packages/resource_rules.hpp"
 #include "launcher/console.hpp"
 #include "launcher/submission.hpp"
+#include "runtime/base/random.hpp"
 
 #include <unistd.h>
 
@@ -12,7 +13,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <random>
 
 namespace troupe::launcher {
 
@@ -113,9 +113,7 @@ int explain(const shared_options& shared) {
 int submit_to(client& cluster, const shared_options& shared, const submit_options& options,
               submission what) {
   tell_notes(shared, what);
-  std::random_device random;
-  uint64_t token = (uint64_t{random()} << 32) | random() | 1;
-  auto job = cluster.submit(std::move(what.spec), token);
+  auto job = cluster.submit(std::move(what.spec), unforeseen_number() | 1);
   if (!job)
     return complain(job.error());
   if (options.wait)

@@ -25,4 +25,8 @@ std::string text_of_file(const std::string& path) {
   return out;
 }
 
+std::string command_line_of(int process) {
+  return text_of_file("/proc/" + std::to_string(process) + "/cmdline");
+}
+
 } // namespace troupe

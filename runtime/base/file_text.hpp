@@ -9,4 +9,8 @@ namespace troupe {
 // is cut short: nothing is thrown, as stream iterators would.
 std::string text_of_file(const std::string& path);
 
+// The words of a process's command line, a zero byte behind each; empty when it is gone or a
+// zombie.
+std::string command_line_of(int process);
+
 } // namespace troupe

@@ -4,8 +4,15 @@
 #pragma once
 
 #include <cstdint>
+#include <random>
 
 namespace troupe {
+
+// A seed, or a token, that nobody foresees. For shells only: it differs in each run.
+inline uint64_t unforeseen_number() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
 
 class random_source {
 public:
