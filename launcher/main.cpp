@@ -310,6 +310,7 @@ int main(int argc, char** argv) {
 
   CLI::App app{"Troupe: one runtime for operational machine learning"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", "troupe " TROUPE_VERSION);
   app.fallthrough();
   app
     .add_option("--dir", x.shared.directory, "Directory of the cluster ($TROUPE_DIR, or ~/.troupe)")
@@ -333,7 +334,7 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& e) {
+  } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
     std::fprintf(stderr, "troupe: %s; see troupe --help\n", e.what());

@@ -98,6 +98,7 @@ bool lives(int process) {
 void cluster::SetUp() {
   if (!std::getenv("TROUPE_BINARY"))
     FAIL() << "TROUPE_BINARY names no troupe; run this with ctest";
+  binary = std::getenv("TROUPE_BINARY");
   scratch = (fs::temp_directory_path() / "troupe-e2e-XXXXXX").string();
   ASSERT_NE(::mkdtemp(scratch.data()), nullptr);
   directory = scratch + "/c";
@@ -132,7 +133,7 @@ void cluster::TearDown() {
 
 int cluster::spawn(const std::vector<std::string>& args, const std::string& out,
                    const std::string& err) const {
-  std::vector<std::string> words{std::getenv("TROUPE_BINARY")};
+  std::vector<std::string> words{binary};
   words.insert(words.end(), args.begin(), args.end());
   std::vector<char*> argv;
   for (auto& each : words)

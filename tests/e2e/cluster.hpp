@@ -84,6 +84,7 @@ protected:
 
   std::string scratch;   // of this test
   std::string directory; // of its cluster
+  std::string binary;    // the `troupe` that is run
 
 private:
   // The process id, or -1.

@@ -51,10 +51,9 @@ TEST_F(exec, carries_input_and_much_output) {
   EXPECT_EQ(got.code, 0) << got.err;
   EXPECT_EQ(got.out.substr(0, 2), "0\n"); // the test's commands have no input
   EXPECT_EQ(got.out.size(), 5'000'002u);
-  auto fed
-    = ::system((std::string{"cat "} + scratch + "/in | '" + std::getenv("TROUPE_BINARY")
-                + "' --dir " + directory + " exec " + job + " -- wc -c > " + scratch + "/counted")
-                 .c_str());
+  auto fed = ::system((std::string{"cat "} + scratch + "/in | '" + binary + "' --dir " + directory
+                       + " exec " + job + " -- wc -c > " + scratch + "/counted")
+                        .c_str());
   EXPECT_EQ(fed, 0);
   EXPECT_EQ(text_of(scratch + "/counted"), "3000000\n");
 }

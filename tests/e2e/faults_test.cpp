@@ -368,7 +368,7 @@ TEST_F(faults, many_tasks_go_on_without_their_master_and_their_agent) {
 // Two workers that train; `keys` of the type, and options of the worker. Empty where there is no
 // data.
 std::string faults::training(const std::string& keys, const std::string& options) const {
-  auto worker = fs::path{std::getenv("TROUPE_BINARY")}.parent_path() / "fashion_mnist_worker";
+  auto worker = fs::path{binary}.parent_path() / "fashion_mnist_worker";
   if (!fs::exists("/usr/share/datasets/fashion-mnist") || !fs::exists(worker)) {
     std::printf("SKIPPED: training under faults: no dataset-fashion-mnist\n");
     return {};
