@@ -30,27 +30,9 @@ namespace {
 constexpr int exit_not_allowed = 126;
 constexpr int exit_not_found = 127;
 
-// As the task is, by /proc.
-struct task_identity {
-  task_user user;
-  std::vector<std::string> environment;
-};
-
 int give_up(const std::string& what) {
   std::fprintf(stderr, "troupe exec: %s: %s\n", what.c_str(), std::strerror(errno));
   return exit_not_allowed;
-}
-
-// The numbers behind `key` in a `status` file.
-std::vector<uint32_t> numbers_of(const std::string& status, const std::string& key) {
-  std::vector<uint32_t> out;
-  auto at = status.find("\n" + key + ":");
-  if (at == std::string::npos)
-    return out;
-  std::istringstream in{status.substr(at + key.size() + 2, status.find('\n', at + 1) - at)};
-  for (uint32_t each = 0; in >> each;)
-    out.push_back(each);
-  return out;
 }
 
 // What was made for the command alone: this process did not inherit it.
@@ -58,24 +40,22 @@ bool is_for_the_command_only(std::string_view variable) {
   return variable.starts_with("TROUPE_METRICS_FD=") || variable.starts_with("TROUPE_LISTEN_FD=");
 }
 
-bool read_identity(const std::string& folder, task_identity& out) {
-  auto status = text_of_file(folder + "/status");
-  auto users = numbers_of(status, "Uid"), groups = numbers_of(status, "Gid");
-  auto environment = text_of_file(folder + "/environ");
-  // Who enters its image still has none, and is root.
-  if (users.size() < 2 || groups.size() < 2 || environment.empty())
-    return false;
-  out.user = {users[1], groups[1], numbers_of(status, "Groups")}; // the effective ones
-  std::istringstream in{environment};
+// The task's variables; none: it is not there, or it still enters its image.
+std::vector<std::string> environment_of(const std::string& folder) {
+  std::vector<std::string> out;
+  std::istringstream in{text_of_file(folder + "/environ")};
   for (std::string variable; std::getline(in, variable, '\0');)
     if (!is_for_the_command_only(variable))
-      out.environment.push_back(variable);
-  return true;
+      out.push_back(variable);
+  return out;
 }
 
-bool become(const task_identity& who) {
-  auto already = ::geteuid() == who.user.id && ::getegid() == who.user.group;
-  return already || who.user.become();
+// Whom the node's tasks run as. Not whom the process is: a program may make itself another one.
+bool become(const std::string& user) {
+  if (user.empty())
+    return true;
+  auto found = find_task_user(user);
+  return found && found->become();
 }
 
 // Its cores and its memory; with a control group, that has the memory.
@@ -107,19 +87,24 @@ bool enter_files_of(const std::string& folder) {
 
 int run_beside(int argc, char** argv) {
   pid_t task = 0;
-  int first = 3;
   std::string_view number{argc > 2 ? argv[2] : ""};
   std::from_chars(number.data(), number.data() + number.size(), task);
-  auto terminal = argc > first && std::string_view{argv[first]} == "--terminal";
-  first += terminal ? 2 : 1;
-  if (task <= 0 || argc <= first) {
+  std::string user;
+  auto terminal = false;
+  int first = 3;
+  for (; first < argc && std::string_view{argv[first]} != "--"; ++first)
+    if (std::string_view{argv[first]} == "--terminal")
+      terminal = true;
+    else if (std::string_view{argv[first]} == "--user" && first + 1 < argc)
+      user = argv[++first];
+  if (task <= 0 || ++first >= argc) {
     std::fprintf(stderr, "troupe-executor: %s needs a process and a command\n", beside_option);
     return 2;
   }
   auto folder = "/proc/" + std::to_string(task);
-  task_identity who;
   int directory = ::open((folder + "/cwd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0 || !read_identity(folder, who))
+  auto environment = environment_of(folder);
+  if (directory < 0 || environment.empty())
     return give_up("the task's process cannot be looked into");
   take_limits(task);
   if (!enter_files_of(folder))
@@ -127,12 +112,12 @@ int run_beside(int argc, char** argv) {
   if (terminal && ::ioctl(0, TIOCSCTTY, 0) != 0)
     return give_up("no terminal");
   if (terminal)
-    who.environment.emplace_back("TERM=xterm-256color");
-  if (::fchdir(directory) != 0 || !become(who))
+    environment.emplace_back("TERM=xterm-256color");
+  if (::fchdir(directory) != 0 || !become(user))
     return give_up("this process may not become one of the task's; run the node as root");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL); // without its agent, nobody hears it
   ::clearenv();
-  for (auto& each : who.environment)
+  for (auto& each : environment)
     ::putenv(each.data());
   ::execvp(argv[first], argv + first);
   auto code = errno;

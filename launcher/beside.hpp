@@ -1,6 +1,6 @@
-// `troupe-executor --beside PROCESS [--terminal] -- COMMAND...`: becomes the command, as one more
-// process of the task that PROCESS belongs to: as its user, in its environment, directory, cores
-// and limits. With a terminal, descriptor 0 becomes that of its session.
+// `troupe-executor --beside PROCESS [--user NAME] [--terminal] -- COMMAND...`: becomes the command,
+// as one more process of the task that PROCESS belongs to: as its user, in its environment,
+// directory, cores and limits. With a terminal, descriptor 0 becomes that of its session.
 //
 // The agent starts it (exec_session.hpp), not people.
 #pragma once

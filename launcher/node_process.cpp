@@ -66,6 +66,7 @@ public:
     ports.executors = executors.get();
     ports.packages = packages.get();
     ports.exec_program = executor;
+    ports.exec_user = options.capacity.task_user;
     ports.on_stop = [on_end] { on_end(nullptr); };
     actor = spawn_node_agent(net->system, std::move(ports));
     net->hold(caf::actor_cast<caf::actor>(actor), on_end);

@@ -50,6 +50,7 @@ struct desk_state {
 
   std::string node;
   std::string program;
+  std::string user;
   std::map<uint64_t, open_session> sessions;
 };
 
@@ -82,7 +83,7 @@ caf::result<exec_started_msg> on_task(desk_pointer self, const exec_task_msg& x)
   if (st.sessions.size() >= sessions_max)
     return fail(errc::unavailable, "node " + st.node + " has " + std::to_string(sessions_max)
                                      + " such commands already: end one first");
-  exec_options options{st.program, static_cast<pid_t>(x.process), x.command, x.terminal};
+  exec_options options{st.program, st.user, static_cast<pid_t>(x.process), x.command, x.terminal};
   auto tell = [me = caf::actor_cast<caf::weak_actor_ptr>(self), id = x.session] {
     if (auto alive = me.lock())
       caf::anon_send(caf::actor_cast<desk_actor>(alive), exec_changed{id});
@@ -126,21 +127,24 @@ void on_tick(desk_pointer self) {
 
 } // namespace
 
-exec_desk spawn_exec_desk(caf::actor_system& system, std::string node, std::string program) {
-  auto made = system.spawn([node = std::move(node), program = std::move(program)](
-                             desk_pointer self) -> desk_actor::behavior_type {
-    self->state.node = node;
-    self->state.program = program;
-    self->delayed_send(self, tick, caf::tick_atom::value);
-    return {[self](const exec_changed& x) {
-              auto found = self->state.sessions.find(x.session);
-              if (found != self->state.sessions.end())
-                answer(found->second, false);
-            },
-            [self](caf::tick_atom) { on_tick(self); },
-            [self](const exec_task_msg& x) { return on_task(self, x); },
-            [self](const exec_io_msg& x) { return on_io(self, x); }};
-  });
+exec_desk spawn_exec_desk(caf::actor_system& system, std::string node, std::string program,
+                          std::string user) {
+  auto made
+    = system.spawn([node = std::move(node), program = std::move(program),
+                    user = std::move(user)](desk_pointer self) -> desk_actor::behavior_type {
+        self->state.node = node;
+        self->state.program = program;
+        self->state.user = user;
+        self->delayed_send(self, tick, caf::tick_atom::value);
+        return {[self](const exec_changed& x) {
+                  auto found = self->state.sessions.find(x.session);
+                  if (found != self->state.sessions.end())
+                    answer(found->second, false);
+                },
+                [self](caf::tick_atom) { on_tick(self); },
+                [self](const exec_task_msg& x) { return on_task(self, x); },
+                [self](const exec_io_msg& x) { return on_io(self, x); }};
+      });
   return caf::actor_cast<exec_desk>(made);
 }
 

@@ -18,6 +18,8 @@ using exec_desk = caf::typed_actor<caf::replies_to<exec_task_msg>::with<exec_sta
                                    caf::replies_to<exec_io_msg>::with<exec_news_msg>>;
 
 // `program`: troupe-executor; empty: this node runs no such commands.
-exec_desk spawn_exec_desk(caf::actor_system& system, std::string node, std::string program);
+// `program`, `user`: those of exec_options.
+exec_desk spawn_exec_desk(caf::actor_system& system, std::string node, std::string program,
+                          std::string user);
 
 } // namespace troupe

@@ -283,8 +283,8 @@ node_agent spawn_node_agent(caf::actor_system& system, agent_ports given) {
     system.spawn([ports](agent_pointer self) -> agent_actor::behavior_type {
       auto& st = self->state;
       st.ports = std::move(*ports);
-      st.commands
-        = spawn_exec_desk(self->home_system(), st.ports.options.name, st.ports.exec_program);
+      st.commands = spawn_exec_desk(self->home_system(), st.ports.options.name,
+                                    st.ports.exec_program, st.ports.exec_user);
       self->link_to(st.commands);
       st.core = std::make_unique<agent_core>(st.ports.options, self->clock().now());
       for (auto& [hash, bytes] : st.ports.packages->found())

@@ -61,6 +61,7 @@ struct agent_ports {
   executor_launcher* executors = nullptr;
   package_cache* packages = nullptr;
   std::string exec_program; // what runs a command beside a task (exec_session.hpp); empty: nothing
+  std::string exec_user;    // as whom; empty: as this process
   duration tick = std::chrono::milliseconds{200};  // at most a second
   duration report_every = std::chrono::seconds{1}; // while it has tasks, without news of them
   std::function<void()> on_stop

@@ -57,6 +57,8 @@ result<ends> make_terminal() {
 
 std::vector<std::string> words_of(const exec_options& options) {
   std::vector<std::string> words{options.program, "--beside", std::to_string(options.beside)};
+  if (!options.user.empty())
+    words.insert(words.end(), {"--user", options.user});
   if (options.terminal)
     words.emplace_back("--terminal");
   words.emplace_back("--");

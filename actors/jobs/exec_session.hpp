@@ -27,6 +27,7 @@ namespace troupe {
 
 struct exec_options {
   std::string program; // troupe-executor
+  std::string user;    // as whom the node's tasks run; empty: as this process
   pid_t beside = 0;    // the process of the task
   std::vector<std::string> command;
   bool terminal = false;
