@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace troupe::launcher {
 
@@ -17,6 +18,11 @@ namespace {
 constexpr auto connect_time = std::chrono::seconds(5);
 constexpr auto send_time = std::chrono::seconds(30);
 constexpr auto idle_max = std::chrono::minutes(10);
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+    a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
 
 // The cookies but ours.
 std::string other_cookies(std::string_view all) {
@@ -60,10 +66,32 @@ http_request for_task(const http_request& x, const ui_path& where, std::string_v
   return out;
 }
 
+// A cookie of one UI is for no other one, and none of them is the token's; empty: it is.
+std::string own_cookie(std::string_view cookie, const std::string& prefix) {
+  std::string out;
+  for (size_t part = 0; !cookie.empty(); ++part) {
+    auto end = std::min(cookie.find(';'), cookie.size());
+    auto each = cookie.substr(0, end);
+    each.remove_prefix(std::min(each.find_first_not_of(' '), each.size()));
+    cookie.remove_prefix(std::min(cookie.size(), end + 1));
+    auto name = each.substr(0, each.find('='));
+    if (part == 0 && name == token_cookie)
+      return {};
+    if (part == 0 || !(same_word(name, "path") || same_word(name, "domain")))
+      out.append(part == 0 ? "" : "; ").append(each);
+  }
+  return out + "; Path=" + prefix + "/";
+}
+
 std::string for_browser(http_answer x, const std::string& prefix) {
   auto upgraded = x.status == 101;
+  for (auto& each : x.headers)
+    if (each.name == "set-cookie")
+      each.value = own_cookie(each.value, prefix);
   std::erase_if(x.headers, [&](auto& each) {
-    return each.name == "keep-alive" || (each.name == "connection" && !upgraded);
+    return each.name == "keep-alive" || (each.name == "connection" && !upgraded)
+           || each.name == "service-worker-allowed" // it would be above the prefix
+           || (each.name == "set-cookie" && each.value.empty());
   });
   for (auto& each : x.headers)
     if (each.name == "location" && each.value.starts_with('/') && !each.value.starts_with("//"))
@@ -126,6 +154,8 @@ private:
       if (!answer)
         return false;
       received_.erase(0, size);
+      if (answer->status == 101 && !has_word(browser_.request().headers, "connection", "upgrade"))
+        return false;
       if (answer->status >= 200 || answer->status == 101)
         pass_head(std::move(*answer));
     }

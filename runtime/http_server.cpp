@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdio>
 #include <list>
+#include <system_error>
 #include <thread>
 
 namespace troupe {
@@ -131,10 +132,18 @@ private:
       if (!next) // no descriptor is left: one may be closed in a moment
         ::poll(seen.data(), 1, 100);
       else if (open.size() < options_.connections_max)
-        open.emplace_back(std::move(next), options_, handle_);
+        begin(open, std::move(next));
       else
         send_all(next.get(), refusal(503, "too many connections are open; come again"),
                  refusal_time);
+    }
+  }
+
+  // Without a thread for it, the connection is closed.
+  void begin(std::list<connection>& open, owned_fd socket) const {
+    try {
+      open.emplace_back(std::move(socket), options_, handle_);
+    } catch (const std::system_error&) {
     }
   }
 

@@ -96,6 +96,31 @@ TEST(HttpTunnel, CarriesBothWaysAfterAnUpgrade) {
   }
 }
 
+TEST(HttpTunnel, KeepsCookiesBelowThePrefix) {
+  auto ui = serve([](http_exchange& x) {
+    x.answer(200,
+             {{"set-cookie", "a=1; path=/; Domain=here; HttpOnly"},
+              {"set-cookie", "troupe_token=mine"},
+              {"service-worker-allowed", "/"}},
+             "");
+  });
+  auto proxy = proxy_of(address_of(*ui));
+  auto got = ask_raw(proxy->address(), request("GET", "/", ""));
+  EXPECT_NE(got.find("set-cookie: a=1; HttpOnly; Path=" + prefix + "/\r\n"), std::string::npos)
+    << got;
+  EXPECT_EQ(got.find("troupe_token"), std::string::npos) << got;
+  EXPECT_EQ(got.find("service-worker-allowed"), std::string::npos) << got;
+}
+
+TEST(HttpTunnel, IsNoTunnelWithoutAnUpgrade) {
+  auto ui = serve([](http_exchange& x) {
+    x.take();
+    send_all(x.socket(), write_head(101, {{"connection", "upgrade"}}), std::chrono::seconds{20});
+  });
+  auto proxy = proxy_of(address_of(*ui));
+  EXPECT_TRUE(ask_raw(proxy->address(), request("GET", "/", "")).starts_with("HTTP/1.1 502 "));
+}
+
 TEST(HttpTunnel, CarriesAnswersOfAnySize) {
   const std::string much(1 << 20, 'x');
   auto ui = serve([&](http_exchange& x) {
