@@ -91,8 +91,9 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_number(name, value, out.task.memory);
   if (name == "--cpu-list")
     return read_cores(value, out.task.cpus);
-  if (name == "--mount") {
-    out.task.image.mounts.push_back(value);
+  if (name == "--mount" || name == "--own-mount") {
+    auto& image = out.task.image;
+    (name == "--mount" ? image.mounts : image.own).push_back(value);
     return {};
   }
   if (name == "--framework")

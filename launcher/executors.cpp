@@ -40,6 +40,12 @@ public:
     auto directory = directory_of(order);
     if (!directory)
       return directory.error();
+    if (!order.image.empty())
+      for (auto& each : {*directory, order.output_directory, work_.packages()})
+        if (each.find(':') != std::string::npos)
+          return {errc::invalid, std::string{"'"}.append(each)
+                                   + "' has a ':', which no mount of an image can have; name the "
+                                     "directory otherwise"};
     std::vector<std::string> environment;
     for (auto& each : order.env)
       environment.push_back(each->name + "=" + each->value);
@@ -157,10 +163,12 @@ private:
   // What the task has of its own is at the same paths there.
   void add_image(const start_task_msg& order, const std::string& directory,
                  std::vector<std::string>& to) const {
-    to.insert(to.end(), {"--image", order.image, "--mount", directory, "--mount",
-                         fs::path{order.output_directory}.parent_path().string()});
+    auto named_by_job = order.resources.empty() && !order.directory.empty();
+    to.insert(to.end(),
+              {"--image", order.image, named_by_job ? "--mount" : "--own-mount", directory,
+               "--own-mount", fs::path{order.output_directory}.parent_path().string()});
     if (!order.resources.empty())
-      to.insert(to.end(), {"--mount", work_.packages() + ":" + work_.packages() + ":ro"});
+      to.insert(to.end(), {"--own-mount", work_.packages() + ":" + work_.packages() + ":ro"});
     for (auto& each : order.mounts)
       to.insert(to.end(), {"--mount", each});
   }

@@ -5,7 +5,10 @@
 #include "runtime/base/owned_fd.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/openat2.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -38,9 +41,10 @@ struct image_order {
   std::string image;
   std::string directory;
   std::string user;
-  uint64_t memory = 0;             // RLIMIT_DATA; 0: none
+  uint64_t memory = 0;             // bytes; 0: no limit
   std::vector<std::string> groups; // files of the control groups to join
-  std::vector<image_mount> mounts;
+  std::vector<image_mount> own;    // what the node mounts
+  std::vector<image_mount> mounts; // what the job names
   int environment = -1; // a descriptor with the variables, each with a zero byte behind it
   char** command = nullptr;
 };
@@ -73,7 +77,9 @@ result<image_order> read_order(int argc, char** argv) {
       right = read_number(value, out.memory);
     else if (name == "--environment")
       right = read_number(value, out.environment);
-    else if (auto mount = parse_mount(value); name == "--mount" && mount)
+    else if (auto mount = parse_mount(value); mount && name == "--own-mount")
+      out.own.push_back(std::move(*mount));
+    else if (mount && name == "--mount")
       out.mounts.push_back(std::move(*mount));
     else
       right = false;
@@ -137,7 +143,7 @@ struct image_content {
 result<image_content> fetch_image(const std::string& image) {
   error none{errc::not_found, "podman cannot get the image " + image
                                 + ": what it says is above; correct the name, or pull it there"};
-  if (!podman({"image", "exists", image}) && !podman({"pull", "--quiet", image}))
+  if (!podman({"image", "exists", image}) && !podman({"pull", "--quiet", "docker://" + image}))
     return none;
   auto variables
     = podman({"image", "inspect", "--format", "{{range .Config.Env}}{{println .}}{{end}}", image});
@@ -152,6 +158,31 @@ struct detached_mount {
   owned_fd tree;
   std::string to;
   bool directory = true;
+};
+
+// Resolves paths as the user would, as long as it lives; this process stays root otherwise.
+class user_of_files {
+public:
+  explicit user_of_files(const std::optional<task_user>& user) : changed_(user.has_value()) {
+    if (!user)
+      return;
+    ::setgroups(user->groups.size(), user->groups.data());
+    ::setfsgid(user->group);
+    ::setfsuid(user->id);
+  }
+  ~user_of_files() {
+    if (!changed_)
+      return;
+    ::setfsuid(::geteuid());
+    ::setfsgid(::getegid());
+    ::setgroups(0, nullptr);
+  }
+
+  user_of_files(const user_of_files&) = delete;
+  user_of_files& operator=(const user_of_files&) = delete;
+
+private:
+  const bool changed_;
 };
 
 result<detached_mount> detach(const image_mount& what) {
@@ -172,26 +203,56 @@ result<detached_mount> detach(const image_mount& what) {
   return out;
 }
 
-// Makes the file or directory that something is mounted on, and what is above it. It is called in
-// the image: a symbolic link there leads nowhere else.
-void make_place(const std::string& path, bool directory) {
-  for (auto slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1))
-    ::mkdir(path.substr(0, slash).c_str(), 0755);
+owned_fd open_in(int root, const std::string& path, uint64_t flags, uint64_t resolve) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = resolve | RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return owned_fd{static_cast<int>(
+    ::syscall(SYS_openat2, root, path == "/" ? "." : path.c_str() + 1, &how, sizeof how))};
+}
+
+owned_fd make_folder(int root, const std::string& path);
+
+// The folder above, of the image itself and of nothing that is mounted into it.
+owned_fd make_above(int root, const std::string& path) {
+  auto slash = path.rfind('/');
+  return make_folder(root, slash == 0 ? "/" : path.substr(0, slash));
+}
+
+owned_fd make_folder(int root, const std::string& path) {
+  auto there = open_in(root, path, O_PATH | O_DIRECTORY, RESOLVE_NO_XDEV);
+  if (there || path == "/" || errno != ENOENT)
+    return there;
+  auto above = make_above(root, path);
+  if (!above || ::mkdirat(above.get(), path.c_str() + path.rfind('/') + 1, 0755) != 0)
+    return {};
+  return open_in(root, path, O_PATH | O_DIRECTORY, RESOLVE_NO_XDEV);
+}
+
+// What something is to be mounted on. Nothing is made where the node's own files are mounted.
+owned_fd place_for(int root, const std::string& path, bool directory) {
+  auto there = open_in(root, path, O_PATH, 0);
+  if (there || errno != ENOENT)
+    return there;
   if (directory)
-    ::mkdir(path.c_str(), 0755);
-  else
-    owned_fd{::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOCTTY, 0644)}.close();
+    return make_folder(root, path);
+  constexpr auto only_new = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  auto above = make_above(root, path);
+  if (!above
+      || !owned_fd{::openat(above.get(), path.c_str() + path.rfind('/') + 1, only_new, 0644)})
+    return {};
+  return open_in(root, path, O_PATH, 0);
 }
 
 // The image, with what is written to it in memory.
-result<void> enter(const std::string& root) {
+result<void> enter(const std::string& root, uint64_t memory) {
   owned_fd lower{::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
   auto from = "lowerdir=/proc/self/fd/" + std::to_string(lower.get());
   constexpr auto base = "/tmp"; // of this namespace only
+  auto size = "mode=755,size=" + (memory == 0 ? std::string{"25%"} : std::to_string(memory));
   auto layers = from + ",upperdir=/tmp/upper,workdir=/tmp/work";
   auto made
-    = lower && ::mount("tmpfs", base, "tmpfs", 0, "mode=755") == 0
+    = lower && ::mount("tmpfs", base, "tmpfs", 0, size.c_str()) == 0
       && ::mkdir("/tmp/upper", 0755) == 0 && ::mkdir("/tmp/work", 0755) == 0
       && ::mkdir("/tmp/root", 0755) == 0
       && ::mount("overlay", "/tmp/root", "overlay", MS_NODEV | MS_NOSUID, layers.c_str()) == 0
@@ -200,31 +261,40 @@ result<void> enter(const std::string& root) {
   return made ? result<void>{} : failed("the image cannot be mounted");
 }
 
-result<void> build_root(const image_order& order, const image_content& image) {
-  std::vector<image_mount> wanted{{"/proc", "/proc"},
-                                  {"/sys", "/sys"},
-                                  {"/dev", "/dev"},
-                                  {"/etc/hosts", "/etc/hosts", true},
-                                  {"/etc/resolv.conf", "/etc/resolv.conf", true}};
-  wanted.insert(wanted.end(), order.mounts.begin(), order.mounts.end());
+result<void> build_root(const image_order& order, const image_content& image,
+                        const std::optional<task_user>& user) {
   if (::unshare(CLONE_NEWNS) != 0
       || ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
     return failed("no mount namespace for the image");
   std::vector<detached_mount> mounts;
-  for (auto& each : wanted) {
-    auto one = detach(each);
-    if (!one && each.from.starts_with("/etc/"))
-      continue; // a machine without it
+  auto take = [&](const image_mount& what) -> result<void> {
+    auto one = detach(what);
     if (!one)
       return one.error();
     mounts.push_back(std::move(*one));
+    return {};
+  };
+  for (auto* each : {"/proc", "/sys", "/dev"})
+    TROUPE_TRY(take({each, each}));
+  for (auto* each : {"/etc/hosts", "/etc/resolv.conf"})
+    [[maybe_unused]] auto there = take({each, each, true}); // a machine may be without it
+  for (auto& each : order.own)
+    TROUPE_TRY(take(each));
+  {
+    user_of_files its{user};
+    for (auto& each : order.mounts)
+      TROUPE_TRY(take(each));
   }
-  TROUPE_TRY(enter(image.root));
+  TROUPE_TRY(enter(image.root, order.memory));
   if (::mkdir("/tmp", 0777) == 0)
     ::chmod("/tmp", 01777);
+  owned_fd root{::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   for (auto& each : mounts) {
-    make_place(each.to, each.directory);
-    if (::move_mount(each.tree.get(), "", AT_FDCWD, each.to.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    auto place = place_for(root.get(), each.to, each.directory);
+    if (!place
+        || ::move_mount(each.tree.get(), "", place.get(), "",
+                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+             != 0)
       return failed("nothing can be mounted at '" + each.to + "' of the image");
   }
   return {};
@@ -273,8 +343,8 @@ result<void> become_task(const image_order& order) {
   auto image = fetch_image(order.image);
   if (!image)
     return image.error();
-  TROUPE_TRY(build_root(order, *image));
-  TROUPE_TRY(take_limits(groups, order.memory));
+  TROUPE_TRY(build_root(order, *image, user));
+  TROUPE_TRY(take_limits(groups, order.groups.empty() ? order.memory : 0));
   if (::chdir(order.directory.c_str()) != 0)
     return failed("the task's directory '" + order.directory + "' cannot be entered");
   if (user && !user->become())

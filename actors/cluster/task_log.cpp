@@ -1,7 +1,10 @@
 #include "actors/cluster/task_log.hpp"
 
+#include "runtime/base/regular_file.hpp"
+
+#include <unistd.h>
+
 #include <algorithm>
-#include <fstream>
 
 namespace troupe {
 
@@ -20,15 +23,15 @@ result<log_chunk_msg> read_task_log(const std::string& jobs_directory, const rea
   log_chunk_msg chunk;
   chunk.attempt = x.attempt;
   chunk.offset = x.offset;
-  std::ifstream in{path, std::ios::binary};
-  if (!in)
+  auto file = open_regular_file(path, O_RDONLY); // the task may write in its directory
+  struct stat now {};
+  if (!file || ::fstat(file.get(), &now) != 0)
     return chunk; // nothing was printed yet
-  in.seekg(0, std::ios::end);
-  chunk.size = static_cast<uint64_t>(std::max<std::streamoff>(in.tellg(), 0));
-  in.seekg(static_cast<std::streamoff>(x.offset));
+  chunk.size = static_cast<uint64_t>(now.st_size);
   chunk.text.resize(chunk_size);
-  in.read(chunk.text.data(), static_cast<std::streamsize>(chunk_size));
-  chunk.text.resize(static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0)));
+  auto offset = static_cast<off_t>(std::min<uint64_t>(x.offset, chunk.size));
+  auto got = ::pread(file.get(), chunk.text.data(), chunk_size, offset);
+  chunk.text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
   chunk.end = chunk.text.size() < chunk_size;
   return chunk;
 }

@@ -23,10 +23,11 @@ inline constexpr int exit_no_image = 125;
 // What troupe-executor is told to enter one (launcher/in_image.hpp).
 inline constexpr auto in_image_option = "--in-image";
 
+// Mounts are texts as parse_mount reads them.
 struct task_image {
-  std::string name; // as podman knows it; empty: the task sees its node's files
-  std::vector<std::string>
-    mounts; // of the node's: PATH, PATH:THERE, PATH:THERE:ro or PATH:THERE:rw
+  std::string name;                // as podman knows it; empty: the task sees its node's files
+  std::vector<std::string> own;    // the task's directories, which the node made
+  std::vector<std::string> mounts; // what the job names, and its user has to be able to reach
 };
 
 struct image_mount {
@@ -35,7 +36,8 @@ struct image_mount {
   bool read_only = false;
 };
 
-// errc::invalid: it is none; both paths are absolute and without "..".
+// PATH, PATH:THERE, PATH:THERE:ro or PATH:THERE:rw. errc::invalid: it is none; both paths are
+// absolute, without "..", and THERE is not "/".
 result<image_mount> parse_mount(const std::string& text);
 
 // errc::invalid: no registry has an image of such a name.

@@ -2,6 +2,7 @@
 
 #include "actors/jobs/process_list.hpp"
 #include "actors/jobs/task_user.hpp"
+#include "runtime/base/regular_file.hpp"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -38,6 +39,7 @@ struct launch {
   cpu_set_t cores;
   const control_group* limits = nullptr;
   std::optional<task_user> user;
+  owned_fd own_directory; // of that user
 };
 
 enum class step : int { enter_directory, set_up, execute };
@@ -150,10 +152,12 @@ bool take_limits(const task_command& what, const launch& prepared) {
   if (!what.cpus.empty())
     ::sched_setaffinity(0, sizeof prepared.cores, &prepared.cores); // a wish: declared cores may
                                                                     // not exist
-  if (::chdir(what.directory.c_str()) != 0)
-    give_up(prepared, step::enter_directory);
   if (prepared.user && !prepared.user->become())
     give_up(prepared, step::set_up);
+  // As the user: not where the user could not go. Its own directory may be behind one of ours.
+  if (::chdir(what.directory.c_str()) != 0
+      && !(prepared.own_directory && ::fchdir(prepared.own_directory.get()) == 0))
+    give_up(prepared, step::enter_directory);
   ::execve(prepared.program.c_str(), prepared.arguments.data(), prepared.environment.data());
   give_up(prepared, step::execute);
 }
@@ -198,8 +202,9 @@ result<void> prepare_image(const task_command& what, launch& out) {
   if (out.limits)
     for (auto& file : out.limits->member_files())
       add("--group", file);
-  else
-    add("--memory", std::to_string(what.memory));
+  add("--memory", std::to_string(what.memory));
+  for (auto& each : what.image.own)
+    add("--own-mount", each);
   for (auto& each : what.image.mounts)
     add("--mount", each);
   out.words.emplace_back("--");
@@ -225,6 +230,10 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
     if (!user)
       return user.error();
     out.user = std::move(*user);
+    owned_fd there{::open(what.directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct stat found {};
+    if (there && ::fstat(there.get(), &found) == 0 && found.st_uid == out.user->id)
+      out.own_directory = std::move(there);
   }
   auto output = make_pipe(), metrics = make_pipe(), failure = make_pipe();
   for (auto* each : {&output, &metrics, &failure})
@@ -241,8 +250,7 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   out.metrics_number = free_number(what.inherited);
   out.null = owned_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   out.self = pidfd_of(::getpid());
-  running.log = owned_fd{
-    ::open(what.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644)};
+  running.log = open_regular_file(what.log_file, O_WRONLY | O_CREAT | O_APPEND, 0644);
   struct stat now {};
   if (!running.log || ::fstat(running.log.get(), &now) != 0)
     return error{errc::io, "the log '" + what.log_file + "' cannot be opened: "

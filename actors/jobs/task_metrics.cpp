@@ -1,16 +1,15 @@
 #include "actors/jobs/task_metrics.hpp"
 
 #include "actors/jobs/process_list.hpp"
-#include "runtime/base/owned_fd.hpp"
+#include "runtime/base/file_text.hpp"
+#include "runtime/base/regular_file.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -24,7 +23,7 @@ constexpr std::string_view own_names = "system/";
 
 // Whether all of it was written.
 bool append(const std::string& path, std::string_view bytes) {
-  owned_fd file{::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)};
+  auto file = open_regular_file(path, O_WRONLY | O_APPEND | O_CREAT);
   return file && ::write(file.get(), bytes.data(), bytes.size()) == std::ssize(bytes);
 }
 
@@ -120,7 +119,7 @@ void task_metrics::halve() {
   every_ns_ *= 2;
   std::string kept;
   {
-    std::ifstream in{path_, std::ios::binary};
+    std::istringstream in{text_of_file(open_regular_file(path_, O_RDONLY))};
     std::map<std::string, bool, std::less<>> odd;
     for (std::string line; std::getline(in, line);) {
       auto begin = std::min(line.find(' '), line.size());

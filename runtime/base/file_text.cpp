@@ -1,7 +1,5 @@
 #include "runtime/base/file_text.hpp"
 
-#include "runtime/base/owned_fd.hpp"
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -11,8 +9,11 @@
 namespace troupe {
 
 std::string text_of_file(const std::string& path) {
+  return text_of_file(owned_fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)});
+}
+
+std::string text_of_file(owned_fd file) {
   std::string out;
-  owned_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   std::array<char, 4096> bytes;
   while (file) {
     auto got = ::read(file.get(), bytes.data(), bytes.size());

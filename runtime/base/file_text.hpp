@@ -1,6 +1,8 @@
 // The content of a small file, such as those of /proc.
 #pragma once
 
+#include "runtime/base/owned_fd.hpp"
+
 #include <string>
 
 namespace troupe {
@@ -8,6 +10,7 @@ namespace troupe {
 // What can be read of it; empty when it cannot be opened. A file of a process that ends meanwhile
 // is cut short: nothing is thrown, as stream iterators would.
 std::string text_of_file(const std::string& path);
+std::string text_of_file(owned_fd file);
 
 // The words of a process's command line, a zero byte behind each; empty when it is gone or a
 // zombie.

@@ -96,6 +96,31 @@ TEST_F(images, a_task_is_another_user_there_for_good) {
   EXPECT_EQ(log_of(job), "65534\nNoNewPrivs:\t1\n");
 }
 
+TEST_F(images, a_user_mounts_only_what_it_can_reach) {
+  ASSERT_EQ(troupe({"up", "--nodes", "1", "--cpus", "1", "--task-user", "nobody"}).code, 0);
+  namespace fs = std::filesystem;
+  fs::permissions(scratch, fs::perms::all);
+  fs::create_directories(scratch + "/private/open");
+  fs::permissions(scratch + "/private", fs::perms::owner_all);
+  auto job = submit(job_in_image("true\n", "    mounts: ['" + scratch + "/private/open:/x']\n"));
+  ASSERT_TRUE(becomes(job, "failed"));
+  EXPECT_NE(log_of(job).find("private/open' cannot be mounted: Permission denied"),
+            std::string::npos)
+    << log_of(job);
+}
+
+TEST_F(images, nothing_is_made_in_what_is_mounted) {
+  start_nodes(1, 1);
+  std::filesystem::create_directory(scratch + "/data");
+  auto in = write("in", "in");
+  auto job = submit(
+    job_in_image("true\n", "    mounts: ['" + scratch + "/data:/x', '" + in + ":/x/made']\n"));
+  ASSERT_TRUE(becomes(job, "failed"));
+  EXPECT_NE(log_of(job).find("nothing can be mounted at '/x/made'"), std::string::npos)
+    << log_of(job);
+  EXPECT_FALSE(std::filesystem::exists(scratch + "/data/made"));
+}
+
 TEST_F(images, an_executor_that_dies_takes_its_task_along) {
   start_nodes(1, 1);
   auto job = submit(job_in_image("echo $$ > pid; busybox sleep 1000 & busybox sleep 1000\n"));

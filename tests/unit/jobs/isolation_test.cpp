@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,12 +100,30 @@ TEST_F(Isolation, ATaskRunsAsAnotherUser) {
     GTEST_SKIP() << "only root may become another user";
   auto what = shell("id -un; id -G");
   what.user = "nobody";
+  what.directory = "/";
   EXPECT_EQ(run(what).code, 0);
   auto nobody = find_task_user("nobody");
   ASSERT_TRUE(nobody);
   EXPECT_EQ(content_of(scratch.path + "/task.log"),
             "nobody\n" + std::to_string(nobody->group) + "\n");
   EXPECT_EQ(::getuid(), 0u);
+}
+
+TEST_F(Isolation, AnotherUserRunsWhereItCouldGoOrInADirectoryOfItsOwn) {
+  if (::getuid() != 0)
+    GTEST_SKIP() << "only root may become another user";
+  auto nobody = find_task_user("nobody");
+  ASSERT_TRUE(nobody);
+  auto what = shell("pwd");
+  what.user = "nobody";
+  what.directory = scratch.path + "/open"; // in a directory of root's that is closed
+  ASSERT_EQ(::mkdir(what.directory.c_str(), 0755), 0);
+  auto refused = process.run(what, [](int) {});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text.find("Permission denied"), std::string::npos)
+    << refused.error().text;
+  ASSERT_EQ(::chown(what.directory.c_str(), nobody->id, nobody->group), 0);
+  EXPECT_EQ(run(what).code, 0);
 }
 
 TEST_F(Isolation, AnUnknownUserIsNamed) {
