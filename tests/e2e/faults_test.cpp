@@ -432,6 +432,20 @@ TEST_F(faults, a_gang_shrinks_with_a_lost_machine_and_grows_with_a_new_one) {
   EXPECT_TRUE(becomes(job, "killed"));
 }
 
+TEST_F(faults, of_jobs_that_could_each_hold_half_one_runs_whole) {
+  start_nodes(2, 1);
+  auto file = job_of("echo $TROUPE_JOB >> seen; sleep 0.3", 2, 1);
+  std::vector<std::string> jobs;
+  for (int i = 0; i < 4; ++i)
+    jobs.push_back(submit(file));
+  for (auto& job : jobs)
+    ASSERT_TRUE(becomes(job, "succeeded"));
+  std::vector<std::string> whole;
+  for (auto& job : jobs)
+    whole.insert(whole.end(), 2, job);
+  EXPECT_EQ(seen(), whole);
+}
+
 TEST_F(faults, a_hog_is_killed_for_its_memory_and_its_neighbour_is_not) {
   start_nodes(1, 4);
   auto neighbour = submit(job_of(waits_at_gate));

@@ -348,6 +348,20 @@ TEST_F(Gang, EachCauseHasItsBudget) {
   EXPECT_EQ(job->state(), job_state::failed);
 }
 
+TEST_F(Gang, WaitsTwiceAsLongAfterEachFailure) {
+  spec.attempts_max = 12;
+  type("worker");
+  begin();
+  for (auto wait : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s}) {
+    end("worker", 0, 1);
+    pass(wait - 1ms);
+    EXPECT_EQ(place(), "") << wait.count();
+    pass(1ms);
+    EXPECT_EQ(place(), "worker") << wait.count();
+    start();
+  }
+}
+
 TEST_F(Gang, AGangThatIsMovedDoesNotPayForIt) {
   spec.attempts_max = 2;
   type("worker");
