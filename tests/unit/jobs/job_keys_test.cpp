@@ -130,38 +130,39 @@ bool guide_has(const std::string& heading, const std::string& name) {
   return false;
 }
 
-TEST(JobKeys, OfTheJobAreReadAndInTheGuide) {
-  for (auto& key : job_keys::of_job()) {
+// `file_of`: a job file with these lines; `part_of`: what of the job a row is about.
+template <class Keys, class Rows, class File, class Part>
+void expect_rows(const Keys& keys, const Rows& rows, const std::string& heading, File file_of,
+                 Part part_of) {
+  auto plain = parse(file_of(""));
+  ASSERT_TRUE(plain) << plain.error().text;
+  for (auto& key : keys) {
     std::string name{key.name};
-    auto known = rows_of_job.find(key.name);
-    if (known == rows_of_job.end()) {
+    auto known = rows.find(key.name);
+    if (known == rows.end()) {
       ADD_FAILURE() << name << " has no row";
       continue;
     }
     auto& [text, holds] = known->second;
-    auto plain = parse(file_with("", ""));
-    auto job = parse(file_with(name + ": " + text + "\n", ""));
-    ASSERT_TRUE(plain && job) << name << ": " << job.error().text;
-    EXPECT_TRUE(holds(*job) && !holds(*plain)) << name;
-    EXPECT_TRUE(guide_has("Keys of the job", name)) << name << " is not in docs/jobs.md";
+    auto job = parse(file_of(name + ": " + text + "\n"));
+    ASSERT_TRUE(job) << name << ": " << job.error().text;
+    EXPECT_TRUE(holds(part_of(*job)) && !holds(part_of(*plain))) << name;
+    EXPECT_TRUE(guide_has(heading, name)) << name << " is not in docs/jobs.md";
   }
 }
 
+TEST(JobKeys, OfTheJobAreReadAndInTheGuide) {
+  expect_rows(
+    job_keys::of_job(), rows_of_job, "Keys of the job",
+    [](const std::string& line) { return file_with(line, ""); },
+    [](const job_spec_msg& job) -> auto& { return job; });
+}
+
 TEST(JobKeys, OfATaskTypeAreReadAndInTheGuide) {
-  for (auto& key : job_keys::of_type()) {
-    std::string name{key.name};
-    auto known = rows_of_type.find(key.name);
-    if (known == rows_of_type.end()) {
-      ADD_FAILURE() << name << " has no row";
-      continue;
-    }
-    auto& [text, holds] = known->second;
-    auto plain = parse(file_with("", ""));
-    auto job = parse(file_with("", "    " + name + ": " + text + "\n"));
-    ASSERT_TRUE(plain && job) << name << ": " << job.error().text;
-    EXPECT_TRUE(holds(*job->tasks[0]) && !holds(*plain->tasks[0])) << name;
-    EXPECT_TRUE(guide_has("Keys of a task type", name)) << name << " is not in docs/jobs.md";
-  }
+  expect_rows(
+    job_keys::of_type(), rows_of_type, "Keys of a task type",
+    [](const std::string& line) { return file_with("", line.empty() ? line : "    " + line); },
+    [](const job_spec_msg& job) -> auto& { return *job.tasks[0]; });
 }
 
 } // namespace
