@@ -1,6 +1,7 @@
 #include "launcher/http_answers.hpp"
 
 #include "launcher/json.hpp"
+#include "runtime/base/secret.hpp"
 
 #include <charconv>
 
@@ -60,15 +61,6 @@ bool has_token(const http_request& x, std::string_view token) {
   auto* given = find_header(x.headers, "authorization");
   return given && given->starts_with(bearer)
          && same_secret(std::string_view{*given}.substr(bearer.size()), token);
-}
-
-bool same_secret(std::string_view a, std::string_view b) {
-  if (a.size() != b.size())
-    return false;
-  volatile unsigned char differs = 0; // so that no compiler leaves the loop early
-  for (size_t i = 0; i < a.size(); ++i)
-    differs = static_cast<unsigned char>(differs | (a[i] ^ b[i]));
-  return differs == 0;
 }
 
 result<uint64_t> job_named(const std::string& number) {

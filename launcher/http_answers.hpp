@@ -21,9 +21,6 @@ void ask_for_token(http_exchange& x);
 // Whether the request brings the token as a bearer's.
 bool has_token(const http_request& x, std::string_view token);
 
-// Compares in a time that depends on the lengths only.
-bool same_secret(std::string_view a, std::string_view b);
-
 // errc::not_found: it is no number, so no job has it.
 result<uint64_t> job_named(const std::string& number);
 

@@ -3,6 +3,7 @@
 #include "actors/jobs/gang.hpp"
 #include "launcher/http_answers.hpp"
 #include "launcher/http_tunnel.hpp"
+#include "runtime/base/secret.hpp"
 
 namespace troupe::launcher {
 

@@ -3,6 +3,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/base/owned_fd.hpp"
 #include "runtime/base/result.hpp"
+#include "runtime/base/secret.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -69,14 +70,6 @@ result<owned_fd> connect_to(const std::string& host) {
     return {errc::unavailable, "task " + host + " cannot be reached: "
                                  + std::string{std::strerror(errno)} + "; see its log"};
   return out;
-}
-
-// In time that does not tell how much of it is right.
-bool same_secret(std::string_view given, const std::string& secret) {
-  unsigned char differ = given.size() == secret.size() && !secret.empty() ? 0 : 1;
-  for (size_t i = 0; i < std::min(given.size(), secret.size()); ++i)
-    differ |= static_cast<unsigned char>(given[i] ^ secret[i]);
-  return differ == 0;
 }
 
 pid_t start_command(const std::string& command) {
