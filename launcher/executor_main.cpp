@@ -25,8 +25,7 @@ namespace {
 constexpr auto usage
   = "troupe-executor --agent local:/path/agent.sock --agent-name NAME --job N --attempt N --type "
     "T\n"
-    "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--cpu-list 0,1] [--memory "
-    "BYTES]\n"
+    "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--memory BYTES]\n"
     "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N]\n"
     "  [--framework NAME] [--user NAME] [--image NAME] [--mount PATH]... -- command args...\n"
     "The agent starts it; it runs one task.\n";
@@ -37,15 +36,6 @@ result<void> read_number(const std::string& name, std::string_view text, T& out)
   if (code == std::errc{} && end == text.data() + text.size() && !text.empty())
     return {};
   return {errc::invalid, name + " " + std::string{text} + " is no number in range; give a count"};
-}
-
-result<void> read_cores(std::string_view text, std::vector<uint32_t>& out) {
-  for (size_t begin = 0; begin <= text.size();) {
-    auto end = std::min(text.find(',', begin), text.size());
-    TROUPE_TRY(read_number("--cpu-list", text.substr(begin, end - begin), out.emplace_back()));
-    begin = end + 1;
-  }
-  return {};
 }
 
 result<void> read_seconds(const std::string& name, std::string_view text, duration& out) {
@@ -89,8 +79,6 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_number(name, value, out.cpus_declared);
   if (name == "--memory")
     return read_number(name, value, out.task.memory);
-  if (name == "--cpu-list")
-    return read_cores(value, out.task.cpus);
   if (name == "--mount" || name == "--own-mount") {
     auto& image = out.task.image;
     (name == "--mount" ? image.mounts : image.own).push_back(value);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -128,29 +129,42 @@ void clear_away(const std::string& parent, const std::string& proc) {
   }
 }
 
-} // namespace
-
-result<control_group> control_group::make(pid_t owner, const group_limits& limits,
-                                          const std::string& proc) {
+// Where the groups of tasks are made: the directory, by controller. Empty: they cannot be.
+places find_parents(const std::string& proc) {
   auto found = find_places(proc);
-  control_group out;
-  std::vector<std::string> parents;
   if (auto v2 = found.find(""); v2 != found.end()) {
     auto folder = fs::path{v2->second};
     auto parent = (folder.filename() == aside ? folder.parent_path() : folder).string();
-    out.unified_ = has_memory(parent);
-    if (out.unified_)
-      parents = {parent};
+    if (has_memory(parent))
+      return {{"", parent}};
   }
-  if (!out.unified_)
-    for (auto* each : {"memory", "cpu", "pids"}) {
-      if (!found.contains(each))
-        return {errc::unavailable, std::string{"this machine has no control groups for "} + each};
-      parents.push_back(found[each]);
-    }
-  for (auto& parent : parents) {
+  places out;
+  for (auto* each : {"memory", "cpu", "pids"})
+    if (found.contains(each))
+      out[each] = found[each];
+  return out.size() == 3 ? out : places{};
+}
+
+} // namespace
+
+bool has_control_groups(const std::string& proc) {
+  auto parents = find_parents(proc);
+  return !parents.empty() && std::all_of(parents.begin(), parents.end(), [](auto& x) {
+    return ::access(x.second.c_str(), W_OK) == 0;
+  });
+}
+
+result<control_group> control_group::make(pid_t owner, const group_limits& limits,
+                                          const std::string& proc) {
+  auto parents = find_parents(proc);
+  if (parents.empty())
+    return {errc::unavailable, "this machine has no control groups for memory, cpu and pids"};
+  if (limits.memory == 0)
+    parents.erase("memory");
+  control_group out;
+  for (auto& [controller, parent] : parents) {
     clear_away(parent, proc);
-    if (auto added = out.add(parent, prefix + std::to_string(owner)); !added) {
+    if (auto added = out.add(controller, parent + "/" + prefix + std::to_string(owner)); !added) {
       out.end();
       return added.error();
     }
@@ -166,69 +180,84 @@ control_group::~control_group() {
   end();
 }
 
-result<void> control_group::add(const std::string& parent, const std::string& name) {
-  auto path = parent + "/" + name;
+result<void> control_group::add(const std::string& controller, const std::string& path) {
   if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
     return {errc::unavailable,
             "cannot make the control group " + path + ": " + std::strerror(errno)};
-  parts_.push_back({path, {}});
-  parts_.back().members = owned_fd{::open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC)};
-  if (!parts_.back().members)
+  auto& made = parts_[controller];
+  made.path = path;
+  made.members = owned_fd{::open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC)};
+  if (!made.members)
     return {errc::unavailable, "cannot open " + path + "/cgroup.procs: " + std::strerror(errno)};
   return {};
 }
 
 result<void> control_group::limit(const group_limits& limits) {
+  limits_memory_ = limits.memory != 0;
   auto bytes = std::to_string(limits.memory);
-  auto processes = std::to_string(limits.processes);
   std::map<std::string, std::string> wanted;
-  if (unified_) {
-    auto& path = parts_[0].path;
-    auto weight = std::clamp<uint64_t>(uint64_t{limits.cpus} * 100, 1, 10'000);
-    wanted = {{path + "/memory.max", bytes},
-              {path + "/cpu.weight", std::to_string(weight)},
-              {path + "/pids.max", processes}};
-    write_text(path + "/memory.swap.max", "0"); // where there is any
-  } else {
-    auto shares = std::to_string(std::min<uint64_t>(uint64_t{limits.cpus} * 1024, 262'144));
-    wanted = {{parts_[0].path + "/memory.limit_in_bytes", bytes},
-              {parts_[1].path + "/cpu.shares", shares},
-              {parts_[2].path + "/pids.max", processes}};
-  }
+  auto want = [&](const char* controller, const char* file, std::string value) {
+    if (auto found = parts_.find(controller); found != parts_.end())
+      wanted[found->second.path + file] = std::move(value);
+  };
+  auto processes = std::to_string(limits.processes);
+  auto weight = std::clamp<uint64_t>(uint64_t{limits.cpus} * 100, 1, 10'000);
+  want("", "/cpu.weight", std::to_string(weight));
+  want("", "/pids.max", processes);
+  want("", "/memory.max", limits_memory_ ? bytes : "max");
+  want("memory", "/memory.limit_in_bytes", bytes);
+  want("cpu", "/cpu.shares",
+       std::to_string(std::min<uint64_t>(uint64_t{limits.cpus} * 1024, 262'144)));
+  want("pids", "/pids.max", processes);
   for (auto& [path, value] : wanted)
     if (!write_text(path, value))
       return {errc::unavailable,
               "cannot write " + value + " to " + path + ": " + std::strerror(errno)};
-  if (!unified_)
-    write_text(parts_[0].path + "/memory.memsw.limit_in_bytes", bytes); // where it is counted
+  if (!limits_memory_)
+    return {};
+  // Where there is any swap, and where it is counted.
+  if (auto found = parts_.find(""); found != parts_.end())
+    write_text(found->second.path + "/memory.swap.max", "0");
+  else
+    write_text(parts_["memory"].path + "/memory.memsw.limit_in_bytes", bytes);
   return {};
 }
 
+bool control_group::take(pid_t id) const noexcept {
+  std::array<char, 16> text;
+  auto size = static_cast<size_t>(std::to_chars(text.begin(), text.end(), id).ptr - text.begin());
+  return std::all_of(parts_.begin(), parts_.end(), [&](auto& x) {
+    return ::write(x.second.members.get(), text.data(), size) == static_cast<ssize_t>(size);
+  });
+}
+
 bool control_group::join() const noexcept {
-  return std::all_of(parts_.begin(), parts_.end(),
-                     [](auto& x) { return ::write(x.members.get(), "0", 1) == 1; });
+  return take(0);
 }
 
 std::vector<std::string> control_group::member_files() const {
   std::vector<std::string> out;
-  for (auto& each : parts_)
+  for (auto& [controller, each] : parts_)
     out.push_back(each.path + "/cgroup.procs");
   return out;
 }
 
 bool control_group::ran_out_of_memory() const {
-  if (parts_.empty())
+  if (!limits_memory_)
     return false;
-  auto file = unified_ ? "/memory.events" : "/memory.oom_control";
-  return counter_of(text_of_file(parts_[0].path + file), "oom_kill") != 0;
+  auto found = parts_.find("");
+  auto file = found != parts_.end() ? found->second.path + "/memory.events"
+                                    : parts_.at("memory").path + "/memory.oom_control";
+  return counter_of(text_of_file(file), "oom_kill") != 0;
 }
 
 void control_group::end() {
-  for (auto& each : parts_) {
+  for (auto& [controller, each] : parts_) {
     each.members.close();
     remove_group(each.path);
   }
   parts_.clear();
+  limits_memory_ = false;
 }
 
 void make_room_for_control_groups(const std::string& proc) {

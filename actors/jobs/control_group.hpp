@@ -5,7 +5,9 @@
 // what others leave, and cannot take what is theirs; processes are a hard limit.
 // Guarantees: nothing is made by halves; end() leaves no process of the group and no directory. One
 // that was killed before its end is cleared away by the next one that is made.
-// Cost: to join takes the kernel 3 to 20 ms, so it is for tasks that have a limit.
+// Cost: the first process that joins waits for the kernel's RCU, 3 to 20 ms; those that join within
+// the same milliseconds do not. So a task joins before it starts if its memory is limited, and else
+// when it has run for a while (task_process.hpp).
 // Threads: one at a time; join() may be called between vfork and exec.
 #pragma once
 
@@ -13,13 +15,14 @@
 #include "runtime/base/result.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace troupe {
 
 struct group_limits {
-  uint64_t memory = 0;        // bytes
+  uint64_t memory = 0;        // bytes; 0: no limit
   uint32_t cpus = 1;          // the weight is 1024 for each, or 100
   uint32_t processes = 16384; // and threads
 };
@@ -37,10 +40,13 @@ public:
   // The calling process joins it.
   bool join() const noexcept;
 
+  // Process `id` joins it, with all its threads. False: it has ended, or may not be moved.
+  bool take(pid_t id) const noexcept;
+
   // The files that a process writes 0 to, to join it.
   std::vector<std::string> member_files() const;
 
-  // Whether the kernel has killed a process of it for want of memory.
+  // Whether the kernel has killed a process of it for the limit of its memory.
   bool ran_out_of_memory() const;
 
   // Kills every process of it, and removes it.
@@ -53,12 +59,15 @@ private:
   };
 
   control_group() = default;
-  result<void> add(const std::string& parent, const std::string& name);
+  result<void> add(const std::string& controller, const std::string& path);
   result<void> limit(const group_limits& limits);
 
-  bool unified_ = false;
-  std::vector<part> parts_; // the first has the memory
+  std::map<std::string, part> parts_; // by controller; "" is version 2, which has all
+  bool limits_memory_ = false;
 };
+
+// Whether this process could make one. It may change, as rights do.
+bool has_control_groups(const std::string& proc = "/proc");
 
 // The calling process joins the groups that process `whom` is in. False: it is in none that we may
 // write to, or joining failed.

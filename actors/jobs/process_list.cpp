@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t tree_max = 10'000; // processes
+constexpr size_t tree_max = 20'000; // processes
 
 std::string line_of(const fs::path& path) {
   auto text = text_of_file(path);
@@ -112,26 +112,29 @@ void end_descendants(pid_t spared) {
   }
 }
 
+std::vector<pid_t> tree_of(pid_t root) {
+  std::vector<pid_t> out{root};
+  std::set<pid_t> seen{root};
+  for (size_t i = 0; i < out.size(); ++i) {
+    auto threads = fs::path{"/proc"} / std::to_string(out[i]) / "task";
+    for (auto thread : numbers_in(threads)) {
+      std::istringstream children{text_of_file(threads / std::to_string(thread) / "children")};
+      for (pid_t child = 0; out.size() < tree_max && children >> child;)
+        if (seen.insert(child).second)
+          out.push_back(child);
+    }
+  }
+  return out;
+}
+
 tree_usage usage_of_tree(pid_t root) {
   static const auto ticks_per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
   static const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   tree_usage out;
-  std::set<pid_t> seen;
-  for (std::vector<pid_t> left{root}; !left.empty() && seen.size() < tree_max;) {
-    auto id = left.back();
-    left.pop_back();
-    if (!seen.insert(id).second)
-      continue;
-    auto folder = fs::path{"/proc"} / std::to_string(id);
-    auto now = stat_of(folder);
+  for (auto id : tree_of(root)) {
+    auto now = stat_of(fs::path{"/proc"} / std::to_string(id));
     out.cpu_seconds += static_cast<double>(now.ticks) / ticks_per_second;
     out.memory += now.pages * page;
-    for (auto thread : numbers_in(folder / "task")) {
-      std::istringstream children{
-        text_of_file(folder / "task" / std::to_string(thread) / "children")};
-      for (pid_t child = 0; children >> child;)
-        left.push_back(child);
-    }
   }
   return out;
 }

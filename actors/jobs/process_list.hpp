@@ -29,7 +29,11 @@ struct tree_usage {
   uint64_t memory = 0;    // bytes that are resident
 };
 
-// What a process and its descendants use. Reads theirs only, however many others there are.
+// A process and its descendants, parents first, at most 20,000. Reads theirs only, however many
+// others there are.
+std::vector<pid_t> tree_of(pid_t root);
+
+// What they use.
 tree_usage usage_of_tree(pid_t root);
 
 // For people: each thread of it, its state, and where it is in the kernel as far as we may know.

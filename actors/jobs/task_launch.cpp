@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -36,8 +35,8 @@ struct launch {
   std::vector<std::string> words; // that enter it
   owned_fd self;                  // the pidfd of this process
   int metrics_number = 0;         // of metrics_write in the child
-  cpu_set_t cores;
   const control_group* limits = nullptr;
+  bool counts_processes = false; // by a limit of this process: no group will
   std::optional<task_user> user;
   owned_fd own_directory; // of that user
 };
@@ -117,11 +116,21 @@ result<std::string> find_program(const task_command& what) {
   ::_exit(written == sizeof why ? 127 : 126);
 }
 
+bool limit_to(__rlimit_resource_t what, uint64_t value) {
+  rlimit limit{value, value};
+  return ::setrlimit(what, &limit) == 0;
+}
+
 bool take_limits(const task_command& what, const launch& prepared) {
   if (prepared.limits)
     return prepared.limits->join();
-  rlimit limit{what.memory, what.memory};
-  return what.memory == 0 || ::setrlimit(RLIMIT_DATA, &limit) == 0;
+  return what.memory == 0 || limit_to(RLIMIT_DATA, what.memory);
+}
+
+// A machine that runs out of memory ends its tasks before what it runs them with.
+void offer_to_end_first() {
+  owned_fd score{::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)};
+  [[maybe_unused]] auto written = ::write(score.get(), "500", 3); // refused to who offers more
 }
 
 [[noreturn]] void become(const task_command& what, const launch& prepared, const task_guard& guard,
@@ -149,9 +158,9 @@ bool take_limits(const task_command& what, const launch& prepared) {
   if (prepared.for_image ? ::fcntl(prepared.for_image.get(), F_SETFD, 0) != 0
                          : !take_limits(what, prepared))
     give_up(prepared, step::set_up);
-  if (!what.cpus.empty())
-    ::sched_setaffinity(0, sizeof prepared.cores, &prepared.cores); // a wish: declared cores may
-                                                                    // not exist
+  offer_to_end_first();
+  if (prepared.counts_processes && !limit_to(RLIMIT_NPROC, what.processes))
+    give_up(prepared, step::set_up);
   if (prepared.user && !prepared.user->become())
     give_up(prepared, step::set_up);
   // As the user: not where the user could not go. Its own directory may be behind one of ours.
@@ -219,6 +228,7 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   launch out;
   if (running.limits)
     out.limits = &*running.limits;
+  out.counts_processes = !has_control_groups();
   if (what.image.name.empty()) {
     auto program = find_program(what);
     if (!program)
@@ -270,10 +280,6 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   for (auto& each : what.command)
     out.arguments.push_back(const_cast<char*>(each.c_str()));
   out.arguments.push_back(nullptr);
-  CPU_ZERO(&out.cores);
-  for (auto each : what.cpus)
-    if (each < CPU_SETSIZE)
-      CPU_SET(each, &out.cores);
   return out;
 }
 

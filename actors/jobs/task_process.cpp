@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ struct task_process::group : process_group {
   bool cut = false; // the log reached its limit
   bool terminated = false;
   bool killed = false;
+  bool too_many = false; // it had more processes than it may
+  bool confined = false; // it was to enter a control group, once
   time_point measure_at;
 };
 
@@ -27,6 +30,11 @@ namespace {
 
 constexpr auto measure_first = std::chrono::seconds(1); // after the start
 constexpr auto measure_every = std::chrono::seconds(5);
+
+std::optional<control_group> make_group(const task_command& what) {
+  auto made = control_group::make(::getpid(), {what.memory, what.cpus_declared, what.processes});
+  return made ? std::optional{std::move(*made)} : std::nullopt;
+}
 
 void write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -92,8 +100,7 @@ result<task_exit> task_process::run(const task_command& what,
       return {errc::aborted, "the task was stopped before it started"};
   }
   if (what.memory > 0)
-    if (auto made = control_group::make(::getpid(), {what.memory, what.cpus_declared}))
-      running.limits = std::move(*made);
+    running.limits = make_group(what);
   TROUPE_TRY(launch_group(what, guard_, running));
   metrics_.open(what.metrics_file);
   running.measure_at = time_.now() + measure_first;
@@ -112,6 +119,9 @@ result<task_exit> task_process::run(const task_command& what,
     out.reason = "the command used more than its " + std::to_string(what.memory >> 20)
                  + " MiB of memory and was killed; ask for more, or use less";
   }
+  if (running.too_many)
+    out.reason = "the command had more than " + std::to_string(what.processes)
+                 + " processes and was killed; start fewer";
   std::lock_guard hold{mutex_};
   out.stopped = kill_at_.has_value();
   return out;
@@ -120,7 +130,7 @@ result<task_exit> task_process::run(const task_command& what,
 void task_process::watch(group& running, const task_command& what) {
   for (;;) {
     enforce_requests(running);
-    auto limit = measure(running);
+    auto limit = measure(running, what);
     if (auto to_kill = enforce_stop(running); to_kill >= duration{})
       limit = std::min(limit, to_kill);
     auto wait_ms = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(limit).count());
@@ -143,11 +153,47 @@ void task_process::watch(group& running, const task_command& what) {
   }
 }
 
+// Those of the task, wherever they fled: where this process is a subreaper, they are below it.
+std::vector<pid_t> task_process::processes_of(const group& running) const {
+  int adopts = 0;
+  auto all = ::prctl(PR_GET_CHILD_SUBREAPER, &adopts) == 0 && adopts != 0;
+  auto out = tree_of(all ? ::getpid() : running.command);
+  std::erase_if(out, [&](auto id) { return id == ::getpid() || id == guard_.process(); });
+  return out;
+}
+
+// A task that started outside a control group enters one; where there is none, it is counted.
+void task_process::confine(group& running, const task_command& what) {
+  if (running.limits)
+    return;
+  if (processes_of(running).size() > what.processes) {
+    running.too_many = true;
+    ::kill(-running.command, SIGKILL); // the others of it when this one has ended
+  } else if (!std::exchange(running.confined, true)) {
+    enter_group(running, what);
+  }
+}
+
+void task_process::enter_group(group& running, const task_command& what) {
+  running.limits = make_group(what);
+  std::set<pid_t> taken;
+  constexpr int rounds_max = 10; // for those that were started meanwhile
+  for (int round = 0; running.limits && round < rounds_max; ++round) {
+    auto before = taken.size();
+    for (auto id : processes_of(running))
+      if (taken.insert(id).second)
+        running.limits->take(id); // or it has ended
+    if (taken.size() == before)
+      return;
+  }
+}
+
 // Measures when it is time; returns how long until the next time.
-duration task_process::measure(group& running) {
+duration task_process::measure(group& running, const task_command& what) {
   auto now = time_.now();
   if (now >= running.measure_at) {
     metrics_.measure(running.command);
+    confine(running, what);
     running.measure_at = now + measure_every;
   }
   return running.measure_at - now;

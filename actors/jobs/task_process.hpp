@@ -6,6 +6,9 @@
 // - When run() returns, every process of the group has been sent SIGKILL. The same happens when
 //   this process dies, however it dies (task_guard.hpp). A process that leaves the group is killed
 //   too where this process is a subreaper, or the command has a control group.
+// - A task whose memory is limited starts in a control group, where the node may make one; another
+//   enters one when it has run for a second. Without a group, a task that has more processes than
+//   it may is killed within 5 s.
 // - stop() sends SIGTERM to the group, and SIGKILL when the grace is over. The group ends with its
 //   command: a shell that does not wait for its children takes their grace from them.
 // - Standard output and error are appended to the log file up to `log_bytes_max`; then one line
@@ -63,7 +66,10 @@ private:
   void watch(group& running, const task_command& what);
   void pump(group& running, uint64_t log_bytes_max);
   void read_metrics(group& running);
-  duration measure(group& running);
+  duration measure(group& running, const task_command& what);
+  std::vector<pid_t> processes_of(const group& running) const;
+  void confine(group& running, const task_command& what);
+  void enter_group(group& running, const task_command& what);
   duration enforce_stop(group& running);
   void enforce_requests(group& running);
   void wake();

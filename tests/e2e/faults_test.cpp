@@ -446,22 +446,4 @@ TEST_F(faults, of_jobs_that_could_each_hold_half_one_runs_whole) {
   EXPECT_EQ(seen(), whole);
 }
 
-TEST_F(faults, a_hog_is_killed_for_its_memory_and_its_neighbour_is_not) {
-  start_nodes(1, 4);
-  auto neighbour = submit(job_of(waits_at_gate));
-  ASSERT_TRUE(becomes(neighbour, "running"));
-  auto hog
-    = write("hog.yaml", "name: hog\nattempts: 3\nretries: {out_of_memory: 0}\ntasks:\n  worker:\n"
-                        "    memory: 32 MiB\n    command: head -c 400000000 /dev/zero | tail\n");
-  auto ran = troupe({"submit", hog, "--wait", "--json"});
-  EXPECT_EQ(ran.code, 1) << ran.err;
-  auto why = value_of(ran.out, "cause");
-  if (why == "user_error") // its memory was a limit of each process' data, and tail said so
-    EXPECT_FALSE(fs::exists("/sys/fs/cgroup/memory/cgroup.procs"));
-  else
-    EXPECT_EQ(why, "out_of_memory") << ran.out;
-  ASSERT_TRUE(open_gate());
-  EXPECT_TRUE(becomes(neighbour, "succeeded"));
-}
-
 } // namespace troupe::e2e

@@ -1,5 +1,6 @@
 // What keeps a task to what it was given: control groups, descendants that flee, other users.
 #include "actors/jobs/control_group.hpp"
+#include "actors/jobs/process_list.hpp"
 #include "actors/jobs/task_process.hpp"
 #include "actors/jobs/task_user.hpp"
 #include "tests/support/scratch_directory.hpp"
@@ -12,9 +13,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace troupe {
 namespace {
@@ -48,10 +51,6 @@ protected:
     return out ? *out : task_exit{};
   }
 
-  static bool has_control_groups() {
-    return static_cast<bool>(control_group::make(::getpid(), {64 << 20}));
-  }
-
   pid_t number_in_log() const { return std::stoi("0" + content_of(scratch.path + "/task.log")); }
 
   scratch_directory scratch;
@@ -77,6 +76,69 @@ TEST_F(Isolation, ATaskWithinItsMemoryFailsForItself) {
   auto out = run(what);
   EXPECT_EQ(out.code, 9);
   EXPECT_FALSE(out.out_of_memory);
+}
+
+TEST_F(Isolation, AForkBombInItsGroupGetsNoMoreProcessesThanItMay) {
+  if (!has_control_groups())
+    GTEST_SKIP() << "no control groups that may be written here";
+  auto what = shell("exec perl -e 'while (1) { defined(fork) or syswrite(STDOUT, qq(full\\n)) }'");
+  what.memory = 256 << 20;
+  what.processes = 50;
+  what.log_bytes_max = 1000;
+  std::atomic<pid_t> command = 0;
+  std::thread stopper{[&] {
+    while (content_of(what.log_file).find("full") == std::string::npos)
+      std::this_thread::yield();
+    EXPECT_LE(tree_of(command).size(), what.processes);
+    process.stop(duration{});
+  }};
+  auto out = process.run(what, [&](pid_t id) { command = id; });
+  stopper.join();
+  ASSERT_TRUE(out) << out.error().text;
+  EXPECT_TRUE(out->stopped);
+  EXPECT_EQ(::kill(-command, 0), -1); // nobody of it is left
+}
+
+TEST_F(Isolation, ATaskWithoutAGroupThatHasTooManyProcessesIsKilled) {
+  auto what = shell("for each in $(seq 40); do sleep 1000 & done; setsid sleep 1000 & wait");
+  what.processes = 30;
+  auto out = run(what);
+  EXPECT_EQ(out.code, 128 + SIGKILL);
+  EXPECT_EQ(out.reason, "the command had more than 30 processes and was killed; start fewer");
+}
+
+TEST_F(Isolation, ATaskThatRunsForAWhileIsInAGroupWithAllItsProcesses) {
+  if (!has_control_groups())
+    GTEST_SKIP() << "no control groups that may be written here";
+  auto what = shell("(setsid sh -c 'echo $$ > fled; exec sleep 1000' &)\n"
+                    "until grep -q /troupe-task- /proc/self/cgroup; do :; done\n"
+                    "cmp /proc/$(cat fled)/cgroup /proc/self/cgroup");
+  EXPECT_EQ(run(what).code, 0) << content_of(what.log_file);
+}
+
+TEST_F(Isolation, AMachineThatRunsOutOfMemoryEndsATaskBeforeItsExecutor) {
+  EXPECT_EQ(run(shell("cat /proc/self/oom_score_adj")).code, 0);
+  EXPECT_GE(std::stoi(content_of(scratch.path + "/task.log")), 500);
+}
+
+TEST_F(Isolation, WhereNoGroupCanBeMadeProcessesAreCountedByUser) {
+  auto nobody = find_task_user("nobody");
+  if (::getuid() != 0 || !nobody)
+    GTEST_SKIP() << "only root may become another user";
+  ASSERT_EQ(::chown(scratch.path.c_str(), nobody->id, nobody->group), 0);
+  auto child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto what = shell("grep '^Max processes *77 *77 ' /proc/self/limits");
+    what.processes = 77;
+    auto out = nobody->become() && !has_control_groups()
+                 ? process.run(what, [](int) {})
+                 : result<task_exit>{task_exit{1, false, {}, false}};
+    ::_exit(out && out->code == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << content_of(scratch.path + "/task.log");
 }
 
 TEST_F(Isolation, AProcessThatForksAwayEndsWithItsTask) {
@@ -165,7 +227,7 @@ TEST(ControlGroup, Version2IsGivenItsLimits) {
 TEST(ControlGroup, AMachineWithoutThemSaysSo) {
   scratch_directory scratch;
   fs::create_directories(scratch.path + "/self");
-  std::ofstream{scratch.path + "/self/cgroup"};
+  std::ofstream none{scratch.path + "/self/cgroup"};
   std::ofstream{scratch.path + "/self/mountinfo"} << "garbage\n- - -\n 1 2 - cgroup\n";
   auto made = control_group::make(1, {1 << 20}, scratch.path);
   ASSERT_FALSE(made);
