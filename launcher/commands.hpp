@@ -5,6 +5,7 @@
 #include "runtime/base/result.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,9 @@ struct shared_options {
 
 // What a node offers to tasks.
 struct node_capacity {
-  uint32_t cpus = 0;   // 0: what the machine has
-  uint64_t memory = 0; // bytes; 0: what the machine has
-  uint32_t accelerators = 0;
+  uint32_t cpus = 0;                    // 0: what the machine has
+  uint64_t memory = 0;                  // bytes; 0: what the machine has
+  std::optional<uint32_t> accelerators; // none: what the machine has
   std::vector<std::string> labels;
   std::string task_user; // as whom tasks run; empty: as the node
 };

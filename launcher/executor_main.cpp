@@ -27,7 +27,8 @@ constexpr auto usage
     "T\n"
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--memory BYTES]\n"
     "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N]\n"
-    "  [--framework NAME] [--user NAME] [--image NAME] [--mount PATH]... -- command args...\n"
+    "  [--framework NAME] [--accelerator NAME[=FILE]]... [--own-accelerator N]... [--user NAME] "
+    "[--image NAME] [--mount PATH]... -- command args...\n"
     "The agent starts it; it runs one task.\n";
 
 template <class T>
@@ -84,6 +85,14 @@ result<void> read_option(const std::string& name, const std::string& value,
     (name == "--mount" ? image.mounts : image.own).push_back(value);
     return {};
   }
+  if (name == "--accelerator") {
+    auto equals = std::min(value.find('='), value.size());
+    out.accelerators.push_back(
+      {value.substr(0, equals), value.substr(std::min(equals + 1, value.size()))});
+    return {};
+  }
+  if (name == "--own-accelerator")
+    return read_number(name, value, out.own_accelerators.emplace_back());
   if (name == "--framework")
     return read_framework(value, out.framework);
   if (name == "--orphan-timeout")

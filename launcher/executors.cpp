@@ -207,6 +207,10 @@ private:
       words.insert(words.end(), {"--framework", EnumNameframework(order.framework)});
     if (order.memory != 0)
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
+    for (auto& each : options_.accelerators)
+      words.insert(words.end(), {"--accelerator", each.name + "=" + each.device});
+    for (auto each : order.accelerator_ids)
+      words.insert(words.end(), {"--own-accelerator", std::to_string(each)});
     if (!options_.task_user.empty())
       words.insert(words.end(), {"--user", options_.task_user});
     if (!order.image.empty())

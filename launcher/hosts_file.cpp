@@ -23,7 +23,7 @@ result<uint32_t> parse_count(const std::string& text) {
 }
 
 result<void> set_value(const std::string& key, const std::string& value, host_entry& out) {
-  auto set_count = [&](uint32_t& to) -> result<void> {
+  auto set_count = [&](auto& to) -> result<void> {
     auto count = parse_count(value);
     if (!count)
       return count.error();

@@ -44,7 +44,8 @@ std::vector<std::string> words_of(const node_capacity& told) {
   };
   add("--cpus", told.cpus);
   add("--memory", told.memory);
-  add("--accelerators", told.accelerators);
+  if (told.accelerators)
+    words.insert(words.end(), {"--accelerators", std::to_string(*told.accelerators)});
   if (!told.task_user.empty())
     words.insert(words.end(), {"--task-user", told.task_user});
   for (auto& label : told.labels)

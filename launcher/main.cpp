@@ -34,7 +34,9 @@ void add_capacity(CLI::App& to, node_capacity& capacity) {
   to.add_option("--cpus", capacity.cpus, "Cpus of a node (default: what the machine has)");
   to.add_option("--memory", capacity.memory, "Memory of a node (default: what the machine has)")
     ->transform(CLI::AsSizeValue(false));
-  to.add_option("--accelerators", capacity.accelerators, "Accelerators of a node");
+  to.add_option("--accelerators", capacity.accelerators,
+                "Accelerators of a node (default: what the machine has, and "
+                "CUDA_VISIBLE_DEVICES names)");
   to.add_option("--task-user", capacity.task_user, "Run the tasks as this user (needs root)");
   to.add_option("--label", capacity.labels, "What the node is, for jobs that ask for it")
     ->allow_extra_args(false);

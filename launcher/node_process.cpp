@@ -1,5 +1,6 @@
 // The node process: the agent, and the executors it starts.
 #include "actors/cluster/node_agent.hpp"
+#include "actors/jobs/accelerators.hpp"
 #include "actors/jobs/control_group.hpp"
 #include "actors/jobs/task_image.hpp"
 #include "actors/jobs/task_user.hpp"
@@ -13,6 +14,7 @@
 
 #include <caf/all.hpp>
 
+#include <cstdlib>
 #include <filesystem>
 
 namespace troupe::launcher {
@@ -33,9 +35,12 @@ public:
     if (!address)
       return address.error();
     auto found = machine_capacity();
+    auto* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    auto accelerators
+      = machine_accelerators(visible ? std::optional<std::string>{visible} : std::nullopt);
     resources capacity{options.capacity.cpus != 0 ? options.capacity.cpus : found.cpus,
                        options.capacity.memory != 0 ? options.capacity.memory : found.memory,
-                       options.capacity.accelerators};
+                       options.capacity.accelerators.value_or(accelerators.size())};
     if (!options.capacity.task_user.empty())
       TROUPE_TRY(find_task_user(options.capacity.task_user));
     make_room_for_control_groups();
@@ -43,7 +48,7 @@ public:
     auto executor = std::filesystem::path{shared.program}.parent_path() / "troupe-executor";
     executors = make_executors({executor, options.name, endpoint,
                                 shared.directory + "/executors/" + options.name + ".journal",
-                                *address, options.capacity.task_user},
+                                *address, options.capacity.task_user, std::move(accelerators)},
                                *work);
     auto heartbeat = heartbeat_of(options.heartbeat);
     if (!heartbeat)

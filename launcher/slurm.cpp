@@ -84,7 +84,7 @@ std::string script_of(const shared_options& shared, const up_options& options) {
   set("host", this_host());
   set("cpus", number(told.cpus));
   set("memory", number(told.memory));
-  set("accelerators", number(told.accelerators));
+  set("accelerators", number(told.accelerators.value_or(0)));
   std::vector<std::string> more;
   for (auto& each : told.labels)
     more.insert(more.end(), {"--label", each});
@@ -112,8 +112,8 @@ std::vector<std::string> sbatch_command(const up_options& options) {
     add("--cpus-per-task", std::to_string(told.cpus));
   if (told.memory != 0)
     add("--mem", std::to_string((told.memory + mib - 1) / mib) + "M");
-  if (told.accelerators != 0)
-    add("--gpus-per-node", std::to_string(told.accelerators));
+  if (told.accelerators.value_or(0) != 0)
+    add("--gpus-per-node", std::to_string(*told.accelerators));
   if (!options.slurm.time.empty())
     add("--time", options.slurm.time);
   if (!options.slurm.partition.empty())

@@ -172,7 +172,10 @@ result<void> start_all(const shared_options& shared, const up_options& options) 
   TROUPE_TRY(start_head(shared, options));
   for (uint32_t i = 1; i <= options.nodes; ++i) {
     auto name = "node-" + std::to_string(i);
-    if (auto node = start_background(shared.directory, name, node_command(shared, options, name));
+    auto its = options;
+    if (i > 1 && !its.capacity.accelerators)
+      its.capacity.accelerators = 0; // the first has all that the machine has
+    if (auto node = start_background(shared.directory, name, node_command(shared, its, name));
         !node)
       return node.error();
   }

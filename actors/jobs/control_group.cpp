@@ -1,10 +1,13 @@
 #include "actors/jobs/control_group.hpp"
 
+#include "actors/jobs/device_limit.hpp"
 #include "runtime/base/file_text.hpp"
+#include "runtime/base/log.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -142,7 +145,11 @@ places find_parents(const std::string& proc) {
   for (auto* each : {"memory", "cpu", "pids"})
     if (found.contains(each))
       out[each] = found[each];
-  return out.size() == 3 ? out : places{};
+  if (out.size() < 3)
+    return {};
+  if (found.contains("devices"))
+    out["devices"] = found["devices"];
+  return out;
 }
 
 } // namespace
@@ -161,6 +168,8 @@ result<control_group> control_group::make(pid_t owner, const group_limits& limit
     return {errc::unavailable, "this machine has no control groups for memory, cpu and pids"};
   if (limits.memory == 0)
     parents.erase("memory");
+  if (limits.denied.empty())
+    parents.erase("devices");
   control_group out;
   for (auto& [controller, parent] : parents) {
     clear_away(parent, proc);
@@ -173,6 +182,7 @@ result<control_group> control_group::make(pid_t owner, const group_limits& limit
     out.end();
     return limited.error();
   }
+  out.deny(limits.denied);
   return out;
 }
 
@@ -221,6 +231,19 @@ result<void> control_group::limit(const group_limits& limits) {
   else
     write_text(parts_["memory"].path + "/memory.memsw.limit_in_bytes", bytes);
   return {};
+}
+
+void control_group::deny(const std::vector<dev_t>& devices) {
+  if (devices.empty())
+    return;
+  if (auto found = parts_.find(""); found != parts_.end()) {
+    if (auto denied = deny_devices(found->second.path, devices); !denied)
+      log::warning("a task may open every accelerator", {{"reason", denied.error().text}});
+  } else if (auto old = parts_.find("devices"); old != parts_.end()) {
+    for (auto each : devices)
+      write_text(old->second.path + "/devices.deny",
+                 "c " + std::to_string(major(each)) + ":" + std::to_string(minor(each)) + " rwm");
+  }
 }
 
 bool control_group::take(pid_t id) const noexcept {

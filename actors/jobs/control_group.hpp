@@ -14,6 +14,8 @@
 #include "runtime/base/owned_fd.hpp"
 #include "runtime/base/result.hpp"
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
@@ -22,9 +24,10 @@
 namespace troupe {
 
 struct group_limits {
-  uint64_t memory = 0;        // bytes; 0: no limit
-  uint32_t cpus = 1;          // the weight is 1024 for each, or 100
-  uint32_t processes = 16384; // and threads
+  uint64_t memory = 0;            // bytes; 0: no limit
+  uint32_t cpus = 1;              // the weight is 1024 for each, or 100
+  uint32_t processes = 16384;     // and threads
+  std::vector<dev_t> denied = {}; // character devices that it may not open, where rights suffice
 };
 
 class control_group {
@@ -61,6 +64,7 @@ private:
   control_group() = default;
   result<void> add(const std::string& controller, const std::string& path);
   result<void> limit(const group_limits& limits);
+  void deny(const std::vector<dev_t>& devices);
 
   std::map<std::string, part> parts_; // by controller; "" is version 2, which has all
   bool limits_memory_ = false;

@@ -12,6 +12,7 @@
 #include <caf/all.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -25,6 +26,25 @@ constexpr int exit_not_started = 127;
 // One directory for all attempts, beside that of each.
 std::string checkpoints_beside(const std::string& output_directory) {
   return (std::filesystem::path{output_directory}.parent_path() / "checkpoints").string();
+}
+
+// One that was declared, and is not seen on the machine, is called by its number.
+std::string name_of(const task_executor_options& options, uint32_t accelerator) {
+  return accelerator < options.accelerators.size() ? options.accelerators[accelerator].name
+                                                   : std::to_string(accelerator);
+}
+
+// What is the task's own is measured; what it may not see, it may not open.
+void give_accelerators(const task_executor_options& options, const cluster_spec_msg& spec,
+                       task_command& to) {
+  for (auto each : options.own_accelerators)
+    to.accelerators.push_back(name_of(options, each));
+  for (uint32_t i = 0; i < options.accelerators.size(); ++i)
+    if (auto& device = options.accelerators[i].device;
+        !device.empty()
+        && std::find(spec.accelerators.begin(), spec.accelerators.end(), i)
+             == spec.accelerators.end())
+      to.denied_devices.push_back(device);
 }
 
 // The environment of the command: what the cluster says, and defaults for what the user may set.
@@ -46,10 +66,12 @@ void complete_environment(const task_executor_options& options, const cluster_sp
   out.emplace("OMP_NUM_THREADS", std::to_string(std::max(options.cpus_declared, 1u)));
   std::string accelerators;
   for (auto each : spec.accelerators)
-    accelerators.append(accelerators.empty() ? "" : ",").append(std::to_string(each));
+    accelerators.append(accelerators.empty() ? "" : ",").append(name_of(options, each));
   out["TROUPE_ACCELERATORS"] = accelerators;
-  if (spec.accelerators_assigned)
-    out.emplace("CUDA_VISIBLE_DEVICES", accelerators);
+  if (spec.accelerators_assigned && !options.set_by_job.contains("CUDA_VISIBLE_DEVICES")) {
+    out["CUDA_VISIBLE_DEVICES"] = accelerators;
+    out.emplace("CUDA_DEVICE_ORDER", "PCI_BUS_ID"); // so do the numbers count
+  }
   add_framework_environment(options.framework, spec, options.set_by_job, out);
 }
 
@@ -199,6 +221,7 @@ struct task_executor::session {
           task.environment.erase(of_node);
     }
     complete_environment(options, spec, task.environment);
+    give_accelerators(options, spec, task);
     if (options.framework == framework::mpi)
       TROUPE_TRY(
         prepare_mpi(spec, options.output_directory, program.parent_path() / "troupe-rsh", task));

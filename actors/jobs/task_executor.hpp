@@ -23,6 +23,7 @@
 // called from any thread.
 #pragma once
 
+#include "actors/jobs/accelerators.hpp"
 #include "actors/jobs/task_launch.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/protocol/messages.hpp"
@@ -40,10 +41,12 @@ struct task_executor_options {
   uint32_t attempt = 0;
   std::string type;
   uint32_t index = 0;
-  std::string host = "127.0.0.1";   // where the task listens, an IPv4 address of this node
-  std::string output_directory;     // of the attempt; made when missing
-  uint32_t cpus_declared = 1;       // OMP_NUM_THREADS, unless the environment sets it
-  troupe::framework framework{};    // whose variables the command expects
+  std::string host = "127.0.0.1";        // where the task listens, an IPv4 address of this node
+  std::string output_directory;          // of the attempt; made when missing
+  uint32_t cpus_declared = 1;            // OMP_NUM_THREADS, unless the environment sets it
+  troupe::framework framework{};         // whose variables the command expects
+  std::vector<accelerator> accelerators; // of the node, by their number there
+  std::vector<uint32_t> own_accelerators;
   task_command task;                // its environment is completed with the TROUPE_ variables
   std::set<std::string> set_by_job; // the variables of that environment that the job itself gave
 

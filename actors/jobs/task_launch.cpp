@@ -228,7 +228,8 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   launch out;
   if (running.limits)
     out.limits = &*running.limits;
-  out.counts_processes = !has_control_groups();
+  // Nobody counts root's.
+  out.counts_processes = (!what.user.empty() || ::geteuid() != 0) && !has_control_groups();
   if (what.image.name.empty()) {
     auto program = find_program(what);
     if (!program)

@@ -29,11 +29,13 @@ struct task_command {
   uint64_t log_bytes_max = 64 << 20;
   uint64_t memory = 0; // bytes, by a control group; without one, of each process' private data
                        // (RLIMIT_DATA); 0: no limit
-  uint32_t cpus_declared = 1; // their share, where there is a control group
-  uint32_t processes = 16384; // and threads, at most
-  std::string user;           // as whom it runs; empty: as this process
-  task_image image;           // whose files it sees; `command` is looked up there then
-  std::string enters_image;   // the program that enters it (launcher/in_image.hpp)
+  uint32_t cpus_declared = 1;              // their share, where there is a control group
+  uint32_t processes = 16384;              // and threads, at most
+  std::vector<std::string> accelerators;   // that are its own, to measure them
+  std::vector<std::string> denied_devices; // files, of accelerators that are not
+  std::string user;                        // as whom it runs; empty: as this process
+  task_image image;                        // whose files it sees; `command` is looked up there then
+  std::string enters_image;                // the program that enters it (launcher/in_image.hpp)
   std::vector<int> inherited; // file descriptors that stay open, under their own numbers
 };
 

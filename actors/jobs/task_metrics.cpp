@@ -161,6 +161,11 @@ void task_metrics::measure(pid_t command) {
       write(name, sample);
 }
 
+void task_metrics::add_usage(const accelerator_usage& used) {
+  add("system/accelerator_share", {used.share, measured_});
+  add("system/accelerator_memory_bytes", {static_cast<double>(used.memory), measured_});
+}
+
 void task_metrics::finish() {
   for (auto& [name, sample] : samples_)
     if (sample.held && !path_.empty())

@@ -6,11 +6,14 @@
 //   system/cpu_seconds   used by the command and its descendants, those that ended included
 //   system/cpu_share     the same as cores in use, since the measurement before
 //   system/memory_bytes  resident in them; what two of them share counts twice
+//   system/accelerator_share         of its accelerators in use, 1.5 of two
+//   system/accelerator_memory_bytes  in use on them
 // All of it is also appended to a file (storage/formats.md), bounded: it grows coarser, not longer.
 // A disk that is full costs the series, not the task.
 // Threads: newest() from any thread; the rest from one.
 #pragma once
 
+#include "actors/jobs/accelerators.hpp"
 #include "runtime/base/clock.hpp"
 
 #include <sys/types.h>
@@ -41,6 +44,9 @@ public:
 
   // Measures the command and its descendants, and writes what was held back too long.
   void measure(pid_t command);
+
+  // What its accelerators were found to do, after measure().
+  void add_usage(const accelerator_usage& used);
 
   // Writes all that was held back.
   void finish();

@@ -1,10 +1,12 @@
 #include "actors/jobs/task_process.hpp"
 
+#include "actors/jobs/accelerators.hpp"
 #include "actors/jobs/process_list.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +24,8 @@ struct task_process::group : process_group {
   bool terminated = false;
   bool killed = false;
   bool too_many = false; // it had more processes than it may
+  bool meter_opened = false;
+  std::unique_ptr<accelerator_meter> meter;
   bool confined = false; // it was to enter a control group, once
   time_point measure_at;
 };
@@ -32,7 +36,13 @@ constexpr auto measure_first = std::chrono::seconds(1); // after the start
 constexpr auto measure_every = std::chrono::seconds(5);
 
 std::optional<control_group> make_group(const task_command& what) {
-  auto made = control_group::make(::getpid(), {what.memory, what.cpus_declared, what.processes});
+  group_limits limits{what.memory, what.cpus_declared, what.processes, {}};
+  for (auto& each : what.denied_devices) {
+    struct stat found {};
+    if (::stat(each.c_str(), &found) == 0 && S_ISCHR(found.st_mode))
+      limits.denied.push_back(found.st_rdev);
+  }
+  auto made = control_group::make(::getpid(), limits);
   return made ? std::optional{std::move(*made)} : std::nullopt;
 }
 
@@ -99,7 +109,7 @@ result<task_exit> task_process::run(const task_command& what,
     if (kill_at_)
       return {errc::aborted, "the task was stopped before it started"};
   }
-  if (what.memory > 0)
+  if (what.memory > 0 || !what.denied_devices.empty())
     running.limits = make_group(what);
   TROUPE_TRY(launch_group(what, guard_, running));
   metrics_.open(what.metrics_file);
@@ -188,11 +198,22 @@ void task_process::enter_group(group& running, const task_command& what) {
   }
 }
 
+void task_process::measure_accelerators(group& running, const task_command& what) {
+  if (what.accelerators.empty())
+    return;
+  if (!std::exchange(running.meter_opened, true))
+    running.meter = accelerator_meter::open(what.accelerators);
+  if (running.meter)
+    if (auto used = running.meter->measure())
+      metrics_.add_usage(*used);
+}
+
 // Measures when it is time; returns how long until the next time.
 duration task_process::measure(group& running, const task_command& what) {
   auto now = time_.now();
   if (now >= running.measure_at) {
     metrics_.measure(running.command);
+    measure_accelerators(running, what);
     confine(running, what);
     running.measure_at = now + measure_every;
   }

@@ -69,6 +69,7 @@ private:
   duration measure(group& running, const task_command& what);
   std::vector<pid_t> processes_of(const group& running) const;
   void confine(group& running, const task_command& what);
+  void measure_accelerators(group& running, const task_command& what);
   void enter_group(group& running, const task_command& what);
   duration enforce_stop(group& running);
   void enforce_requests(group& running);

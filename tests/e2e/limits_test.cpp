@@ -1,7 +1,9 @@
 // What a task takes from its neighbours: nothing that is theirs.
 #include "tests/e2e/cluster.hpp"
 
+#include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <sstream>
 
 namespace troupe::e2e {
@@ -69,6 +71,53 @@ TEST_F(limits, a_hog_of_processors_does_not_slow_its_neighbour) {
     sum += count;
   EXPECT_EQ(processes, 40);
   EXPECT_LT(sum, 400000 * 6); // 400000 * 40 without limits
+}
+
+// The machine has two accelerators, of which the node is shown the second and the first.
+class accelerators : public limits {
+protected:
+  void SetUp() override {
+    limits::SetUp();
+    ::setenv("LD_LIBRARY_PATH", TROUPE_STAND_INS, 1);
+    ::setenv("CUDA_VISIBLE_DEVICES", "GPU-second,0", 1);
+  }
+  void TearDown() override {
+    ::unsetenv("LD_LIBRARY_PATH");
+    ::unsetenv("CUDA_VISIBLE_DEVICES");
+    limits::TearDown();
+  }
+};
+
+TEST_F(accelerators, are_found_given_out_and_measured) {
+  start_nodes(2, 4);
+  auto nodes = troupe({"nodes", "--json"}).out;
+  EXPECT_EQ(value_of(nodes, "accelerators"), "2") << nodes;
+  EXPECT_NE(nodes.find("\"accelerators\": 0"), std::string::npos) << nodes; // of the second node
+  auto file
+    = write("job.yaml", "name: seen\ntasks:\n  worker:\n    instances: 2\n    "
+                        "accelerators: 1\n    command: |\n      echo $CUDA_VISIBLE_DEVICES "
+                        "$TROUPE_ACCELERATORS $CUDA_DEVICE_ORDER >> "
+                          + scratch + "/given; cat " + scratch
+                          + "/gate\n  other:\n    command: echo none=$CUDA_VISIBLE_DEVICES >> "
+                          + scratch + "/given\n    after: [worker]\n");
+  auto job = submit(file);
+  auto share = [&](const std::string& task) {
+    return troupe({"metrics", job, "--task", task, "--name", "system/accelerator_share"}).out;
+  };
+  EXPECT_TRUE(eventually([&] {
+    auto both = share("worker:0") + share("worker:1");
+    return both.find(" 0.5") != std::string::npos && both.find(" 0.75") != std::string::npos;
+  }))
+    << share("worker:0") << share("worker:1");
+  ASSERT_TRUE(open_gate());
+  ASSERT_TRUE(open_gate());
+  ASSERT_TRUE(becomes(job, "succeeded"));
+  std::istringstream given{text_of(scratch + "/given")};
+  std::set<std::string> lines;
+  for (std::string line; std::getline(given, line);)
+    lines.insert(line);
+  EXPECT_EQ(lines,
+            (std::set<std::string>{"GPU-second GPU-second PCI_BUS_ID", "0 0 PCI_BUS_ID", "none="}));
 }
 
 } // namespace
