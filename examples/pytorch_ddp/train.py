@@ -1,12 +1,14 @@
 """Trains a tiny network on two or more CPU processes with DistributedDataParallel.
 
 A plain env:// script: it runs under Troupe and under torchrun alike. It goes on from the newest
-complete checkpoint of its directory: --checkpoints, or what TROUPE_CHECKPOINTS names.
+complete checkpoint of its directory: --checkpoints, or what TROUPE_CHECKPOINTS names. At SIGTERM
+it takes one more, with the step that it is in, and exits with 143.
 """
 import argparse
 import os
 import pathlib
 import signal
+import time
 
 import torch
 import torch.distributed as dist
@@ -20,6 +22,8 @@ def arguments():
     out.add_argument("--checkpoints", default=os.environ.get("TROUPE_CHECKPOINTS", "checkpoints"))
     out.add_argument("--crash-at", type=int, metavar="STEP",
                      help="the last rank kills itself there, in the first attempt only")
+    out.add_argument("--step-seconds", type=float, default=0, metavar="SECONDS",
+                     help="wait so long in each step: as if the network were a larger one")
     return out.parse_args()
 
 
@@ -44,6 +48,13 @@ def batch(step, rank):
     return x, x.sum(dim=1, keepdim=True).sin()
 
 
+def any_rank(mine):
+    """Whether it is so on any rank: all get one answer, so that all leave after one step."""
+    all_of_them = torch.tensor(int(mine))
+    dist.all_reduce(all_of_them, op=dist.ReduceOp.MAX)
+    return bool(all_of_them)
+
+
 def main():
     given = arguments()
     dist.init_process_group("gloo")  # RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT
@@ -62,6 +73,8 @@ def main():
         first = state["step"]
     print(f"rank {rank} of {world} starts at step {first}", flush=True)
 
+    terminated = []
+    signal.signal(signal.SIGTERM, lambda *_: terminated.append(True))
     model = DistributedDataParallel(net)
     crashes = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0" and rank == world - 1
     for step in range(first, given.steps):
@@ -72,10 +85,14 @@ def main():
         optimizer.zero_grad()
         loss.backward()  # averages the gradients of all ranks
         optimizer.step()
+        time.sleep(given.step_seconds)
         done = step + 1
-        if rank == 0 and done % given.checkpoint_every == 0:
+        leaves = any_rank(bool(terminated))
+        if rank == 0 and (leaves or done % given.checkpoint_every == 0):
             save(directory, done, net, optimizer)
             print(f"step {done}: loss {loss.item():.4f}", flush=True)
+        if leaves:
+            raise SystemExit(128 + signal.SIGTERM)
     if rank == 0 and "TROUPE_OUTPUT" in os.environ:
         torch.save(net.state_dict(), pathlib.Path(os.environ["TROUPE_OUTPUT"]) / "model.pt")
     dist.destroy_process_group()
