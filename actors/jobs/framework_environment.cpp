@@ -120,6 +120,7 @@ void add_rendezvous(const cluster_spec_msg& spec, const members& ranks,
   out["TORCHELASTIC_MAX_RESTARTS"] = std::to_string(attempts - 1);
   out["TORCHELASTIC_USE_AGENT_STORE"] = std::string{"False"}; // rank 0 has the store
   out["TORCH_NCCL_ASYNC_ERROR_HANDLING"] = std::string{"1"};
+  out["PYTHONUNBUFFERED"] = std::string{"1"}; // torchrun: python -u
 }
 
 void add_pytorch(const cluster_spec_msg& spec, environment_variables& out) {
