@@ -19,9 +19,10 @@ struct shared_options {
 
 // What a node offers to tasks.
 struct node_capacity {
-  uint32_t cpus = 0;                    // 0: what the machine has
-  uint64_t memory = 0;                  // bytes; 0: what the machine has
-  std::optional<uint32_t> accelerators; // none: what the machine has
+  uint32_t cpus = 0;                     // 0: what the machine has
+  uint64_t memory = 0;                   // bytes; 0: what the machine has
+  std::optional<uint32_t> accelerators;  // none: what the machine has
+  std::optional<uint64_t> package_cache; // bytes of packages that are kept for later jobs
   std::vector<std::string> labels;
   std::string task_user; // as whom tasks run; empty: as the node
 };

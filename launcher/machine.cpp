@@ -46,6 +46,8 @@ std::vector<std::string> words_of(const node_capacity& told) {
   add("--memory", told.memory);
   if (told.accelerators)
     words.insert(words.end(), {"--accelerators", std::to_string(*told.accelerators)});
+  if (told.package_cache)
+    words.insert(words.end(), {"--package-cache", std::to_string(*told.package_cache)});
   if (!told.task_user.empty())
     words.insert(words.end(), {"--task-user", told.task_user});
   for (auto& label : told.labels)

@@ -37,6 +37,9 @@ void add_capacity(CLI::App& to, node_capacity& capacity) {
   to.add_option("--accelerators", capacity.accelerators,
                 "Accelerators of a node (default: what the machine has, and "
                 "CUDA_VISIBLE_DEVICES names)");
+  to.add_option("--package-cache", capacity.package_cache,
+                "What a node keeps of the resources of jobs (default: 20 GiB)")
+    ->transform(CLI::AsSizeValue(false));
   to.add_option("--task-user", capacity.task_user, "Run the tasks as this user (needs root)");
   to.add_option("--label", capacity.labels, "What the node is, for jobs that ask for it")
     ->allow_extra_args(false);
@@ -134,7 +137,8 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
       "--hosts", x.up_with.hosts,
       "Start the nodes by ssh on the machines that this file names, one to a line: "
       "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [label=L]... [address=A]")
-    ->excludes("--nodes", "--cpus", "--memory", "--accelerators", "--label", "--task-user");
+    ->excludes("--nodes", "--cpus", "--memory", "--accelerators", "--label", "--task-user",
+               "--package-cache");
   add_slurm(start, x.up_with.slurm);
   add_keep(start, x.up_with.keep);
   start.callback([&x] { x.code = up(x.shared, x.up_with); });

@@ -59,6 +59,8 @@ public:
     ports.options.name = options.name;
     ports.options.capacity = capacity;
     ports.options.labels = options.capacity.labels;
+    auto& kept = ports.options.packages.bytes_max;
+    kept = options.capacity.package_cache.value_or(kept);
     if (can_enter_images())
       ports.options.labels.emplace_back(images_label);
     auto life

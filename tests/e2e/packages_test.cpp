@@ -120,6 +120,18 @@ TEST_F(packages, run_on_a_near_node_and_on_one_of_another_machine) {
   EXPECT_EQ(count(lineage, "package "), 2u) << lineage;
 }
 
+TEST_F(packages, that_a_node_has_no_room_to_keep_go_with_their_tasks) {
+  ASSERT_EQ(troupe({"up", "--nodes", "1", "--package-cache", "10"}).code, 0);
+  auto ran = troupe({"submit", shipped_job(1), "--wait"});
+  ASSERT_EQ(ran.code, 0) << ran.err << ran.out;
+  EXPECT_EQ(count(log_of("node-1"), "package fetched"), 2u);
+  // Of the two, 6 and 64 bytes, there is room for the small one.
+  EXPECT_TRUE(eventually([&] {
+    fs::directory_iterator kept{directory + "/nodes/node-1/packages"};
+    return std::distance(begin(kept), end(kept)) == 1;
+  }));
+}
+
 TEST_F(packages, run_without_a_cluster) {
   auto ran = troupe({"submit", shipped_job(2)});
   EXPECT_EQ(ran.code, 0) << ran.err << ran.out;
