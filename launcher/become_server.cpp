@@ -45,6 +45,10 @@ int add_key(const shared_options& shared, const std::string&) {
   return become_server(shared);
 }
 
+int write_bundle(const shared_options& shared, const std::string&) {
+  return become_server(shared);
+}
+
 int run_master(const shared_options& shared, const head_options&) {
   return become_server(shared);
 }

@@ -1,10 +1,12 @@
 #include "launcher/bundle.hpp"
 
+#include "launcher/commands.hpp"
 #include "launcher/run_command.hpp"
 #include "storage/hash.hpp"
 
 #include <array>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -71,7 +73,7 @@ result<bundle> make_bundle(const std::string& program) {
       fs::copy_file(file, to / fs::path{file}.filename(), failed);
   };
   std::set<std::string> libraries;
-  for (auto* name : {"troupe-server", "troupe-executor", "troupe-rsh"}) {
+  for (auto* name : {"troupe", "troupe-server", "troupe-executor", "troupe-rsh"}) {
     auto binary = (fs::path{program}.parent_path() / name).string();
     auto needed = libraries_of(binary);
     if (!needed)
@@ -93,6 +95,16 @@ result<bundle> make_bundle(const std::string& program) {
     return {errc::io, "cannot archive the node's binaries: " + one_line(archived->err)};
   constexpr size_t digits = 16;
   return bundle{storage::sha256(archived->out).substr(0, digits), std::move(archived->out)};
+}
+
+int write_bundle(const shared_options& shared, const std::string& file) {
+  auto made = make_bundle(shared.program);
+  if (!made)
+    return complain(made.error());
+  std::ofstream out{file, std::ios::binary};
+  if (!(out << made->archive).flush())
+    return complain({errc::invalid, "cannot write " + file + "; choose another file"});
+  return 0;
 }
 
 } // namespace troupe::launcher

@@ -1,6 +1,6 @@
-// What a node needs on a machine where nothing is installed: the binaries of a node, and the shared
-// libraries that they load, but for those of the C library, which every machine has. A program
-// finds the libraries in ../lib beside it (its RPATH), so nothing leaks into the tasks'
+// What a node needs on a machine where nothing is installed: the binaries of a node, the command,
+// and the shared libraries that they load, but for those of the C library, which every machine has.
+// A program finds the libraries in ../lib beside it (its RPATH), so nothing leaks into the tasks'
 // environment.
 #pragma once
 

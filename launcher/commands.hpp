@@ -165,6 +165,7 @@ int exec(const shared_options& shared, const exec_command& options);
 int drain(const shared_options& shared, const drain_options& options);
 int lineage(const shared_options& shared, uint64_t job);
 int add_key(const shared_options& shared, const std::string& name);
+int write_bundle(const shared_options& shared, const std::string& file); // see bundle.hpp
 
 // The long-lived processes.
 int run_master(const shared_options& shared, const head_options& options);

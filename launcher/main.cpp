@@ -72,6 +72,7 @@ struct parsed {
   uint64_t id = 0;
   head_options master_with;
   std::string key;
+  std::string bundle;
   int code = 0;
 };
 
@@ -201,6 +202,11 @@ void add_process_commands(CLI::App& app, parsed& x) {
     = add_command(app, "key", "Let in one more node, or user, of another machine", "key node-4");
   key.add_option("NAME", x.key, "The name it will have")->required();
   key.callback([&x] { x.code = add_key(x.shared, x.key); });
+  auto& whole = add_command(app, "bundle",
+                            "Write an archive that runs where nothing is installed: bin/ and lib/",
+                            "bundle troupe.tar.gz; tar -xzf troupe.tar.gz -C /opt/troupe");
+  whole.add_option("FILE", x.bundle, "The archive, tar and gzip")->required();
+  whole.callback([&x] { x.code = write_bundle(x.shared, x.bundle); });
 }
 
 void add_job_commands(CLI::App& app, parsed& x) {

@@ -1,5 +1,6 @@
 // A cluster of machines on which nothing is installed: a real ssh server, a network and a root
 // directory for each.
+#include "launcher/run_command.hpp"
 #include "tests/e2e/cluster.hpp"
 #include "tests/support/ssh_hosts.hpp"
 
@@ -87,6 +88,10 @@ TEST_F(by_ssh, a_job_runs_on_bare_machines_and_nothing_is_left_there) {
       EXPECT_EQ(fs::status(secret).permissions(), fs::perms{0600});
     }
   }
+  auto command
+    = launcher::run_command({"ssh", "bare-2", "$HOME/.cache/troupe/bundle-*/bin/troupe --version"});
+  ASSERT_TRUE(command) << command.error().text;
+  EXPECT_EQ(command->code, 0) << command->err;
   EXPECT_EQ(bundles, 1);                        // for two nodes,
   EXPECT_GE(machines->processes(2).size(), 4u); // of which each has a supervisor and an agent
   auto down = troupe({"down"});
