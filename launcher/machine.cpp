@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
+#include <optional>
 
 namespace troupe::launcher {
 
@@ -72,31 +74,54 @@ result<duration> heartbeat_of(const std::string& told) {
   return *time;
 }
 
-result<std::string> address_towards(const std::string& endpoint) {
-  auto colon = endpoint.rfind(':');
+namespace {
+
+std::optional<sockaddr_in> resolve(const std::string& host, const std::string& port) {
   addrinfo want{};
   want.ai_family = AF_INET;
   want.ai_socktype = SOCK_DGRAM; // connecting one sends nothing, and chooses the route
   addrinfo* found = nullptr;
-  auto known = colon != std::string::npos
-               && ::getaddrinfo(endpoint.substr(0, colon).c_str(),
-                                endpoint.substr(colon + 1).c_str(), &want, &found)
-                    == 0;
-  if (!known)
+  if (::getaddrinfo(host.c_str(), port.c_str(), &want, &found) != 0)
+    return std::nullopt;
+  sockaddr_in out{};
+  std::memcpy(&out, found->ai_addr, sizeof out);
+  ::freeaddrinfo(found);
+  return out;
+}
+
+std::string text_of(const sockaddr_in& address) {
+  std::array<char, INET_ADDRSTRLEN> text{};
+  ::inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
+  return text.data();
+}
+
+} // namespace
+
+result<std::string> address_of(const std::string& host) {
+  auto found = resolve(host, "0");
+  if (!found)
+    return {errc::invalid,
+            "'" + host + "' stands for no IPv4 address; give one of this machine with --address"};
+  return text_of(*found);
+}
+
+result<std::string> address_towards(const std::string& endpoint) {
+  auto colon = endpoint.rfind(':');
+  auto found = colon == std::string::npos
+                 ? std::nullopt
+                 : resolve(endpoint.substr(0, colon), endpoint.substr(colon + 1));
+  if (!found)
     return {errc::invalid, "'" + endpoint + "' is no address of a master; write HOST:PORT"};
   auto fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   sockaddr_in mine{};
   socklen_t size = sizeof(mine);
-  std::array<char, INET_ADDRSTRLEN> text{};
-  auto routed = ::connect(fd, found->ai_addr, found->ai_addrlen) == 0
-                && ::getsockname(fd, reinterpret_cast<sockaddr*>(&mine), &size) == 0
-                && ::inet_ntop(AF_INET, &mine.sin_addr, text.data(), text.size());
+  auto routed = ::connect(fd, reinterpret_cast<sockaddr*>(&*found), sizeof(*found)) == 0
+                && ::getsockname(fd, reinterpret_cast<sockaddr*>(&mine), &size) == 0;
   ::close(fd);
-  ::freeaddrinfo(found);
   if (!routed)
     return {errc::unavailable, "there is no way from this machine to " + endpoint
                                  + "; check the network, or give --address"};
-  return std::string{text.data()};
+  return text_of(mine);
 }
 
 } // namespace troupe::launcher

@@ -20,6 +20,9 @@ void add_heartbeat(std::vector<std::string>& command, const std::string& told);
 // that is too short or too long.
 result<duration> heartbeat_of(const std::string& told);
 
+// The IPv4 address that a name stands for; one that is given stays.
+result<std::string> address_of(const std::string& host);
+
 // The address of this machine from which "HOST:PORT" is reached.
 result<std::string> address_towards(const std::string& endpoint);
 

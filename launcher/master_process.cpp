@@ -17,11 +17,28 @@
 
 #include <caf/all.hpp>
 
+#include <algorithm>
 #include <fstream>
 
 namespace troupe::launcher {
 
 namespace {
+
+struct place {
+  std::string host;
+  std::string port; // empty: any
+};
+
+// Of `--address HOST[:PORT]`.
+result<place> place_of(const std::string& address) {
+  if (address.empty())
+    return place{"127.0.0.1", {}};
+  auto colon = std::min(address.find(':'), address.size());
+  auto host = address_of(address.substr(0, colon));
+  if (!host)
+    return host.error();
+  return place{*host, address.substr(std::min(colon + 1, address.size()))};
+}
 
 class master_role final : public running_role {
 public:
@@ -49,7 +66,10 @@ public:
       return heartbeat.error();
     net = std::make_unique<role_system>("master", *heartbeat);
     TROUPE_TRY(net->link.attach(*net->local));
-    TROUPE_TRY(open_packages(directory, options.address));
+    auto where = place_of(options.address);
+    if (!where)
+      return where.error();
+    TROUPE_TRY(open_packages(directory, *where));
     master_ports ports;
     ports.options.gangs = gangs;
     ports.history = history.get();
@@ -77,7 +97,7 @@ public:
     net->hold(caf::actor_cast<caf::actor>(*spawned), on_end);
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
-    TROUPE_TRY(listen_remotely(directory, options.address));
+    TROUPE_TRY(listen_remotely(directory, *where));
     TROUPE_TRY(net->serve_metrics(options.metrics, [this] { return collect(); }));
     auto listening = net->local->listen("local:" + directory + "/master.sock");
     return listening ? result<void>{} : listening.error();
@@ -85,18 +105,17 @@ public:
 
   // Lets in whoever holds a listed key, in any language; where, stands in DIR/endpoint. A master
   // that comes back takes the same port again where it can.
-  result<void> listen_remotely(const std::string& directory, const std::string& address) {
+  result<void> listen_remotely(const std::string& directory, const place& where) {
     for (auto* name : {"master", "user"})
       if (auto made = make_keys(directory, name);
           !made && made.error().code != errc::already_exists)
         return made.error();
     TROUPE_TRY(net->attach_remote(directory));
-    auto colon = address.find(':');
-    auto host = "tcp://" + (address.empty() ? "127.0.0.1" : address.substr(0, colon));
-    auto port = colon == std::string::npos ? ":0" : address.substr(colon);
+    auto host = "tcp://" + where.host;
+    auto port = ":" + (where.port.empty() ? "0" : where.port);
     std::string before;
     std::getline(std::ifstream{directory + "/endpoint"}, before);
-    auto again = colon == std::string::npos && before.starts_with(host + ":");
+    auto again = where.port.empty() && before.starts_with(host + ":");
     auto listening = net->remote->listen(again ? before : host + port);
     if (!listening && again)
       listening = net->remote->listen(host + port);
@@ -110,10 +129,9 @@ public:
 private:
   // Packages go over a port of their own: the one behind that of the messages, where that is given
   // and nobody else has it.
-  result<void> open_packages(const std::string& directory, const std::string& address) {
-    auto colon = address.find(':');
-    auto host = (address.empty() ? "127.0.0.1" : address.substr(0, colon)) + ":";
-    auto given = colon == std::string::npos ? 0 : std::atoi(address.c_str() + colon + 1);
+  result<void> open_packages(const std::string& directory, const place& where) {
+    auto host = where.host + ":";
+    auto given = std::atoi(where.port.c_str());
     auto open = [&](int port) {
       return open_package_desk(directory + "/packages", "local:" + directory + "/bulk.sock",
                                host + std::to_string(port), clock);

@@ -114,7 +114,7 @@ private:
 
   static result<std::string> address_of(const node_options& options) {
     if (!options.address.empty())
-      return options.address;
+      return launcher::address_of(options.address);
     return options.join.empty() ? std::string{"127.0.0.1"} : address_towards(options.join);
   }
 

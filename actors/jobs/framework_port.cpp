@@ -56,7 +56,7 @@ result<task_port> open_task_port(framework kind, const std::string& host) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1)
-    return {errc::invalid, "'" + host + "' is no IPv4 address; give the node's own with --host"};
+    return {errc::invalid, "'" + host + "' is no IPv4 address; give the node's own with --address"};
   task_port out;
   auto usable = false;
   if (kind == framework::troupe || kind == framework::mpi) {
@@ -71,7 +71,7 @@ result<task_port> open_task_port(framework kind, const std::string& host) {
     out.number = port_of(out.socket);
   if (out.number == 0)
     return {errc::io, "the task cannot listen at " + host + ": " + std::strerror(why)
-                        + "; give an address of this node with --host"};
+                        + "; give an address of this node with --address"};
   return out;
 }
 

@@ -138,6 +138,18 @@ TEST_F(cluster, a_second_cluster_in_a_directory_is_refused) {
   EXPECT_EQ(troupe({"status"}).code, 0);
 }
 
+TEST_F(cluster, an_address_may_be_a_name) {
+  auto up = troupe({"up", "--nodes", "1", "--cpus", "1", "--address", "localhost"});
+  ASSERT_EQ(up.code, 0) << up.err;
+  EXPECT_EQ(text_of(directory + "/endpoint").rfind("tcp://127.0.0.1:", 0), 0u);
+  EXPECT_TRUE(becomes(submit(job_of("true")), "succeeded"));
+  EXPECT_EQ(troupe({"down"}).code, 0);
+  auto nowhere = troupe({"node", "--name", "lost", "--address", "nowhere.invalid"});
+  EXPECT_NE(nowhere.code, 0);
+  EXPECT_NE(nowhere.err.find("'nowhere.invalid' stands for no IPv4 address"), std::string::npos)
+    << nowhere.err;
+}
+
 TEST_F(cluster, submit_without_a_cluster_runs_the_job_itself) {
   auto ran = troupe({"submit", job_of("echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen"), "--wait"});
   EXPECT_EQ(ran.code, 0) << ran.err;

@@ -107,7 +107,7 @@ TEST(FrameworkPort, NeedsAnAddressOfThisMachine) {
     auto foreign = open_task_port(kind, "192.0.2.1"); // for documentation: nobody has it
     ASSERT_FALSE(foreign);
     EXPECT_NE(foreign.error().text.find("192.0.2.1"), std::string::npos);
-    EXPECT_NE(foreign.error().text.find("--host"), std::string::npos);
+    EXPECT_NE(foreign.error().text.find("--address"), std::string::npos);
   }
 }
 
