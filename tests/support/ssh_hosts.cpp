@@ -74,6 +74,12 @@ std::set<std::string> libraries_of(const std::string& program) {
   return found;
 }
 
+// Of a whole Debian; empty: a root is made of this machine's programs.
+std::string given_root() {
+  auto* given = std::getenv("TROUPE_ROOT");
+  return given ? given : "";
+}
+
 std::string address_of(int host) {
   return "10.77.0." + std::to_string(host + 1);
 }
@@ -98,8 +104,11 @@ std::string ssh_hosts::missing() {
 }
 
 ssh_hosts::~ssh_hosts() {
-  for (size_t i = 0; i < machines_.size(); ++i)
-    kill(static_cast<int>(i) + 1);
+  for (int host = 1; host <= static_cast<int>(machines_.size()); ++host) {
+    kill(host);
+    if (!given_root().empty())
+      ::umount2(root(host).c_str(), MNT_DETACH);
+  }
 }
 
 result<void> ssh_hosts::start(int count) {
@@ -109,6 +118,7 @@ result<void> ssh_hosts::start(int count) {
   for (int host = 1; host <= count; ++host) {
     machines_.push_back(0);
     TROUPE_TRY(make_root(host));
+    TROUPE_TRY(let_in(host));
     TROUPE_TRY(connect(host));
     TROUPE_TRY(boot(host));
   }
@@ -147,6 +157,19 @@ result<void> ssh_hosts::make_keys() const {
 
 result<void> ssh_hosts::make_root(int host) const {
   auto at = root(host);
+  fs::create_directories(at);
+  if (given_root().empty())
+    return copy_programs(host);
+  for (auto* layer : {".upper", ".work"})
+    fs::create_directories(at + layer);
+  return run_all(
+    {{"mount", "-t", "overlay", "overlay", "-o",
+      "lowerdir=" + given_root() + ",upperdir=" + at + ".upper,workdir=" + at + ".work", at},
+     {"mkdir", "-p", at + "/run/sshd"}});
+}
+
+result<void> ssh_hosts::copy_programs(int host) const {
+  auto at = root(host);
   for (auto* each :
        {"usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "tmp", "dev", "proc", "run", "sys"})
     fs::create_directories(fs::path{at} / each);
@@ -159,11 +182,16 @@ result<void> ssh_hosts::make_root(int host) const {
     fs::create_directories(fs::path{at + each}.parent_path());
     fs::copy_file(each, at + each);
   }
-  write(at + "/etc/passwd", "root:x:0:0:root:/user:/bin/sh\n", fs::perms{0644});
+  write(at + "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", fs::perms{0644});
   write(at + "/etc/shadow", "root:*:19000:0:99999:7:::\n", fs::perms{0600});
   write(at + "/etc/host_key", text_of(directory_ + "/host_key"), fs::perms{0600});
-  write(at + "/user/.ssh/authorized_keys", text_of(directory_ + "/key.pub"), fs::perms{0600});
-  fs::permissions(at + "/user/.ssh", fs::perms{0700});
+  return {};
+}
+
+result<void> ssh_hosts::let_in(int host) const {
+  auto keys = home(host) + "/.ssh";
+  write(keys + "/authorized_keys", text_of(directory_ + "/key.pub"), fs::perms{0600});
+  fs::permissions(keys, fs::perms{0700});
   std::ofstream{directory_ + "/ssh_config", std::ios::app}
     << "Host " << name(host) << "\n  HostName " << address_of(host) << '\n';
   return {};
@@ -184,8 +212,9 @@ result<void> ssh_hosts::boot(int host) {
   auto at = root(host);
   auto script = "mount --rbind /dev " + at + "/dev && mount -t proc proc " + at
                 + "/proc && mount -t sysfs sys " + at + "/sys && exec "
-                + "env -i HOME=/user PATH=/usr/sbin:/usr/bin chroot " + at
-                + " dropbear -F -E -s -r /etc/host_key -p 22";
+                + "env -i HOME=/root PATH=/usr/sbin:/usr/bin chroot " + at
+                + (given_root().empty() ? " dropbear -F -E -s -r /etc/host_key -p 22"
+                                        : " /usr/sbin/sshd -D -e");
   std::vector<std::string> words{"ip",
                                  "netns",
                                  "exec",
@@ -251,7 +280,7 @@ std::vector<std::string> ssh_hosts::processes(int host) const {
     auto line = text_of(entry.path() / "cmdline");
     std::replace(line.begin(), line.end(), '\0', ' ');
     if (fs::read_symlink(entry.path() / "root", gone) == at && !line.empty()
-        && line.find("dropbear") == std::string::npos)
+        && line.find("dropbear") == std::string::npos && line.find("sshd") == std::string::npos)
       found.push_back(line);
   }
   return found;

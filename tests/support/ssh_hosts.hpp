@@ -1,9 +1,11 @@
 // Machines that ssh reaches and on which nothing is installed, as far as they can be shown on one:
 // each has a network, a process tree and a root directory of its own, with a shell, the programs
-// that every Debian has, and an ssh server (dropbear: installing it starts none). They are called
-// bare-1, bare-2, ..., stand on one bridge with this process, and end with the object.
-// start() moves this process, and what it starts later, into a network and a mount namespace of its
-// own, where `ssh` in PATH knows the machines. Needs root.
+// that every Debian has, and an ssh server (dropbear: installing it starts none). Where TROUPE_ROOT
+// names the root directory of a whole Debian with openssh-server, they have its files, each under a
+// layer of its own, and its ssh server. They are called bare-1, bare-2, ..., stand on one bridge
+// with this process, and end with the object. start() moves this process, and what it starts later,
+// into a network and a mount namespace of its own, where `ssh` in PATH knows the machines. Needs
+// root.
 #pragma once
 
 #include "runtime/base/result.hpp"
@@ -42,7 +44,7 @@ public:
   result<void> let_speak(int host, bool arrives) const;
 
   // Where the home directory of its user is, seen from here.
-  std::string home(int host) const { return root(host) + "/user"; }
+  std::string home(int host) const { return root(host) + "/root"; }
   static std::string name(int host) { return "bare-" + std::to_string(host); }
   // The command lines of its processes, but for those of ssh.
   std::vector<std::string> processes(int host) const;
@@ -52,6 +54,8 @@ private:
   result<void> make_network() const;
   result<void> make_keys() const;
   result<void> make_root(int host) const;
+  result<void> copy_programs(int host) const;
+  result<void> let_in(int host) const;
   result<void> connect(int host) const;
 
   std::string directory_;
