@@ -249,6 +249,7 @@ agent_effects agent_core::executor_exited(const task_id_msg& task, int32_t exit_
   if (!x->result_known) {
     report.exit_code = exit_code;
     report.reason = reason;
+    report.cause = exit_class::infrastructure; // no word of the command: it is not to blame
   }
   auto clean
     = report.exit_code == 0 && report.reason.empty() && report.state == task_state::running;

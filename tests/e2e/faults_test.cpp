@@ -115,6 +115,7 @@ TEST_F(faults, a_killed_executor_takes_its_task_along) {
   ASSERT_EQ(executors.size(), 2u);
   ASSERT_EQ(::kill(executors[0], SIGKILL), 0);
   expect_second_attempt(job);
+  EXPECT_NE(troupe({"job", job, "--why"}).out.find("(infrastructure)"), std::string::npos);
 }
 
 TEST_F(faults, a_frozen_executor_is_killed_with_its_task) {

@@ -101,6 +101,15 @@ TEST_F(silent_executor, IsNotBlamedForAPauseOfItsAgent) {
   EXPECT_EQ(kills_in(9s), 0u);
 }
 
+TEST_F(silent_executor, ThatDiesIsNotTheFaultOfItsCommand) {
+  register_executor();
+  report_running();
+  agent_.executor_exited(id(), 137, "the executor ended with code 137");
+  auto report = agent_.report();
+  EXPECT_EQ(report.tasks.front()->state, task_state::failed);
+  EXPECT_EQ(report.tasks.front()->cause, exit_class::infrastructure);
+}
+
 TEST_F(silent_executor, KeepsTheEndThatItHasTold) {
   register_executor();
   task_report_msg end;
