@@ -119,8 +119,9 @@ struct change_options {
 
 struct ask_options {
   uint64_t job = 0;
-  std::string what; // checkpoint, stacks
-  std::string task; // "worker:0", or a type; empty: every task
+  std::string what;  // checkpoint, stacks, drain, log-level
+  std::string level; // debug, info, warning, error: with log-level only
+  std::string task;  // "worker:0", or a type; empty: every task
 };
 
 struct exec_command {

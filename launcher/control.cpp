@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <map>
 
 namespace troupe::launcher {
 
@@ -56,6 +57,42 @@ int change_jobs(const shared_options& shared, const std::vector<std::string>& te
   return code;
 }
 
+// What the words of the command ask for.
+result<void> read_request(const ask_options& options, ask_job_msg& out) {
+  static const std::map<std::string, task_request> known{{"checkpoint", task_request::checkpoint},
+                                                         {"stacks", task_request::dump_stacks},
+                                                         {"drain", task_request::drain},
+                                                         {"log-level", task_request::log_level}};
+  auto found = known.find(options.what);
+  if (found == known.end())
+    return {errc::invalid, "a task cannot be asked for '" + printable(options.what)
+                             + "': give checkpoint, stacks, drain or log-level"};
+  out.request = found->second;
+  auto given = std::string{"'"}.append(printable(options.level)).append("'");
+  if (out.request != task_request::log_level)
+    return options.level.empty()
+             ? result<void>{}
+             : error{errc::invalid, given + " says nothing to " + options.what + ": leave it out"};
+  for (auto each : EnumValueslog_level())
+    if (options.level == EnumNamelog_level(each)) {
+      out.level = each;
+      return {};
+    }
+  return {errc::invalid, given + " is no log level: give debug, info, warning or error"};
+}
+
+result<ask_job_msg> request_of(const ask_options& options) {
+  auto task = read_task(options.task);
+  if (!task)
+    return task.error();
+  ask_job_msg out;
+  out.job = options.job;
+  out.type = task->type;
+  out.index = task->index;
+  TROUPE_TRY(read_request(options, out));
+  return out;
+}
+
 } // namespace
 
 int kill(const shared_options& shared, const change_options& options) {
@@ -80,14 +117,13 @@ int requeue(const shared_options& shared, const change_options& options) {
 }
 
 int ask(const shared_options& shared, const ask_options& options) {
-  auto what = options.what == "checkpoint" ? task_request::checkpoint : task_request::dump_stacks;
-  auto meant = read_task(options.task);
-  if (!meant)
-    return complain(meant.error());
+  auto request = request_of(options);
+  if (!request)
+    return complain(request.error());
   auto cluster = client::connect(shared.directory);
   if (!cluster)
     return complain(cluster.error());
-  auto asked = (*cluster)->ask_tasks(options.job, meant->type, meant->index, what);
+  auto asked = (*cluster)->ask_tasks(std::move(*request));
   if (!asked)
     return complain(asked.error());
   std::printf(shared.json ? "{\"tasks\": %u}\n" : "asked %u tasks\n", *asked);

@@ -300,12 +300,14 @@ void add_change_commands(CLI::App& app, parsed& x) {
   add_change(app, x, "requeue", "Stop gangs and send them back to their queues").callback([&x] {
     x.code = requeue(x.shared, x.change_with);
   });
-  auto& request = add_command(app, "ask", "Ask running tasks for a checkpoint, or for their stacks",
+  auto& request = add_command(app, "ask", "Ask running tasks for something",
                               "ask 3 checkpoint --task worker:0");
   request.add_option("JOB", x.ask_with.job, "The job's number")->required();
-  request.add_option("WHAT", x.ask_with.what, "checkpoint or stacks")
-    ->required()
-    ->check(CLI::IsMember({"checkpoint", "stacks"}));
+  request
+    .add_option("WHAT", x.ask_with.what,
+                "checkpoint, stacks, drain (to end well), or log-level and a LEVEL")
+    ->required();
+  request.add_option("LEVEL", x.ask_with.level, "debug, info, warning or error");
   request.add_option("--task", x.ask_with.task, "One task, such as worker:0, or a type");
   request.callback([&x] { x.code = ask(x.shared, x.ask_with); });
 }

@@ -50,6 +50,7 @@ caf::result<executor_orders_msg> on_report(agent_pointer self, const executor_re
   auto orders = orders_for(found->second, x.report->state == task_state::registered);
   if (x.report->state == task_state::running)
     orders.requests = std::exchange(found->second.requests, {});
+  orders.level = found->second.level;
   return orders;
 }
 
@@ -60,6 +61,8 @@ caf::result<done_msg> on_ask(agent_pointer self, const ask_task_msg& x) {
   auto& waiting = found->second.requests;
   if (std::find(waiting.begin(), waiting.end(), x.request) == waiting.end())
     waiting.push_back(x.request);
+  if (x.request == task_request::log_level)
+    found->second.level = x.level;
   return done_msg{};
 }
 

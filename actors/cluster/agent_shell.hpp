@@ -40,6 +40,7 @@ struct executor_state {
   bool stop = false;
   uint64_t grace_ns = 0;
   std::vector<task_request> requests;                       // for its next heartbeat
+  log_level level{};                                        // of one among them
   caf::typed_response_promise<executor_orders_msg> waiting; // its registration
 };
 

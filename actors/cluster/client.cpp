@@ -186,13 +186,7 @@ result<void> client::requeue(uint64_t job, uint32_t attempt, std::string reason)
   return change(std::move(request));
 }
 
-result<uint32_t> client::ask_tasks(uint64_t job, std::string type, int32_t index,
-                                   task_request what) {
-  ask_job_msg request;
-  request.job = job;
-  request.type = std::move(type);
-  request.index = index;
-  request.request = what;
+result<uint32_t> client::ask_tasks(ask_job_msg request) {
   auto asked = ask<job_asked_msg>(std::move(request));
   if (!asked)
     return asked.error();

@@ -48,8 +48,8 @@ public:
   result<void> hold(uint64_t job, bool held, std::string reason);
   result<void> requeue(uint64_t job, uint32_t attempt, std::string reason);
 
-  // Asks running tasks for something; empty, -1: all of them. How many were asked.
-  result<uint32_t> ask_tasks(uint64_t job, std::string type, int32_t index, task_request what);
+  // Asks running tasks for something: how many were asked.
+  result<uint32_t> ask_tasks(ask_job_msg request);
   result<job_status_msg> status(uint64_t job);
   result<job_list_msg> jobs(list_jobs_msg filter = {});
   result<job_history_msg> history(uint64_t job);

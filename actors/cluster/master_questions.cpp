@@ -103,6 +103,8 @@ caf::result<job_asked_msg> on_ask(master_pointer self, const ask_job_msg& x) {
   auto* job = st.core->find(x.job);
   if (!job)
     return fail(no_job(x.job));
+  if (x.request > task_request::MAX || x.level > log_level::MAX)
+    return fail(errc::invalid, "the tasks are asked for something unknown: update this cluster");
   struct answers {
     job_asked_msg told;
     size_t left = 0;
@@ -131,6 +133,7 @@ caf::result<job_asked_msg> on_ask(master_pointer self, const ask_job_msg& x) {
     ask_task_msg order;
     order.task = std::make_unique<task_id_msg>(job->id_of(task));
     order.request = x.request;
+    order.level = x.level;
     self->request(agent->second, order_deadline, std::move(order))
       .then([count](const done_msg&) mutable { count(nullptr); },
             [count](const caf::error& e) mutable {

@@ -61,6 +61,7 @@ void complete_environment(const task_executor_options& options, const cluster_sp
   out["TROUPE_WORLD_SIZE"] = std::to_string(spec.world_size);
   out["TROUPE_MEMBERS"] = members;
   out["TROUPE_OUTPUT"] = options.output_directory;
+  out["TROUPE_LOG_LEVEL_FILE"] = log_level_file(options.task.log_file);
   out.emplace("TROUPE_CHECKPOINTS", checkpoints_beside(options.output_directory));
   out.emplace("OMP_WAIT_POLICY", "passive");
   out.emplace("OMP_NUM_THREADS", std::to_string(std::max(options.cpus_declared, 1u)));
@@ -189,12 +190,20 @@ struct task_executor::session {
             },
             [this](cluster_spec_msg spec) { runner.start(std::move(spec)); },
             [this](duration grace) { process.stop(grace); },
-            [this](task_request what) { process.request(what); },
+            [this](task_request what, log_level level) { request(what, level); },
             [this] { return process.metrics(); },
             [this](int code) { runner.finish(code); },
             ::getpid(),
             port,
             [this] { return ui_port.load(); }};
+  }
+
+  // The level is that of this process too.
+  void request(task_request what, log_level level) {
+    if (what == task_request::log_level)
+      log::set_level(static_cast<log::level>(std::min(level, log_level::MAX)));
+    log::info("the task is asked", {{"for", EnumNametask_request(what)}});
+    process.request(what, level);
   }
 
   // Where the ranks meet, at this task's port, until this process ends.

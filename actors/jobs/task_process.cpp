@@ -2,7 +2,10 @@
 
 #include "actors/jobs/accelerators.hpp"
 #include "actors/jobs/process_list.hpp"
+#include "runtime/base/log.hpp"
+#include "runtime/base/regular_file.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -15,12 +18,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 
 namespace troupe {
 
 // What run() holds while the command lives.
 struct task_process::group : process_group {
-  bool cut = false; // the log reached its limit
+  bool cut = false;     // the log reached its limit
+  bool drained = false; // a process of it was asked to end
   bool terminated = false;
   bool killed = false;
   bool too_many = false; // it had more processes than it may
@@ -57,6 +62,50 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
+// What a process has to catch to be asked; 0: a request of a later version.
+int signal_of(task_request x) {
+  switch (x) {
+  case task_request::checkpoint:
+    return SIGUSR1;
+  case task_request::dump_stacks:
+    return SIGUSR2;
+  case task_request::drain:
+    return SIGTERM;
+  case task_request::log_level:
+    return SIGHUP;
+  }
+  return 0;
+}
+
+// Not over a link of the task's, which would be written to as this process' user.
+void write_level(log_level level, const std::string& path) {
+  auto file = open_regular_file(path, O_WRONLY | O_CREAT, 0644);
+  if (!file || ::ftruncate(file.get(), 0) != 0)
+    return log::warning("no file for the log level", {{"path", path}});
+  write_all(file.get(), std::string{EnumNamelog_level(level)}.append("\n"));
+}
+
+// How many of the group listen to what they are asked, and were told.
+int ask_group(task_request what, const process_group& running) {
+  auto number = signal_of(what);
+  if (number == 0)
+    return 0;
+  int told = 0;
+  for (auto& each : processes_of_group(running.command))
+    if (each.catches(number))
+      told += ::kill(each.id, number) == 0 ? 1 : 0;
+    else if (what == task_request::dump_stacks)
+      write_all(running.log.get(), text_of_threads(each));
+  auto in_vain = what == task_request::checkpoint || what == task_request::drain;
+  if (told == 0 && in_vain)
+    write_all(running.log.get(), std::string{"[asked for: "}
+                                   .append(EnumNametask_request(what))
+                                   .append(", but no process of this task catches SIG")
+                                   .append(::sigabbrev_np(number))
+                                   .append("]\n"));
+  return told;
+}
+
 task_exit read_status(int status, const std::string& log_file) {
   task_exit out;
   if (WIFSIGNALED(status)) {
@@ -87,10 +136,12 @@ void task_process::stop(duration grace) {
   wake();
 }
 
-void task_process::request(task_request what) {
+void task_process::request(task_request what, log_level level) {
   {
     std::lock_guard hold{mutex_};
     requests_.insert(what);
+    if (what == task_request::log_level)
+      level_ = level;
   }
   wake();
 }
@@ -118,6 +169,8 @@ result<task_exit> task_process::run(const task_command& what,
   watch(running, what);
   metrics_.measure(running.command); // what it used stays to be seen until it is waited for
   auto out = read_status(end_group(guard_, running), what.log_file);
+  if (running.drained && out.code == 128 + SIGTERM)
+    out = {};
   pump(running, what.log_bytes_max);
   read_metrics(running);
   metrics_.finish();
@@ -139,7 +192,7 @@ result<task_exit> task_process::run(const task_command& what,
 
 void task_process::watch(group& running, const task_command& what) {
   for (;;) {
-    enforce_requests(running);
+    enforce_requests(running, what.log_file);
     auto limit = measure(running, what);
     if (auto to_kill = enforce_stop(running); to_kill >= duration{})
       limit = std::min(limit, to_kill);
@@ -235,20 +288,20 @@ duration task_process::enforce_stop(group& running) {
   return duration{-1};
 }
 
-void task_process::enforce_requests(group& running) {
+void task_process::enforce_requests(group& running, const std::string& log_file) {
   std::set<task_request> due;
+  log_level level{};
   {
     std::lock_guard hold{mutex_};
     due.swap(requests_);
+    level = level_;
   }
   for (auto what : due) {
-    auto number = what == task_request::checkpoint ? SIGUSR1 : SIGUSR2;
-    for (auto& each : processes_of_group(running.command)) {
-      if (each.catches(number))
-        ::kill(each.id, number);
-      else if (what == task_request::dump_stacks)
-        write_all(running.log.get(), text_of_threads(each));
-    }
+    if (what == task_request::log_level)
+      write_level(level, log_level_file(log_file));
+    auto told = ask_group(what, running);
+    if (what == task_request::drain)
+      running.drained = running.drained || told > 0;
   }
 }
 
@@ -281,6 +334,10 @@ void task_process::read_metrics(group& running) {
       return running.metrics.close();
     metrics_.read({bytes.data(), static_cast<size_t>(got)});
   }
+}
+
+std::string log_level_file(const std::string& log_file) {
+  return std::filesystem::path{log_file}.replace_extension(".level").string();
 }
 
 } // namespace troupe

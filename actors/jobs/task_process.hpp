@@ -54,9 +54,12 @@ public:
   // Asks the group to end; the shortest grace of several calls holds.
   void stop(duration grace);
 
-  // Asks the group for a checkpoint (SIGUSR1) or its stacks (SIGUSR2). Only processes that catch
-  // the signal get it; of the others, where they are in the kernel is written to the log.
-  void request(task_request what);
+  // Asks the group for a checkpoint (SIGUSR1), for its stacks (SIGUSR2), to end well when it can
+  // (SIGTERM), or to log at `level`, which is in log_level_file() by then (SIGHUP). Only processes
+  // that catch the signal get it. Of the others, where they are in the kernel is written to the log
+  // for their stacks; one line there says that nobody could be asked. A group that was asked to end
+  // has ended well with code 0, and with that of SIGTERM.
+  void request(task_request what, log_level level = {});
 
   // The newest value of each metric.
   std::map<std::string, metric_value> metrics() const { return metrics_.newest(); }
@@ -72,7 +75,7 @@ private:
   void measure_accelerators(group& running, const task_command& what);
   void enter_group(group& running, const task_command& what);
   duration enforce_stop(group& running);
-  void enforce_requests(group& running);
+  void enforce_requests(group& running, const std::string& log_file);
   void wake();
 
   const clock& time_;
@@ -82,6 +85,10 @@ private:
   mutable std::mutex mutex_;
   std::optional<time_point> kill_at_;
   std::set<task_request> requests_;
+  log_level level_{}; // of the newest request for one
 };
+
+// Where a task finds the level that it was asked to log at, once it was: a word such as `debug`.
+std::string log_level_file(const std::string& log_file);
 
 } // namespace troupe

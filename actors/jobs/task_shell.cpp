@@ -166,7 +166,7 @@ void send_registration(shell* self) {
 void on_orders(shell* self, const executor_orders_msg& in) {
   auto& st = self->state;
   for (auto each : in.requests)
-    st.around->request(each);
+    st.around->request(each, in.level);
   if (in.stop)
     return stop_task(self, duration{static_cast<int64_t>(in.grace_ns)}, "ordered by the agent");
   if (!in.spec || st.start_ordered || st.over())

@@ -39,7 +39,7 @@ struct surroundings {
   std::function<agent_executor_api(duration deadline)> agent; // over the link that is up now
   std::function<void(cluster_spec_msg)> start;                // the command: once
   std::function<void(duration grace)> stop;                   // the command, after start
-  std::function<void(task_request)> request;                  // ask the command for something
+  std::function<void(task_request, log_level)> request;       // ask the command for something
   std::function<std::map<std::string, metric_value>()> metrics;
   std::function<void(int code)> finish; // the process of this executor: once, the last call
   int process;                          // its id

@@ -173,7 +173,7 @@ surroundings sim_machine::around(sim_node& node, int id) {
           },
           [this, id](const cluster_spec_msg&) { start_command(id); },
           [this, id](duration grace) { stop_command(id, grace); },
-          [](task_request) {},
+          [](task_request, log_level) {},
           [] { return std::map<std::string, metric_value>{}; },
           [this, id](int code) { after(1ms, [this, id, code] { end_executor(id, code); }); },
           id,

@@ -169,6 +169,7 @@ TEST_F(TaskExecutor, RegistersRunsReportsAndEndsWithTheCommandsCode) {
         std::string{"TROUPE_RANK=1\n"}, std::string{"TROUPE_WORLD_SIZE=2\n"},
         "TROUPE_MEMBERS=10.0.0.1:7000,10.0.0.1:" + port + "\n", std::string{"TROUPE_SECRET=hush\n"},
         "TROUPE_OUTPUT=" + options.output_directory + "\n",
+        "TROUPE_LOG_LEVEL_FILE=" + scratch.path + "/task.level\n",
         "TROUPE_CHECKPOINTS=" + scratch.path + "/checkpoints" + "\n",
         std::string{"OMP_WAIT_POLICY=passive\n"}, std::string{"OMP_NUM_THREADS=4\n"},
         std::string{"TROUPE_METRICS_FD="}})

@@ -295,6 +295,73 @@ TEST_F(TaskProcess, ACheckpointIsAskedOfThoseWhoListen) {
   EXPECT_EQ(log_text(), "saved\n");
 }
 
+TEST_F(TaskProcess, WhoIsAskedToEndMayTakeItsTimeAndHasEndedWellByThatSignalToo) {
+  std::thread asker{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.request(task_request::drain);
+    EXPECT_TRUE(a_byte_came());
+  }};
+  auto out = run(shell("trap 'echo saved; echo >&$HELD; exit 143' TERM; echo >&$HELD; "
+                       "while :; do sleep 0.01; done"));
+  asker.join();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 0);
+  EXPECT_EQ(out->reason, "");
+  EXPECT_FALSE(out->stopped);
+  EXPECT_EQ(log_text(), "saved\n");
+}
+
+TEST_F(TaskProcess, WhoIsAskedToEndAndFailsHasFailed) {
+  std::thread asker{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.request(task_request::drain);
+  }};
+  auto out = run(shell("trap 'exit 3' TERM; echo >&$HELD; while :; do sleep 0.01; done"));
+  asker.join();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 3);
+}
+
+TEST_F(TaskProcess, WhoCannotBeAskedToEndGoesOn) {
+  std::thread asker{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.request(task_request::drain);
+    process.request(static_cast<task_request>(200)); // of a later version
+  }};
+  auto out = run(shell("echo >&$HELD; until grep -q 'drain, but no process of this task catches "
+                       "SIGTERM' task.log; do sleep 0.01; done; exit 143"));
+  asker.join();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 143);
+}
+
+TEST_F(TaskProcess, TheLogLevelIsInAFileWhenTheSignalComes) {
+  std::thread asker{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.request(task_request::log_level, log_level::warning);
+    process.request(task_request::log_level, log_level::debug);
+  }};
+  auto out = run(shell("trap 'grep -x debug task.level && exit 5' HUP; echo >&$HELD; "
+                       "while :; do sleep 0.01; done"));
+  asker.join();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->code, 5);
+  EXPECT_EQ(log_text(), "debug\n");
+}
+
+TEST_F(TaskProcess, ALinkInThePlaceOfTheLevelsFileIsNotFollowed) {
+  std::ofstream{scratch.path + "/other"} << "kept";
+  std::filesystem::create_symlink("other", log_level_file(scratch.path + "/task.log"));
+  std::thread asker{[&] {
+    EXPECT_TRUE(a_byte_came());
+    process.request(task_request::log_level, log_level::debug);
+  }};
+  auto out = run(shell("trap 'cat other; exit 5' HUP; echo >&$HELD; while :; do sleep 0.01; done"));
+  asker.join();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(log_text(), "kept");
+}
+
 TEST_F(TaskProcess, StacksOfThoseWhoDoNotListenAreTakenFromTheKernel) {
   std::thread asker{[&] {
     EXPECT_TRUE(a_byte_came());
