@@ -96,6 +96,7 @@ struct jobs_options {
   std::vector<std::string> states; // of these; empty: of any
   std::string user;                // empty: of any
   std::string queue;
+  std::string tag;
   std::string since; // submitted then or later, "2026-11-22 02:00" or "7 d" ago; empty: ever
   uint32_t limit = 100;
 };

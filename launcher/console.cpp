@@ -26,6 +26,11 @@ std::string name_of(task_state x) {
 void print(const job_status_msg& x) {
   std::printf("job %lu  %s  %s  attempt %u%s%s\n", x.job, x.name.c_str(), name_of(x.state).c_str(),
               x.attempt, x.reason.empty() ? "" : "  ", x.reason.c_str());
+  std::string tags;
+  for (auto& each : x.tags)
+    tags.append(tags.empty() ? "" : ", ").append(each);
+  if (!tags.empty())
+    std::printf("  tags: %s\n", tags.c_str());
   for (auto& each : x.tasks) {
     auto ui = ui_path(x.job, *each);
     std::printf("  %s:%u  %s  on %s  log %s%s%s\n", each->type.c_str(), each->index,

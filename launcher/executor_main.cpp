@@ -28,7 +28,7 @@ constexpr auto usage
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--memory BYTES]\n"
     "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N]\n"
     "  [--framework NAME] [--accelerator NAME[=FILE]]... [--own-accelerator N]... [--user NAME] "
-    "[--image NAME] [--mount PATH]... -- command args...\n"
+    "[--image NAME] [--mount PATH]... [--log-bytes N] -- command args...\n"
     "The agent starts it; it runs one task.\n";
 
 template <class T>
@@ -80,6 +80,8 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_number(name, value, out.cpus_declared);
   if (name == "--memory")
     return read_number(name, value, out.task.memory);
+  if (name == "--log-bytes")
+    return read_number(name, value, out.task.log_bytes_max);
   if (name == "--mount" || name == "--own-mount") {
     auto& image = out.task.image;
     (name == "--mount" ? image.mounts : image.own).push_back(value);

@@ -31,26 +31,26 @@ public:
   result<int> start(const start_task_msg& order) override {
     std::error_code failed;
     fs::create_directories(order.output_directory, failed);
-    // Beside the attempts of the job, so that the next one finds them.
-    auto checkpoints = (fs::path{order.output_directory}.parent_path() / "checkpoints").string();
-    if (!failed)
-      fs::create_directories(checkpoints, failed);
     if (failed)
       return {errc::io, "cannot make the output directory of the task: " + failed.message()};
+    auto checkpoints = checkpoints_of(order);
+    if (auto made = make_checkpoints(order, checkpoints); !made)
+      return made.error();
     auto directory = directory_of(order);
     if (!directory)
       return directory.error();
     if (!order.image.empty())
-      for (auto& each : {*directory, order.output_directory, work_.packages()})
+      for (auto& each : {*directory, order.output_directory, checkpoints, work_.packages()})
         if (each.find(':') != std::string::npos)
           return {errc::invalid, std::string{"'"}.append(each)
                                    + "' has a ':', which no mount of an image can have; name the "
                                      "directory otherwise"};
-    std::vector<std::string> environment;
+    std::vector<std::string> environment{"TROUPE_CHECKPOINTS=" + checkpoints};
     for (auto& each : order.env)
       environment.push_back(each->name + "=" + each->value);
-    environment.push_back("TROUPE_CHECKPOINTS=" + checkpoints);
-    std::vector<std::string> written{order.output_directory, checkpoints};
+    std::vector<std::string> written{order.output_directory};
+    if (order.checkpoints.empty())
+      written.push_back(checkpoints);
     if (!order.resources.empty())
       written.push_back(*directory);
     if (auto given = give_to_user(written); !given)
@@ -130,6 +130,25 @@ public:
   }
 
 private:
+  // Beside the attempts of the job, so that the next one finds them, or where the job says.
+  static std::string checkpoints_of(const start_task_msg& order) {
+    if (!order.checkpoints.empty())
+      return order.checkpoints;
+    return (fs::path{order.output_directory}.parent_path() / "checkpoints").string();
+  }
+
+  // One that the job names is not made for another user: that user might not be allowed to.
+  result<void> make_checkpoints(const start_task_msg& order, const std::string& path) const {
+    std::error_code failed;
+    if (order.checkpoints.empty() || options_.task_user.empty())
+      fs::create_directories(path, failed);
+    if (failed)
+      return {errc::io, "cannot make the directory of checkpoints '" + path + "' on node "
+                          + options_.node + ": " + failed.message()
+                          + "; name one that the node may write to"};
+    return {};
+  }
+
   // The tasks of another user write there.
   result<void> give_to_user(const std::vector<std::string>& directories) const {
     if (options_.task_user.empty())
@@ -167,6 +186,8 @@ private:
     to.insert(to.end(),
               {"--image", order.image, named_by_job ? "--mount" : "--own-mount", directory,
                "--own-mount", fs::path{order.output_directory}.parent_path().string()});
+    if (!order.checkpoints.empty())
+      to.insert(to.end(), {"--mount", order.checkpoints});
     if (!order.resources.empty())
       to.insert(to.end(), {"--own-mount", work_.packages() + ":" + work_.packages() + ":ro"});
     for (auto& each : order.mounts)
@@ -207,6 +228,8 @@ private:
       words.insert(words.end(), {"--framework", EnumNameframework(order.framework)});
     if (order.memory != 0)
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
+    if (order.log_bytes != 0)
+      words.insert(words.end(), {"--log-bytes", std::to_string(order.log_bytes)});
     for (auto& each : options_.accelerators)
       words.insert(words.end(), {"--accelerator", each.name + "=" + each.device});
     for (auto each : order.accelerator_ids)

@@ -65,6 +65,7 @@ result<list_jobs_msg> filter_of(const jobs_options& options) {
   out.since_ns = *since;
   out.user = options.user;
   out.queue = options.queue;
+  out.tag = options.tag;
   out.limit = options.limit;
   return out;
 }

@@ -79,6 +79,7 @@ document jobs_of(client& c, const question& x) {
   }
   options.user = x.text("user");
   options.queue = x.text("queue");
+  options.tag = x.text("tag");
   options.since = x.text("since");
   auto limit = x.number("limit", options.limit, 1000, 1);
   auto before = x.number("before", 0, any_number);
@@ -206,7 +207,7 @@ const std::vector<route>& routes() {
     {openapi_path, {}, nullptr},
     {"/api/v1/cluster", {}, cluster_of},
     {"/api/v1/nodes", {}, nodes_of},
-    {"/api/v1/jobs", {"state", "user", "queue", "since", "limit", "before"}, jobs_of},
+    {"/api/v1/jobs", {"state", "user", "queue", "tag", "since", "limit", "before"}, jobs_of},
     {"/api/v1/jobs/{job}", {}, job_of},
     {"/api/v1/jobs/{job}/attempts", {}, attempts_of},
     {"/api/v1/jobs/{job}/config", {}, config_of},

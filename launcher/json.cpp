@@ -46,6 +46,7 @@ json tree_of(const job_status_msg& x) {
           {"held", x.held},
           {"queue", x.queue},
           {"priority", EnumNamepriority_class(x.priority)},
+          {"tags", x.tags},
           {"array", x.array},
           {"array_index", x.array_index},
           {"attempt", x.attempt},

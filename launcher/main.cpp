@@ -239,6 +239,7 @@ void add_question_commands(CLI::App& app, parsed& x) {
   list.add_option("--state", x.jobs_with.states, "Only those in a state")->allow_extra_args(false);
   list.add_option("--user", x.jobs_with.user, "Only those of a user");
   list.add_option("--queue", x.jobs_with.queue, "Only those of a queue");
+  list.add_option("--tag", x.jobs_with.tag, "Only those with a tag");
   list.add_option("--since", x.jobs_with.since,
                   "Only those submitted since, such as '2026-11-22 02:00', or '7 d' ago");
   list.add_option("--limit", x.jobs_with.limit, "So many of the newest")

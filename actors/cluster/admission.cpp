@@ -139,6 +139,9 @@ result<void> admit(const submit_job_msg& x, const inventory& nodes) {
   if (!spec.directory.empty() && !is_absolute(spec.directory))
     return bad("the directory \"" + printable(spec.directory)
                + "\" is no absolute path: give one of up to 1024 bytes");
+  if (!spec.checkpoints.empty() && !is_absolute(spec.checkpoints))
+    return bad("the directory of checkpoints \"" + printable(spec.checkpoints)
+               + "\" is no absolute path: give one of up to 1024 bytes");
   TROUPE_TRY(admit_paths("input", spec.inputs, "absolute path", is_absolute));
   TROUPE_TRY(
     admit_paths("output", spec.outputs, "path below the job's output directory", is_below));

@@ -370,8 +370,9 @@ bool matches(const list_jobs_msg& filter, const job_status_msg& x) {
   auto& states = filter.states;
   return (states.empty() || std::ranges::find(states, x.state) != states.end())
          && (filter.user.empty() || filter.user == x.user)
-         && (filter.queue.empty() || filter.queue == x.queue) && x.submitted_ns >= filter.since_ns
-         && (filter.before == 0 || x.job < filter.before);
+         && (filter.queue.empty() || filter.queue == x.queue)
+         && (filter.tag.empty() || std::ranges::find(x.tags, filter.tag) != x.tags.end())
+         && x.submitted_ns >= filter.since_ns && (filter.before == 0 || x.job < filter.before);
 }
 
 void add_current(job_history_msg& to, const gang& job) {

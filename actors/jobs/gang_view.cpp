@@ -45,6 +45,10 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
     out.resources.push_back(std::make_unique<resource_msg>(*y));
   out.image = type.image;
   out.mounts = type.mounts;
+  out.checkpoints = spec().checkpoints;
+  if (submitted_.array != 0 && !out.checkpoints.empty())
+    out.checkpoints.append("/").append(std::to_string(submitted_.array_index));
+  out.log_bytes = type.log_bytes;
   return out;
 }
 
@@ -97,6 +101,7 @@ job_status_msg gang::status() const {
   out.priority = spec().priority;
   out.array = submitted_.array;
   out.array_index = submitted_.array_index;
+  out.tags = spec().tags;
   for (auto& x : ends_)
     out.ends.push_back(std::make_unique<attempt_end_msg>(x));
   for (auto& x : tasks_) {

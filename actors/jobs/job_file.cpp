@@ -180,6 +180,13 @@ uint64_t job_reader::size(const YAML::Node& value, const std::string& path) {
   return 0;
 }
 
+uint64_t job_reader::size_above_0(const YAML::Node& value, const std::string& path) {
+  auto bytes = size(value, path);
+  if (bytes == 0 && !failed())
+    fail(path, value, path + " is nothing: give a size above 0");
+  return bytes;
+}
+
 void job_reader::read_env(const YAML::Node& value, const std::string& path, task_type_msg& type) {
   each_key(value, path, {}, [&](auto& key, auto& content, auto& below) {
     auto variable = std::make_unique<variable_msg>();

@@ -39,6 +39,11 @@ const std::vector<job_keys::key<job_keys::read_of_job>>& job_keys::of_job() {
      [](job_reader& r, node x, text at) { r.job_.register_timeout_ns = r.time(x, at); }},
     {"grace_period", "time", "from the polite to the hard signal; default: 10 s",
      [](job_reader& r, node x, text at) { r.job_.grace_ns = r.time(x, at); }},
+    {"checkpoints", "path",
+     "the directory that all attempts share, TROUPE_CHECKPOINTS; default: one of the cluster's",
+     [](job_reader& r, node x, text at) {
+       r.job_.checkpoints = r.absolute(r.text(x, at), r.folder_);
+     }},
     {"mode", "gang | fcfs", "whether a task starts when all are there, or when it is there",
      [](job_reader& r, node x, text at) {
        r.job_.each_when_ready = r.choice(x, at, {"gang", "fcfs"}) == 1;
@@ -55,6 +60,8 @@ const std::vector<job_keys::key<job_keys::read_of_job>>& job_keys::of_job() {
      [](job_reader& r, node x, text at) {
        r.job_.priority = static_cast<priority_class>(r.choice(x, at, {"low", "normal", "high"}));
      }},
+    {"tags", "[text]", "words for people, to find it by: troupe jobs --tag",
+     [](job_reader& r, node x, text at) { r.job_.tags = r.texts(x, at); }},
   };
   return all;
 }
@@ -96,6 +103,8 @@ const std::vector<job_keys::key<job_keys::read_of_type>>& job_keys::of_type() {
      [](job_reader& r, node x, text at, type t) { t.after = r.texts(x, at); }},
     {"timeout", "time", "of each task, from its start; default: none",
      [](job_reader& r, node x, text at, type t) { t.timeout_ns = r.time(x, at); }},
+    {"log_size", "size", "how much of each task's output is kept; default: 64 MiB",
+     [](job_reader& r, node x, text at, type t) { t.log_bytes = r.size_above_0(x, at); }},
     {"ui", "true | false", "each task shows a UI at TROUPE_UI_HOST:TROUPE_UI_PORT",
      [](job_reader& r, node x, text at, type t) {
        t.ui = r.choice(x, at, {"false", "true"}) == 1;

@@ -40,6 +40,7 @@ private:
   void read_command(const YAML::Node& value, const std::string& path, task_type_msg& type);
   uint64_t time(const YAML::Node& value, const std::string& path);
   uint64_t size(const YAML::Node& value, const std::string& path);
+  uint64_t size_above_0(const YAML::Node& value, const std::string& path);
   void check_programs();
 
   const job_file_options& options_;

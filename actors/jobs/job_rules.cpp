@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint32_t array_max = 10'000;
 constexpr size_t needs_max = 1000;
+constexpr size_t tags_max = 32;
+constexpr size_t tag_max = 100; // bytes, as YARN has it
 
 using types_by_name = std::map<std::string, const task_type_msg*>;
 
@@ -115,6 +117,18 @@ result<void> check_needs(const job_spec_msg& spec) {
   return {};
 }
 
+result<void> check_tags(const job_spec_msg& spec) {
+  auto plain = [](char c) { return c >= ' ' && c <= '~' && c != ','; };
+  if (spec.tags.size() > tags_max)
+    return bad("the job has " + std::to_string(spec.tags.size()) + " tags: at most "
+               + std::to_string(tags_max) + " are possible");
+  for (auto& x : spec.tags)
+    if (x.empty() || x.size() > tag_max || !std::all_of(x.begin(), x.end(), plain))
+      return bad(quoted(printable(x))
+                 + " is no tag: give up to 100 characters of ASCII, without a comma");
+  return {};
+}
+
 // A framework whose tasks have to know each other when they start.
 result<void> check_complete_gang(const job_spec_msg& spec) {
   if (spec.each_when_ready)
@@ -208,6 +222,7 @@ result<void> check_rules(const job_spec_msg& spec) {
     return bad("the job has an unknown priority: update this cluster");
   TROUPE_TRY(check_array(spec));
   TROUPE_TRY(check_needs(spec));
+  TROUPE_TRY(check_tags(spec));
   TROUPE_TRY(check_time("the grace period", spec.grace_ns));
   TROUPE_TRY(check_time("the time-out of the job", spec.timeout_ns));
   TROUPE_TRY(check_time("the time-out of its placement", spec.placement_timeout_ns));

@@ -194,6 +194,7 @@ private:
       = static_cast<uint32_t>(values_.number("tony.am.retry-count", 0, 1'000'000).value_or(0)) + 1;
     if (auto* queue = values_.text("tony.yarn.queue"))
       spec.queue = *queue;
+    spec.tags = values_.list(application + "tags", {});
     spec.timeout_ns = values_.milliseconds(application + "timeout").value_or(0);
     spec.placement_timeout_ns
       = values_.milliseconds("tony.container.allocation.timeout").value_or(0);

@@ -51,7 +51,7 @@ constexpr tony_row table[]{
   // the application
   {"tony.application.name", honoured, {}, {}},
   {"tony.application.type", nothing, "Troupe has one type of jobs", {}},
-  {"tony.application.tags", nothing, "Troupe's jobs have no tags: name the job well", {}},
+  {"tony.application.tags", honoured, {}, {}},
   {"tony.application.framework", honoured, {}, {}},
   {"tony.application.distributed-mode", honoured, {}, {}},
   {"tony.application.timeout", honoured, {}, {}},

@@ -1,5 +1,5 @@
 // What is asked of running tasks: each of `troupe ask`, those who listen, those who do not, and bad
-// questions.
+// questions; what a job file says of their checkpoints and logs.
 #include "tests/e2e/cluster.hpp"
 
 #include <algorithm>
@@ -143,6 +143,27 @@ TEST_F(asked, what_cannot_be_asked_is_refused) {
   EXPECT_EQ(troupe({"kill", job}).code, 0);
   EXPECT_TRUE(becomes(job, "killed"));
   EXPECT_NE(refused({"ask", job, "drain"}).find("no such task that runs"), std::string::npos);
+}
+
+TEST_F(asked, a_job_names_its_checkpoints_its_tags_and_the_size_of_its_logs) {
+  start_nodes(1, 2);
+  auto lines = std::string{"checkpoints: saved\ntags: [nightly, 'of me']\ntasks:\n  worker:\n"
+                           "    log_size: 1 KiB\n    command: |\n"
+                           "      echo $TROUPE_JOB > $TROUPE_CHECKPOINTS/step; seq 1000\n"};
+  auto file = write("named.yaml", "name: named\n" + lines);
+  ASSERT_EQ(troupe({"submit", file, "--wait"}).code, 0);
+  EXPECT_EQ(text_of(scratch + "/saved/step"), "1\n");
+  auto log = output("1");
+  EXPECT_EQ(log.find("[the log was cut here: it reached its limit of 1024 bytes]"), 1025u) << log;
+  EXPECT_NE(troupe({"job", "1"}).out.find("  tags: nightly, of me\n"), std::string::npos);
+  ASSERT_EQ(troupe({"submit", write("array.yaml", "name: sweep\narray: 2\n" + lines)}).code, 0);
+  EXPECT_TRUE(becomes("2", "succeeded") && becomes("3", "succeeded"));
+  EXPECT_EQ(text_of(scratch + "/saved/0/step"), "2\n");
+  EXPECT_EQ(text_of(scratch + "/saved/1/step"), "3\n");
+  ASSERT_EQ(troupe({"submit", job_of("exit 0"), "--wait"}).code, 0);
+  auto found = troupe({"jobs", "--tag", "of me"}).out;
+  EXPECT_EQ(std::count(found.begin(), found.end(), '\n'), 3) << found;
+  EXPECT_EQ(troupe({"jobs", "--tag", "of"}).out, "no jobs\n");
 }
 
 } // namespace

@@ -64,6 +64,24 @@ TEST(Admission, RefusesZeroBytesInWhatAProcessGets) {
             "");
 }
 
+TEST(Admission, TakesTagsAndADirectoryOfCheckpointsThatCanBeOnes) {
+  auto tags = [](std::vector<std::string> all) {
+    return refusal([&](submit_job_msg& x) { x.spec->tags = all; });
+  };
+  EXPECT_EQ(tags({"nightly", "team:vision x"}), "");
+  EXPECT_EQ(tags(std::vector<std::string>(32, std::string(100, 'a'))), "");
+  for (const auto* bad : {"", "a,b", "caf\xe9", "two\nlines"})
+    EXPECT_NE(tags({bad}), "") << bad;
+  EXPECT_NE(tags({std::string(101, 'a')}), "");
+  EXPECT_NE(tags(std::vector<std::string>(33, "a")), "");
+  auto checkpoints = [](const std::string& path) {
+    return refusal([&](submit_job_msg& x) { x.spec->checkpoints = path; });
+  };
+  EXPECT_EQ(checkpoints("/shared/saved"), "");
+  for (const auto* bad : {"saved", "/two\nlines"})
+    EXPECT_NE(checkpoints(bad), "") << bad;
+}
+
 TEST(Admission, ItsSentencesDoNotRepeatAllThatWasSent) {
   auto text = refusal([](submit_job_msg& x) { x.spec->name = "a\n" + std::string(1 << 20, 'b'); });
   EXPECT_LT(text.size(), 200u);

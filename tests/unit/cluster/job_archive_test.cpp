@@ -32,6 +32,7 @@ protected:
     x.spec = std::make_unique<job_spec_msg>();
     x.spec->name = "job";
     x.spec->queue = queue;
+    x.spec->tags = {std::string{"of "}.append(user), "all"};
     auto& type = *x.spec->tasks.emplace_back(std::make_unique<task_type_msg>());
     type.name = "worker";
     type.cpus = 4;
@@ -177,6 +178,11 @@ TEST_F(JobArchive, FindsJobsByWhatIsAsked) {
   filter.limit = 10;
   filter.since_ns = 3 * second;
   EXPECT_EQ(numbers(filter), (std::vector<uint64_t>{3, 2}));
+  filter.tag = "of ada";
+  EXPECT_EQ(numbers(filter), (std::vector<uint64_t>{3}));
+  filter.tag = "of";
+  EXPECT_TRUE(numbers(filter).empty());
+  filter.tag = "all";
   filter.states = {job_state::failed};
   EXPECT_TRUE(numbers(filter).empty());
 }

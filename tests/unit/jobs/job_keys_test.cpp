@@ -45,6 +45,7 @@ const std::map<std::string_view, row<job_check>> rows_of_job{
   {"placement_timeout", {"20 s", [](auto& x) { return x.placement_timeout_ns == 20 * second; }}},
   {"register_timeout", {"30 s", [](auto& x) { return x.register_timeout_ns == 30 * second; }}},
   {"grace_period", {"500 ms", [](auto& x) { return x.grace_ns == second / 2; }}},
+  {"checkpoints", {"saved/here", [](auto& x) { return x.checkpoints == "/data/saved/here"; }}},
   {"mode", {"fcfs", [](auto& x) { return x.each_when_ready; }}},
   {"end_rules",
    {"[{type: server, after: [worker], within: 9 s, ignore: true}]",
@@ -65,6 +66,11 @@ const std::map<std::string_view, row<job_check>> rows_of_job{
    {"{size: 9, at_once: 2}", [](auto& x) { return x.array == 9 && x.array_at_once == 2; }}},
   {"queue", {"vision", [](auto& x) { return x.queue == "vision"; }}},
   {"priority", {"high", [](auto& x) { return x.priority == priority_class::high; }}},
+  {"tags",
+   {"[nightly, 'a b']",
+    [](auto& x) {
+      return x.tags == std::vector<std::string>{"nightly", "a b"};
+    }}},
 };
 
 const std::map<std::string_view, row<type_check>> rows_of_type{
@@ -89,6 +95,7 @@ const std::map<std::string_view, row<type_check>> rows_of_type{
   {"on_failure", {"go_on", [](auto& x) { return x.go_on; }}},
   {"after", {"[server]", [](auto& x) { return x.after == std::vector<std::string>{"server"}; }}},
   {"timeout", {"8", [](auto& x) { return x.timeout_ns == 8 * second; }}},
+  {"log_size", {"2 MiB", [](auto& x) { return x.log_bytes == 2 << 20; }}},
   {"ui", {"true", [](auto& x) { return x.ui; }}},
   {"resources",
    {"[{path: data.tar, name: set}]",

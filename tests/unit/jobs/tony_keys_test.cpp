@@ -172,7 +172,10 @@ std::vector<row> rows_of_application() {
   return {
     honours(app + "name", app + "name", "mnist", [](auto& x) { return x.name == "mnist"; }),
     notes(app + "type", "TONY", "one type of jobs"),
-    notes(app + "tags", "a,b", "no tags"),
+    honours(app + "tags", app + "tags", "a,b c",
+            [](auto& x) {
+              return x.tags == std::vector<std::string>{"a", "b c"};
+            }),
     honours(app + "framework", app + "framework", "PyTorch",
             [](auto& x) { return x.framework == framework::pytorch; }),
     honours(app + "distributed-mode", app + "distributed-mode", "FCFS",
