@@ -52,6 +52,7 @@ struct question {
 };
 
 constexpr uint64_t any_number = std::numeric_limits<int64_t>::max();
+constexpr size_t samples_max = 100'000; // of one answer: about 10 MB
 constexpr uint64_t attempts_max = std::numeric_limits<uint32_t>::max();
 
 using document = result<std::string>;
@@ -137,7 +138,8 @@ document metrics_of(client& c, const question& x) {
   if (!history)
     return history.error();
   auto task = x.text("task");
-  auto series = series_of(c, *id, static_cast<uint32_t>(*attempt), *history, task, x.text("name"));
+  auto series = series_of(c, *id, *history,
+                          {static_cast<uint32_t>(*attempt), task, x.text("name"), samples_max});
   if (!series)
     return series.error();
   if (!task.empty() && series->tasks.empty())

@@ -124,7 +124,7 @@ int metrics(const shared_options& shared, const metrics_options& options) {
   if (!history)
     return complain(history.error());
   auto wanted
-    = series_of(**cluster, options.job, options.attempt, *history, options.task, options.name);
+    = series_of(**cluster, options.job, *history, {options.attempt, options.task, options.name});
   if (!wanted)
     return complain(wanted.error());
   if (!options.task.empty() && wanted->tasks.empty())

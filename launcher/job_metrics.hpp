@@ -11,9 +11,15 @@ struct attempt_series {
   std::vector<task_series> tasks;
 };
 
-// Of an attempt (0: the newest), one task ("worker:0"; empty: each), one metric (empty: all).
-result<attempt_series> series_of(client& cluster, uint64_t job, uint32_t attempt,
-                                 const job_history_msg& history, const std::string& task,
-                                 const std::string& name);
+struct series_filter {
+  uint32_t attempt = 0;          // 0: the newest
+  std::string task;              // "worker:0"; empty: each
+  std::string name;              // of one metric; empty: all
+  size_t samples_max = SIZE_MAX; // of all together
+};
+
+// errc::invalid where there are more samples than may be.
+result<attempt_series> series_of(client& cluster, uint64_t job, const job_history_msg& history,
+                                 const series_filter& wanted);
 
 } // namespace troupe::launcher

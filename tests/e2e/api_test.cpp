@@ -139,6 +139,17 @@ TEST_F(http, a_log_is_read_in_pieces_and_followed_to_its_end) {
   EXPECT_TRUE(becomes(job, "succeeded"));
 }
 
+TEST_F(http, more_metrics_than_fit_into_an_answer_are_asked_for_in_parts) {
+  start();
+  auto job
+    = submit(job_of("seq 28000 | sed 's/^/metric a 1 /' >&$TROUPE_METRICS_FD; echo all", 4, 1));
+  ASSERT_TRUE(becomes(job, "succeeded"));
+  auto path = "/api/v1/jobs/" + job + "/metrics";
+  EXPECT_NE(get(path, 400).find("more than 100000 samples: ask for one task"), std::string::npos);
+  EXPECT_EQ(tree(path + "?task=worker:0")["tasks"].size(), 1u);
+  EXPECT_EQ(tree(path + "?name=system/cpu_seconds")["tasks"].size(), 4u);
+}
+
 TEST_F(http, answers_go_on_when_the_master_does) {
   start();
   auto epoch = tree("/api/v1/cluster")["epoch"].get<int>();
