@@ -8,18 +8,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 
 namespace troupe {
-
-namespace {
-
-bool would_block() {
-  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
-
-} // namespace
 
 bulk_socket::~bulk_socket() {
   ::close(fd_);
@@ -27,10 +17,6 @@ bulk_socket::~bulk_socket() {
 
 void bulk_socket::shut_down() {
   ::shutdown(fd_, SHUT_RDWR);
-}
-
-bool bulk_socket::wait(short events, time_point until) const {
-  return wait_for(fd_, events, until);
 }
 
 result<void> bulk_channel::read(std::span<std::byte> all, time_point until) {
@@ -58,7 +44,7 @@ result<void> bulk_channel::wait(step after, time_point until) const {
     return {errc::node_lost,
             "the other side of the bulk transfer has ended the connection, because "
             "it stopped or died; try again, a transfer goes on where it ended"};
-  if (socket_->wait(after.wait_for, until))
+  if (wait_for(socket_->fd(), after.wait_for, until))
     return {};
   return {errc::deadline, "the other side of the bulk transfer was too slow for the deadline of a "
                           "chunk; try again, a transfer goes on where it ended"};
@@ -72,7 +58,7 @@ bool bulk_channel::readable() const {
 void bulk_channel::drain(time_point until) {
   ::shutdown(socket_->fd(), SHUT_WR);
   std::array<std::byte, 4096> unread{};
-  while (socket_->wait(POLLIN, until)) {
+  while (wait_for(socket_->fd(), POLLIN, until)) {
     auto got = ::recv(socket_->fd(), unread.data(), unread.size(), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && !would_block()))
       return;

@@ -27,9 +27,6 @@ public:
   int fd() const { return fd_; }
   void shut_down();
 
-  // Waits for `events` of poll(2); false when they did not come in time.
-  bool wait(short events, time_point until) const;
-
 private:
   const int fd_;
 };

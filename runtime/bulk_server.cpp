@@ -144,7 +144,7 @@ private:
 
   void accept_all() {
     for (;;) {
-      listener_.wait(POLLIN, time_point::max());
+      wait_for(listener_.fd(), POLLIN, time_point::max());
       auto fd = ::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
         ::poll(nullptr, 0, accept_pause_ms);

@@ -58,11 +58,11 @@ bool connects(int socket, const addrinfo& address, time_point until) {
   return ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &errno, &size) == 0 && errno == 0;
 }
 
+} // namespace
+
 bool would_block() {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
-
-} // namespace
 
 result<int> listen_tcp(const std::string& address) {
   auto found = addresses_of(address, AI_PASSIVE);

@@ -20,6 +20,9 @@ result<int> connect_tcp(const std::string& address, time_point until);
 
 std::string port_of(int socket);
 
+// Whether the call that just failed, by errno, would only have had to wait.
+bool would_block();
+
 // Waits for `events` of poll(2); false when they did not come in time.
 bool wait_for(int socket, short events, time_point until);
 

@@ -142,7 +142,7 @@ public:
 
 private:
   void run(const std::string& target) {
-    if (!listener_.wait(POLLIN, system_clock{}.now() + patience))
+    if (!wait_for(listener_.fd(), POLLIN, system_clock{}.now() + patience))
       return;
     auto fd = ::accept(listener_.fd(), nullptr, nullptr);
     if (fd < 0)
@@ -158,7 +158,7 @@ private:
   void pump(bulk_socket& from, bulk_socket& to, bool planned) {
     bytes some(64 << 10);
     for (;;) {
-      (void)from.wait(POLLIN, system_clock{}.now() + patience);
+      (void)wait_for(from.fd(), POLLIN, system_clock{}.now() + patience);
       auto got = ::recv(from.fd(), some.data(), some.size(), 0);
       auto length = got > 0 ? static_cast<uint64_t>(got) : 0;
       if (planned) {

@@ -29,7 +29,7 @@ void pose_as_server(int listener) {
   ASSERT_EQ(SSL_CTX_use_certificate(context, paper), 1);
   ASSERT_EQ(SSL_CTX_use_PrivateKey(context, key), 1);
   bulk_socket waiting{::dup(listener)};
-  ASSERT_TRUE(waiting.wait(POLLIN, system_clock{}.now() + patience));
+  ASSERT_TRUE(wait_for(waiting.fd(), POLLIN, system_clock{}.now() + patience));
   auto fd = ::accept(listener, nullptr, nullptr);
   auto* ssl = SSL_new(context);
   SSL_set_fd(ssl, fd);
