@@ -1,75 +1,45 @@
 #include "launcher/mpi_slot.hpp"
 
-#include "runtime/base/clock.hpp"
+#include "launcher/mpi_request.hpp"
 #include "runtime/base/owned_fd.hpp"
-#include "runtime/base/result.hpp"
-#include "runtime/base/secret.hpp"
+#include "runtime/tcp_socket.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <optional>
 
 namespace troupe::launcher {
 namespace {
 
 constexpr int exit_no_connection = 255; // as ssh has it
-constexpr uint32_t command_max = 1 << 20;
 constexpr size_t sessions_max = 64;
 constexpr auto request_time = std::chrono::seconds(5);
+constexpr auto connect_time = std::chrono::seconds(60);
 
 std::string text_of(const char* variable) {
   auto* text = std::getenv(variable);
   return text ? text : "";
 }
 
-// Where a host of the gang listens; the first, if the name is empty.
-result<sockaddr_in> address_of(const std::string& host) {
-  auto peers = text_of("TROUPE_MPI_PEERS");
-  for (size_t begin = 0; begin < peers.size();) {
-    auto end = std::min(peers.find(',', begin), peers.size());
-    auto entry = peers.substr(begin, end - begin);
-    auto equals = entry.find('='), colon = entry.rfind(':');
-    begin = end + 1;
-    if (equals == std::string::npos || colon == std::string::npos
-        || (!host.empty() && entry.substr(0, equals) != host))
-      continue;
-    sockaddr_in out{};
-    out.sin_family = AF_INET;
-    out.sin_port = htons(static_cast<uint16_t>(std::atoi(entry.c_str() + colon + 1)));
-    auto address = entry.substr(equals + 1, colon - equals - 1);
-    if (::inet_pton(AF_INET, address.c_str(), &out.sin_addr) == 1)
-      return out;
-  }
-  return {errc::not_found, "'" + host
-                             + "' is no task of this gang; its hosts are in the file that "
-                               "TROUPE_HOSTFILE names"};
-}
-
+// A connection to a host of the gang; to the first, if the name is empty.
 result<owned_fd> connect_to(const std::string& host) {
-  auto address = address_of(host);
+  auto address = mpi_peer(text_of("TROUPE_MPI_PEERS"), host);
   if (!address)
     return address.error();
-  owned_fd out{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  if (!out || ::connect(out.get(), reinterpret_cast<sockaddr*>(&*address), sizeof *address) != 0)
-    return {errc::unavailable, "task " + host + " cannot be reached: "
-                                 + std::string{std::strerror(errno)} + "; see its log"};
-  return out;
+  auto connected = connect_tcp(*address, system_clock{}.now() + connect_time);
+  if (!connected)
+    return connected.error();
+  return owned_fd{*connected};
 }
 
 pid_t start_command(const std::string& command) {
@@ -116,12 +86,13 @@ public:
   bool hear(const std::string& secret) {
     std::array<char, 65536> bytes;
     auto got = ::recv(connection_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    if (got < 0 && would_block())
       return true;
     if (got <= 0 || command_ != 0)
       return false;
     request_.append(bytes.data(), static_cast<size_t>(got));
-    return !is_wrong(secret) && begin(secret);
+    auto command = read_mpi_request(request_, secret);
+    return command && (!*command || begin(**command));
   }
 
   // The command has ended: tells its exit code.
@@ -129,34 +100,13 @@ public:
     int status = 0;
     if (::waitpid(std::exchange(command_, 0), &status, 0) < 0)
       return;
-    auto code
-      = static_cast<uint8_t>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-    [[maybe_unused]] auto told = ::send(connection_.get(), &code, 1, MSG_NOSIGNAL);
+    auto code = static_cast<char>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    [[maybe_unused]] auto told = send_all(connection_.get(), {&code, 1}, request_time);
   }
 
 private:
-  // Known before all of it is here: nobody without the secret is kept longer.
-  bool is_wrong(const std::string& secret) const {
-    auto head = secret.size() + 1;
-    if (request_.size() < head)
-      return false;
-    return request_[secret.size()] != '\n'
-           || !same_secret(std::string_view{request_}.substr(0, secret.size()), secret);
-  }
-
-  bool begin(const std::string& secret) {
-    uint32_t size = 0;
-    auto head = secret.size() + 1 + sizeof size;
-    if (request_.size() < head)
-      return true;
-    for (size_t i = 0; i < sizeof size; ++i)
-      size |= static_cast<uint32_t>(static_cast<uint8_t>(request_[head - sizeof size + i]))
-              << (8 * i);
-    if (size == 0 || size > command_max || request_.size() > head + size)
-      return false;
-    if (request_.size() < head + size)
-      return true;
-    command_ = start_command(request_.substr(head));
+  bool begin(const std::string& command) {
+    command_ = start_command(command);
     if (command_ <= 0)
       return false;
     exited_ = pidfd_of(command_);
@@ -207,18 +157,6 @@ int complain_at(const error& why, int code) {
   return code;
 }
 
-bool send_all(int to, std::string_view bytes) {
-  while (!bytes.empty()) {
-    auto put = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put <= 0)
-      return false;
-    bytes.remove_prefix(static_cast<size_t>(put));
-  }
-  return true;
-}
-
 } // namespace
 
 int wait_for_commands() {
@@ -249,25 +187,18 @@ int run_at(const std::string& host, const std::vector<std::string>& words) {
     ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
     return exit_no_connection;
   }
-  if (command.empty() || command.size() > command_max)
+  if (command.empty() || command.size() > mpi_command_max)
     return complain_at({errc::invalid, "the command has " + std::to_string(command.size())
                                          + " bytes: give 1 to 1048576"},
                        exit_no_connection);
   auto connection = connect_to(host);
   if (!connection)
     return complain_at(connection.error(), exit_no_connection);
-  auto request = text_of("TROUPE_SECRET") + "\n";
-  for (size_t i = 0; i < sizeof(uint32_t); ++i)
-    request.push_back(static_cast<char>(command.size() >> (8 * i) & 0xff));
-  request.append(command);
-  uint8_t code = 0;
-  if (send_all(connection->get(), request)) {
-    ssize_t got = 0;
-    while ((got = ::recv(connection->get(), &code, 1, 0)) < 0 && errno == EINTR) {
-    }
-    if (got == 1)
-      return code;
-  }
+  auto to = connection->get();
+  std::string code;
+  if (send_all(to, mpi_request(text_of("TROUPE_SECRET"), command), request_time)
+      && wait_for(to, POLLIN, time_point::max()) && receive_some(to, code, request_time))
+    return static_cast<uint8_t>(code[0]);
   return complain_at({errc::unavailable, "task " + host
                                            + " ended before the command did; see its "
                                              "log"},
