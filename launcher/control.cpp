@@ -5,10 +5,10 @@
 #include "launcher/commands.hpp"
 #include "launcher/filters.hpp"
 #include "launcher/times.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <charconv>
 #include <cstdio>
-#include <ctime>
 #include <map>
 
 namespace troupe::launcher {
@@ -146,8 +146,7 @@ int drain(const shared_options& shared, const drain_options& options) {
     auto length = parse_duration(options.length);
     if (!length)
       return complain({errc::invalid, "--for " + length.error().text});
-    auto begin
-      = request.from_ns != 0 ? request.from_ns : int64_t{std::time(nullptr)} * 1'000'000'000;
+    auto begin = request.from_ns != 0 ? request.from_ns : system_clock{}.wall_ns();
     request.until_ns = begin + length->count();
   }
   auto cluster = client::connect(shared.directory);

@@ -8,7 +8,7 @@
 
 namespace troupe::launcher {
 
-// `2026-11-22 02:00`, in local time, as ns since 1970.
+// `2026-11-22 02:00` or `2026-11-22 02:00:30`, in local time, as ns since 1970.
 result<int64_t> parse_time(const std::string& text);
 
 // The same, or how long before `now_ns`: `7 d`.

@@ -1,21 +1,11 @@
 // What people see of jobs: metrics over time, output, history, usage; and what is purged.
-#include "tests/e2e/cluster.hpp"
-
-#include <nlohmann/json.hpp>
+#include "tests/e2e/parsed.hpp"
 
 #include <csignal>
 #include <filesystem>
 
 namespace troupe::e2e {
 namespace {
-
-using json = nlohmann::json;
-
-json parsed(const outcome& x) {
-  auto tree = json::parse(x.out, nullptr, false);
-  EXPECT_FALSE(tree.is_discarded()) << x.out << x.err;
-  return tree;
-}
 
 // Reports two metrics and ends; on attempt 1 with code 7.
 const std::string reports

@@ -118,7 +118,10 @@ TEST(Times, AreReadAsADateOrAsHowLongAgo) {
   EXPECT_EQ(*parse_since("2 d", 5 * day), 3 * day);
   EXPECT_EQ(*parse_since("9 d", 5 * day), 0);
   EXPECT_EQ(*parse_since("2026-11-22 02:00", 0), *parse_time("2026-11-22 02:00"));
-  EXPECT_FALSE(parse_since("yesterday", 0));
+  EXPECT_EQ(*parse_time("2026-11-22 02:00:30"), *parse_time("2026-11-22 02:00") + 30'000'000'000);
+  for (auto* text : {"yesterday", "2026-11-22", "2026-02-31 02:00", "2026-11-22 02:00 h",
+                     "1969-01-01 02:00", "9999-01-01 02:00"})
+    EXPECT_FALSE(parse_since(text, 0)) << text;
 }
 
 } // namespace
