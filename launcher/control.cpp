@@ -1,7 +1,6 @@
 // What changes a job or a node on request: kill, hold, release, requeue, ask, drain, resume.
 #include "actors/cluster/client.hpp"
 #include "actors/jobs/gang.hpp"
-#include "actors/jobs/quantities.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/filters.hpp"
 #include "launcher/times.hpp"
@@ -143,9 +142,9 @@ int drain(const shared_options& shared, const drain_options& options) {
     request.from_ns = *from;
   }
   if (!options.length.empty()) {
-    auto length = parse_duration(options.length);
+    auto length = time_of("--for", options.length);
     if (!length)
-      return complain({errc::invalid, "--for " + length.error().text});
+      return complain(length.error());
     auto begin = request.from_ns != 0 ? request.from_ns : system_clock{}.wall_ns();
     request.until_ns = begin + length->count();
   }

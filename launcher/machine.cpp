@@ -1,6 +1,6 @@
 #include "launcher/machine.hpp"
 
-#include "actors/jobs/quantities.hpp"
+#include "launcher/times.hpp"
 #include "runtime/bridge.hpp"
 
 #include <arpa/inet.h>
@@ -66,9 +66,9 @@ result<duration> heartbeat_of(const std::string& told) {
   using namespace std::chrono_literals;
   if (told.empty())
     return bridge_options{}.heartbeat;
-  auto time = parse_duration(told);
+  auto time = time_of("--heartbeat", told);
   if (!time)
-    return {errc::invalid, "--heartbeat " + time.error().text};
+    return time.error();
   if (*time < 250ms || *time > 30s)
     return {errc::invalid, "--heartbeat " + told + " is out of range: give 250 ms to 30 s"};
   return *time;

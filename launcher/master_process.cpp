@@ -2,11 +2,11 @@
 // restarts it.
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master.hpp"
-#include "actors/jobs/quantities.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/master_metrics.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/role_system.hpp"
+#include "launcher/times.hpp"
 #include "runtime/base/log.hpp"
 #include "runtime/base/random.hpp"
 #include "runtime/keys.hpp"
@@ -73,14 +73,14 @@ public:
     master_ports ports;
     ports.options.gangs = gangs;
     ports.history = history.get();
-    auto keep_for = parse_duration(options.keep.keep_for);
+    auto keep_for = time_of("--keep-for", options.keep.keep_for);
     if (!keep_for)
-      return {errc::invalid, "--keep-for " + keep_for.error().text};
+      return keep_for.error();
     ports.keep = {*keep_for, options.keep.keep_jobs};
     if (!options.grow_after.empty()) {
-      auto time = parse_duration(options.grow_after);
+      auto time = time_of("--grow-after", options.grow_after);
       if (!time)
-        return {errc::invalid, "--grow-after " + time.error().text};
+        return time.error();
       ports.options.grow_after = *time;
     }
     ports.seed = unforeseen_number();

@@ -15,6 +15,13 @@ error no_time(const std::string& text, const std::string& or_else) {
 
 } // namespace
 
+result<duration> time_of(const std::string& option, const std::string& told) {
+  auto time = parse_duration(told);
+  if (!time)
+    return {errc::invalid, option + " " + time.error().text};
+  return *time;
+}
+
 result<int64_t> parse_time(const std::string& text) {
   constexpr time_t year_2200
     = 7'258'118'400; // a time and a duration behind it are still int64_t ns

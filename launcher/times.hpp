@@ -1,12 +1,16 @@
 // Times as people write them. Threads: plain functions.
 #pragma once
 
+#include "runtime/base/clock.hpp"
 #include "runtime/base/result.hpp"
 
 #include <cstdint>
 #include <string>
 
 namespace troupe::launcher {
+
+// What an option was told, such as "--for"; errc::invalid, with the option's name: no time.
+result<duration> time_of(const std::string& option, const std::string& told);
 
 // `2026-11-22 02:00` or `2026-11-22 02:00:30`, in local time, as ns since 1970.
 result<int64_t> parse_time(const std::string& text);

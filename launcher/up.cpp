@@ -7,6 +7,7 @@
 #include "launcher/machine.hpp"
 #include "launcher/processes.hpp"
 #include "launcher/slurm.hpp"
+#include "launcher/times.hpp"
 #include "runtime/keys.hpp"
 
 #include <poll.h>
@@ -248,6 +249,15 @@ result<void> start(const shared_options& shared, const up_options& options,
   return started;
 }
 
+// What the processes would only say in their logs.
+result<void> check_times(const up_options& options) {
+  TROUPE_TRY(heartbeat_of(options.heartbeat));
+  TROUPE_TRY(time_of("--keep-for", options.keep.keep_for));
+  if (!options.grow_after.empty())
+    TROUPE_TRY(time_of("--grow-after", options.grow_after));
+  return {};
+}
+
 // Whether what runs in the directory leaves room for what is asked.
 result<void> check_free(const shared_options& shared, const up_options& options) {
   auto now = find_allocation(shared.directory);
@@ -300,6 +310,8 @@ int up(const shared_options& shared, const up_options& given) {
     hosts = std::move(*read);
     options.nodes = static_cast<uint32_t>(hosts.size());
   }
+  if (auto sound = check_times(options); !sound)
+    return complain(sound.error());
   if (auto made = make_directory(shared.directory); !made)
     return complain(made.error());
   if (auto free = check_free(shared, options); !free)

@@ -330,10 +330,10 @@ result<usage_msg> job_archive::usage(const get_usage_msg& request, int64_t now_n
   result<void> all;
   TROUPE_TRY(store_.scan("o", "", storage::no_limit, [&](auto key, auto value) {
     auto held = read_held(key, value);
-    if (held)
-      add_held(*held, since, now_ns, rows[request.by == usage_by::user ? held->user : held->queue]);
-    else
+    if (!held)
       all = held.error();
+    else if (since < now_ns)
+      add_held(*held, since, now_ns, rows[request.by == usage_by::user ? held->user : held->queue]);
     return static_cast<bool>(all);
   }));
   if (!all)

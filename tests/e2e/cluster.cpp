@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -89,6 +90,14 @@ std::string value_of(const std::string& json, const std::string& key) {
   if (json[at] == '"')
     return json.substr(at + 1, json.find('"', at + 1) - at - 1);
   return json.substr(at, json.find_first_of(",\n}", at) - at);
+}
+
+std::string local_time_in(int seconds) {
+  auto when = std::time(nullptr) + seconds;
+  std::tm local{};
+  ::localtime_r(&when, &local);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local)};
 }
 
 bool lives(int process) {

@@ -33,6 +33,9 @@ extern const std::string waits_once;
 extern const std::string waits_at_gate;
 int process_in(const std::string& line);
 
+// The time in so many seconds, as --at and --since take it.
+std::string local_time_in(int seconds);
+
 // The content of a file; empty when there is none.
 std::string text_of(const std::string& path);
 

@@ -2,7 +2,6 @@
 #include "tests/e2e/parsed.hpp"
 
 #include <csignal>
-#include <ctime>
 
 namespace troupe::e2e {
 
@@ -20,15 +19,6 @@ protected:
 };
 
 namespace {
-
-// As `drain --at` takes it.
-std::string in_seconds(int seconds) {
-  auto when = std::time(nullptr) + seconds;
-  std::tm local{};
-  ::localtime_r(&when, &local);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local)};
-}
 
 // Is stopped in its first attempt; the later ones wait for the gate.
 const std::string moves = "echo $TROUPE_ATTEMPT >> seen\n"
@@ -59,7 +49,7 @@ TEST_F(nodes, a_maintenance_window_opens_moves_the_gang_and_closes) {
   auto job = submit(job_of(moves, 1, 1));
   ASSERT_TRUE(becomes(job, "running"));
   auto busy = where(job);
-  ASSERT_EQ(troupe({"drain", busy, "--at", in_seconds(3), "--for", "5 s", "--move", "--reason",
+  ASSERT_EQ(troupe({"drain", busy, "--at", local_time_in(3), "--for", "5 s", "--move", "--reason",
                     "a new kernel"})
               .code,
             0);
@@ -100,7 +90,7 @@ TEST_F(nodes, a_drain_for_a_while_begins_at_once_and_a_gang_without_room_waits_i
 
 TEST_F(nodes, resume_calls_a_window_off_and_ends_a_drain) {
   start_nodes(1, 1);
-  ASSERT_EQ(troupe({"drain", "node-1", "--at", in_seconds(3600), "--move"}).code, 0);
+  ASSERT_EQ(troupe({"drain", "node-1", "--at", local_time_in(3600), "--move"}).code, 0);
   EXPECT_EQ(node("node-1")["draining"], false); // it has not begun
   EXPECT_EQ(troupe({"submit", job_of("true"), "--wait"}).code, 0);
   ASSERT_EQ(troupe({"resume", "node-1"}).code, 0);
