@@ -264,6 +264,8 @@ int cluster::fork_server_of(const std::string& node) const {
 
 void cluster::signal_node(const std::string& name, int signal) const {
   auto all = std::vector{node_process(name), agent_process(name)};
+  if (auto server = fork_server_of(name); server > 0)
+    all.push_back(server);
   for (auto executor : executors_of(name)) {
     auto number = std::to_string(executor);
     all.push_back(executor);
@@ -271,10 +273,14 @@ void cluster::signal_node(const std::string& name, int signal) const {
     for (int task = 0; tasks >> task;)
       all.push_back(task);
   }
-  // The task of an executor that was killed may be gone by now.
-  for (auto process : all)
-    EXPECT_TRUE(process > 1 && (::kill(process, signal) == 0 || errno == ESRCH))
-      << name << " " << process;
+  auto send = [&](int each) {
+    for (auto process : all) // the task of an executor that was killed may be gone by now
+      EXPECT_TRUE(process > 1 && (::kill(process, each) == 0 || errno == ESRCH))
+        << name << " " << process;
+  };
+  if (signal == SIGKILL) // all at once: nobody sees another one die
+    send(SIGSTOP);
+  send(signal);
 }
 
 std::string cluster::node_state(const std::string& name) const {

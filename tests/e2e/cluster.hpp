@@ -74,7 +74,8 @@ protected:
   int fork_server_of(const std::string& node) const;
   // The executors that were started by the node.
   std::vector<int> executors_of(const std::string& node) const;
-  // Sends a signal to all that runs on the node: supervisor, agent, executors and their tasks.
+  // Sends a signal to all that runs on the node: supervisor, agent, fork server, executors and
+  // their tasks.
   void signal_node(const std::string& name, int signal) const;
   // The state of a node as the cluster sees it: "alive", "lost", or empty.
   std::string node_state(const std::string& name) const;
