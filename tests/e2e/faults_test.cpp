@@ -268,17 +268,31 @@ TEST_F(faults, a_task_that_forks_away_leaves_nothing) {
 }
 
 TEST_F(faults, a_log_flood_costs_the_log_and_not_the_task) {
-  start_nodes(1, 2);
+  start_nodes(1, 3);
   auto other = submit(job_of(waits_at_gate));
   ASSERT_TRUE(becomes(other, "running"));
-  auto flood = write("flood.yaml", "name: flood\ntasks:\n  worker:\n    command: head -c 200000000 "
-                                   "/dev/zero\n");
+  auto flood
+    = write("flood.yaml", // a billion bytes, in lines; its last word is in a file
+            "name: flood\ntasks:\n  worker:\n    command: yes 'a line of the flood' | head -c "
+            "1000000000; echo metric left 7 1 >&$TROUPE_METRICS_FD; echo written > "
+              + scratch + "/written\n");
   auto job = submit(flood);
-  EXPECT_TRUE(becomes(job, "succeeded"));
   auto log = directory + "/jobs/" + job + "/1/worker-0.log";
+  std::error_code none;
+  ASSERT_TRUE(eventually([&] { return fs::exists(log, none) && fs::file_size(log, none) > 0; }));
+  auto beside = write("beside.yaml", "name: beside\ntasks:\n  worker:\n    command: echo beside\n");
+  EXPECT_EQ(troupe({"submit", beside, "--wait"}).code, 0); // on the same node, meanwhile
+  EXPECT_EQ(node_state("node-1"), "alive");
+  EXPECT_TRUE(becomes(job, "succeeded"));
+  EXPECT_EQ(text_of(scratch + "/written"), "written\n"); // nothing held it up
   constexpr uintmax_t limit = 64 << 20;
   EXPECT_GE(fs::file_size(log), limit);
   EXPECT_LT(fs::file_size(log), limit + 200);
+  auto end = text_of(log).substr(limit - 100);
+  EXPECT_NE(end.find("\n[the log was cut here: it reached its limit of 67108864 bytes]\n"),
+            std::string::npos)
+    << end;
+  EXPECT_NE(troupe({"metrics", job, "--name", "left"}).out.find("left"), std::string::npos);
   ASSERT_TRUE(open_gate());
   EXPECT_TRUE(becomes(other, "succeeded")); // its neighbour has noticed nothing
   EXPECT_EQ(value_of(job_json(other), "attempt"), "1");
