@@ -118,7 +118,7 @@ document config_of(client& c, const question& x) {
   if (!id)
     return id.error();
   auto known = c.history(*id);
-  return known ? document{json_of_config(*known)} : document{known.error()};
+  return known ? document{json_of_config(*known->spec)} : document{known.error()};
 }
 
 document events_of(client& c, const question& x) {

@@ -80,7 +80,7 @@ namespace {
 int config(const shared_options& shared, uint64_t id) {
   return answer(
     shared, [&](client& c) { return c.history(id); },
-    [](const job_history_msg& x) { std::puts(json_of_config(x).c_str()); });
+    [](const job_history_msg& x) { std::puts(json_of_config(*x.spec).c_str()); });
 }
 
 int attempts(const shared_options& shared, uint64_t id) {

@@ -154,9 +154,9 @@ std::string json_of(const job_history_msg& x) {
 }
 
 // As the schema has it: a value that is left out is its default.
-std::string json_of_config(const job_history_msg& x) {
+std::string json_of_config(const job_spec_msg& x) {
   flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(job_spec::Pack(builder, x.spec.get()));
+  builder.Finish(job_spec::Pack(builder, &x));
   flatbuffers::ToStringVisitor text{" ", true, "", true};
   flatbuffers::IterateFlatBuffer(builder.GetBufferPointer(), job_spec::MiniReflectTypeTable(),
                                  &text);

@@ -23,7 +23,7 @@ std::string json_of(const job_events_msg& x);
 std::string json_of(const cluster_status_msg& x);
 std::string json_of_nodes(const cluster_status_msg& x);
 std::string json_of(const job_history_msg& x); // its attempts
-std::string json_of_config(const job_history_msg& x);
+std::string json_of_config(const job_spec_msg& x);
 std::string json_of(const usage_msg& x);
 std::string json_of(const log_chunk_msg& x);
 std::string json_of(uint64_t job, uint32_t attempt, const std::vector<task_series>& tasks);

@@ -134,7 +134,7 @@ int submit(const shared_options& shared, const submit_options& options) {
     return complain(seen.error());
   if (options.dry_run) {
     tell_notes(shared, *job);
-    std::printf("%s\n", text_of(job->spec).c_str());
+    std::puts((shared.json ? json_of_config(job->spec) : text_of(job->spec)).c_str());
     return 0;
   }
   if (!client::was_started(shared.directory))

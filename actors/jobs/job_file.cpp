@@ -1,6 +1,7 @@
 #include "actors/jobs/job_file.hpp"
 
 #include "actors/jobs/job_reader.hpp"
+#include "actors/jobs/job_rules.hpp"
 #include "actors/jobs/quantities.hpp"
 
 #include <filesystem>
@@ -232,7 +233,12 @@ result<job_spec_msg> parse_job_file(std::string_view text, const job_file_option
   auto file = std::filesystem::path{options.path}.filename().string();
   try {
     job_reader input{options};
-    return input.read(text);
+    auto job = input.read(text);
+    if (!job)
+      return job;
+    if (auto ruled = check_rules(*job); !ruled)
+      return {errc::invalid, file + ": " + ruled.error().text};
+    return job;
   } catch (const YAML::Exception& x) {
     auto line = x.mark.is_null() ? 1 : x.mark.line + 1;
     return {errc::invalid, file + ":" + std::to_string(line) + ": this is not YAML (" + x.msg
