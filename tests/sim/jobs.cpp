@@ -202,15 +202,46 @@ struct deaths {
   }
 };
 
+// Jobs, and how each of them ends whenever the master dies; attempt 0: in any.
+struct job_set {
+  void (*want)(job_cluster&);
+  std::vector<std::pair<job_state, uint32_t>> ends;
+};
+
 // A gang that is well, one that fails once, and one that is killed.
-uint64_t few_jobs(uint64_t seed, const deaths& when, uint64_t& commits,
-                  std::vector<std::string>& violations) {
-  job_cluster c(seed, calm);
+void want_plain(job_cluster& c) {
   c.want("client-0", "steady", 3, 1);
   c.want("client-0", "once", 2, 2).submit_after = 100ms;
   auto& hanging = c.want("client-0", "hang", 3, 3);
   hanging.submit_after = 200ms;
   hanging.kill_after = 1s;
+}
+
+// One of two stages, one that needs it, an array, one that is held for a while, one that is sent
+// back to its queue, and one that may grow.
+void want_shaped(job_cluster& c) {
+  auto& staged = c.want("client-0", "steady", 2, 1);
+  add_type(staged, "prepare", "steady");
+  staged.spec.tasks.front()->after = {"prepare"};
+  auto& needy = c.want("client-0", "steady", 1, 1);
+  needy.needs = &staged;
+  needy.need = need_rule::succeeded;
+  needy.submit_after = 300ms;
+  auto& array = c.want("client-0", "steady", 1, 1);
+  array.spec.array = 2;
+  array.spec.array_at_once = 1;
+  auto& held = c.want("client-0", "steady", 1, 1);
+  held.hold_after = 0s;
+  held.release_after = 1s;
+  c.want("client-0", "steady", 1, 1).requeue_after = 200ms;
+  auto& elastic = c.want("client-0", "steady", 6, 1);
+  elastic.spec.tasks.front()->instances_min = 1;
+}
+
+uint64_t few_jobs(uint64_t seed, const job_set& jobs, const deaths& when, uint64_t& commits,
+                  std::vector<std::string>& violations) {
+  job_cluster c(seed, calm);
+  jobs.want(c);
   auto restart
     = [&c] { c.restart_master(c.world.time.between(50ms, 1s), c.world.time.random.chance(0.5)); };
   c.disk.die_at(when.commit, when.written, [&] {
@@ -220,37 +251,49 @@ uint64_t few_jobs(uint64_t seed, const deaths& when, uint64_t& commits,
   });
   c.start();
   c.demand_end(60s);
-  auto expect = [&](size_t which, job_state state, uint32_t attempt) {
-    auto& job = *c.clients.at("client-0")[which];
+  for (size_t i = 0; i < jobs.ends.size(); ++i) {
+    auto& job = *c.clients.at("client-0")[i];
+    auto [state, attempt] = jobs.ends[i];
     auto killed_early = state == job_state::killed && job.attempt == 0; // while the master was away
-    if (job.state != state || (job.attempt != attempt && !killed_early))
+    if (job.state != state || (attempt != 0 && job.attempt != attempt && !killed_early))
       c.world.violated("job " + std::to_string(job.id) + " (" + job.spec.name + ") is "
                        + EnumNamejob_state(job.state) + " in attempt "
                        + std::to_string(job.attempt));
-  };
-  expect(0, job_state::succeeded, 1);
-  expect(1, job_state::succeeded, 2);
-  expect(2, job_state::killed, 1);
+  }
   c.demand_room();
   c.demand_lineage();
   commits = c.disk.commits();
   return c.finish(violations);
 }
 
-} // namespace
-
-uint64_t master_restarts_at_every_step(uint64_t seed, std::vector<std::string>& violations) {
+uint64_t at_every_step(uint64_t seed, const job_set& jobs, std::vector<std::string>& violations) {
   uint64_t commits = 0;
   uint64_t ignored = 0;
-  auto hash = few_jobs(seed, {}, commits, violations);
+  auto hash = few_jobs(seed, jobs, {}, commits, violations);
   for (uint64_t at = 1; at <= commits && violations.empty(); ++at)
     for (auto& when : {deaths{at, true, 0}, deaths{at, false, 0}, deaths{at, true, 1 + at % 5}}) {
       auto before = violations.size();
-      hash = hash * 31 + few_jobs(seed, when, ignored, violations);
+      hash = hash * 31 + few_jobs(seed, jobs, when, ignored, violations);
       for (auto i = before; i < violations.size(); ++i)
         violations[i] += when.text();
     }
   return hash;
+}
+
+} // namespace
+
+uint64_t master_restarts_at_every_step(uint64_t seed, std::vector<std::string>& violations) {
+  return at_every_step(
+    seed,
+    {want_plain, {{job_state::succeeded, 1}, {job_state::succeeded, 2}, {job_state::killed, 1}}},
+    violations);
+}
+
+uint64_t master_restarts_at_every_step_of_shaped_jobs(uint64_t seed,
+                                                      std::vector<std::string>& violations) {
+  const std::pair well{job_state::succeeded, 1u};
+  const std::pair moved{job_state::succeeded, 0u};
+  return at_every_step(seed, {want_shaped, {well, well, well, well, moved, moved}}, violations);
 }
 
 namespace {

@@ -17,6 +17,10 @@ uint64_t jobs_through_chaos(uint64_t seed, std::vector<std::string>& violations)
 // twice.
 uint64_t master_restarts_at_every_step(uint64_t seed, std::vector<std::string>& violations);
 
+// The same with stages, needs, arrays, holds, requeues and gangs that may grow.
+uint64_t master_restarts_at_every_step_of_shaped_jobs(uint64_t seed,
+                                                      std::vector<std::string>& violations);
+
 // Machines that start a task, are heard of no more, lose their power and come back, while orders to
 // them wait for a slow disk.
 uint64_t power_cuts_behind_a_slow_disk(uint64_t seed, std::vector<std::string>& violations);

@@ -16,6 +16,11 @@ TEST_F(ClusterSimulation, MasterRestartsAtEveryLoggedStep) {
   run_seeds("MasterRestartsAtEveryLoggedStep", master_restarts_at_every_step, 1);
 }
 
+TEST_F(ClusterSimulation, MasterRestartsAtEveryLoggedStepOfShapedJobs) {
+  run_seeds("MasterRestartsAtEveryLoggedStepOfShapedJobs",
+            master_restarts_at_every_step_of_shaped_jobs, 1);
+}
+
 TEST_F(ClusterSimulation, PowerCutsBehindASlowDisk) {
   run_seeds("PowerCutsBehindASlowDisk", power_cuts_behind_a_slow_disk, 50);
 }
