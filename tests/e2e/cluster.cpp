@@ -15,6 +15,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 namespace troupe::e2e {
@@ -241,7 +242,13 @@ bool cluster::open_gate() const {
 }
 
 int cluster::master_process() const {
-  return std::atoi(value_of(troupe({"status", "--json"}).out, "pid").c_str());
+  int process = 0;
+  auto answers = eventually([&] {
+    process = std::atoi(value_of(troupe({"status", "--json"}).out, "pid").c_str());
+    return process > 1;
+  });
+  EXPECT_TRUE(answers) << "there is no master";
+  return answers ? process : std::numeric_limits<int>::max();
 }
 
 int cluster::node_process(const std::string& name) const {

@@ -326,11 +326,13 @@ TEST_F(tony, a_type_is_shipped_its_own_resources) {
                   {"tony.worker.instances", "1"},
                   {"tony.containers.resources", "src::."},
                   {"tony.worker.resources", "data.txt::renamed.txt"},
-                  {"tony.worker.command", "sh train.sh renamed.txt"},
-                  {"tony.ps.command", "ls; exec sleep 1000"}});
+                  {"tony.worker.command", "until [ -e " + scratch
+                                            + "/listed ]; do sleep 0.02; done; "
+                                              "sh train.sh renamed.txt"},
+                  {"tony.ps.command", "ls; : > " + scratch + "/listed; exec sleep 1000"}});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(log("1", "worker:0"), "rows\n");
-  EXPECT_EQ(log("1", "ps:0").find("renamed.txt"), std::string::npos); // those of all, and its own
+  EXPECT_EQ(log("1", "ps:0"), "train.sh\n"); // those of all, and its own
 }
 
 // What gloo does in Horovod: each rank puts its address, and gets those of the others.
@@ -415,11 +417,13 @@ TEST_F(tony, horovod_meets_at_a_driver_of_the_job) {
 
 TEST_F(tony, a_board_has_its_port_and_the_chief_has_none) {
   start_nodes(1, 8);
+  // The server is stopped when the others have ended: they wait until it has said it.
+  const std::string says = "echo port ${TB_PORT:-none}; [ $JOB_NAME != ps ] || { : > served; "
+                           "exec sleep 1000; }; until [ -e served ]; do sleep 0.02; done";
   keys gang{{"tony.chief.instances", "1"},
             {"tony.ps.instances", "1"},
             {"tony.worker.instances", "1"},
-            {"tony.containers.command", "echo port ${TB_PORT:-none}; [ $JOB_NAME != ps ] || "
-                                        "exec sleep 1000"}};
+            {"tony.containers.command", says}};
   EXPECT_EQ(run(gang).code, 0);
   EXPECT_EQ(log("1", "worker:0"), "port none\n");
   EXPECT_EQ(log("1", "ps:0"), "port none\n");
@@ -430,8 +434,7 @@ TEST_F(tony, a_board_has_its_port_and_the_chief_has_none) {
   std::filesystem::permissions(board, std::filesystem::perms::owner_all);
   gang.emplace_back("tony.execution.envs", "PATH=" + scratch + "/bin:/usr/bin:/bin");
   gang.emplace_back("tony.application.tensorboard-log-dir", "/some/logs");
-  gang[3].second = "echo port ${TB_PORT:-none}; [ $JOB_NAME != ps ] || exec sleep 1000; "
-                   "[ $JOB_NAME != chief ] || read line < gate";
+  gang[3].second = says + "; [ $JOB_NAME != chief ] || read line < gate";
   auto job = submit_keys(gang);
   EXPECT_TRUE(eventually([&] { return of_task(job, "tensorboard:0", "state") == "failed"; }));
   EXPECT_EQ(value_of(job_json(job), "state"), "running"); // a sidecar's end means nothing
@@ -470,6 +473,7 @@ TEST_F(tony, no_room_in_time_fails_the_job) {
   auto holder = submit_keys(
     {{"tony.worker.instances", "2"}, {"tony.worker.command", tells + "read line < gate"}});
   ASSERT_TRUE(becomes(holder, "running"));
+  ASSERT_TRUE(eventually([&] { return seen().size() == 2; }));
   auto late = run({{"tony.worker.instances", "1"},
                    {"tony.worker.command", tells},
                    {"tony.container.allocation.timeout", "1000"}});
