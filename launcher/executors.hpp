@@ -13,13 +13,13 @@
 namespace troupe::launcher {
 
 struct executors_options {
-  std::string program;                   // troupe-executor
-  std::string node;                      // name of this node
-  std::string agent_endpoint;            // where executors register
-  std::string journal;                   // the file of its task_journal
-  std::string address;                   // where other nodes reach the tasks
-  std::string task_user;                 // as whom the tasks run; empty: as this node
-  std::vector<accelerator> accelerators; // of this node, by their number
+  std::string program;                        // troupe-executor
+  std::string node;                           // name of this node
+  std::string agent_endpoint;                 // where executors register
+  std::string journal;                        // the file of its task_journal
+  std::string address;                        // where other nodes reach the tasks
+  std::string task_user;                      // as whom the tasks run; empty: as this node
+  std::vector<accelerator> accelerators = {}; // of this node, by their number
 };
 
 // `work` outlives them.

@@ -155,6 +155,19 @@ result<void> write_list(const std::string& directory, const std::vector<host_ent
                      : result<void>{errc::io, "cannot write " + list_file(directory)};
 }
 
+// Those that were started before stay listed.
+result<void> add_to_list(const std::string& directory, std::vector<host_entry> hosts) {
+  if (has_hosts(directory)) {
+    auto before = read_hosts(list_file(directory));
+    if (!before)
+      return before.error();
+    for (auto& each : *before)
+      if (std::none_of(hosts.begin(), hosts.end(), [&](auto& x) { return x.name == each.name; }))
+        hosts.push_back(each);
+  }
+  return write_list(directory, hosts);
+}
+
 std::vector<std::string> options_of(const host_entry& host, const std::string& heartbeat) {
   auto words = words_of(host.capacity);
   add_heartbeat(words, heartbeat);
@@ -229,7 +242,7 @@ result<void> start_hosts(const shared_options& shared, const std::vector<host_en
     if (auto key = make_keys(shared.directory, each.name);
         !key && key.error().code != errc::already_exists)
       return key.error();
-  TROUPE_TRY(write_list(shared.directory, hosts));
+  TROUPE_TRY(add_to_list(shared.directory, hosts));
   auto join = endpoint_of(shared.directory);
   return all_or_first(on_each(hosts, [&](const host_entry& host) -> result<void> {
     TROUPE_TRY(ship(shared, host, *made));

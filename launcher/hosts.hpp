@@ -20,7 +20,8 @@ result<std::string> address_for(const std::vector<host_entry>& hosts);
 result<void> check_hosts(const std::vector<host_entry>& hosts);
 
 // Makes the nodes' keys, ships what a node needs, and starts the nodes; the master listens already.
-// After an error some may run: end_hosts().
+// After an error some may run: end_hosts(). Hosts of the cluster that are not among these keep
+// theirs.
 result<void> start_hosts(const shared_options& shared, const std::vector<host_entry>& hosts,
                          const std::string& heartbeat);
 

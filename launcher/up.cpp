@@ -8,6 +8,7 @@
 #include "launcher/processes.hpp"
 #include "launcher/slurm.hpp"
 #include "launcher/times.hpp"
+#include "launcher/wait_nodes.hpp"
 #include "runtime/keys.hpp"
 
 #include <poll.h>
@@ -19,8 +20,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <optional>
-#include <set>
 
 namespace troupe::launcher {
 
@@ -28,7 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto start_limit = std::chrono::seconds(20);
 constexpr auto stop_limit = std::chrono::seconds(20);
 
 result<void> make_directory(const std::string& directory) {
@@ -52,93 +50,6 @@ std::vector<std::string> node_command(const shared_options& shared, const up_opt
                    {"--address", options.address.substr(0, options.address.find(':'))});
   add_heartbeat(command, options.heartbeat);
   return command;
-}
-
-// Asks a cluster that starts, or whose master may be away, which of its nodes are alive.
-class watcher {
-public:
-  explicit watcher(std::string directory) : directory_(std::move(directory)) {}
-
-  // Nothing while no master answers.
-  std::optional<std::set<std::string>> alive() {
-    constexpr auto patience = std::chrono::milliseconds(200);
-    if (!cluster_)
-      if (auto made = client::connect(directory_, patience))
-        cluster_ = std::move(*made);
-    auto now = cluster_ ? cluster_->cluster()
-                        : result<cluster_status_msg>{errc::unavailable, "no master answers"};
-    if (!now)
-      return std::nullopt;
-    std::set<std::string> names;
-    for (auto& each : now->nodes)
-      if (each->alive)
-        names.insert(each->name);
-    return names;
-  }
-
-private:
-  std::string directory_;
-  std::unique_ptr<client> cluster_;
-};
-
-// Waits until `count` nodes are alive, or a process has ended, or the limit.
-result<void> wait_ready(const std::string& directory, uint32_t count) {
-  auto started = std::chrono::steady_clock::now();
-  watcher cluster{directory};
-  while (std::chrono::steady_clock::now() - started < start_limit) {
-    if (background_processes(directory).size() < count + 1)
-      return {errc::internal,
-              "a process of the cluster ended; its reason is in " + directory + "/logs"};
-    if (auto alive = cluster.alive(); alive && alive->size() >= count)
-      return {};
-    ::poll(nullptr, 0, 20);
-  }
-  return {errc::deadline, "the nodes did not register within "
-                            + std::to_string(std::chrono::seconds(start_limit).count()) + " s; see "
-                            + directory + "/logs"};
-}
-
-// Waits until the nodes of the allocation have joined: as long as Slurm's queue is, so there is no
-// limit but the allocation's end.
-result<void> wait_allocation(const std::string& directory, uint32_t count) {
-  constexpr auto ask_slurm_every = std::chrono::seconds(2); // it has others to answer
-  auto asked = std::chrono::steady_clock::now();
-  watcher cluster{directory};
-  for (;;) {
-    auto alive = cluster.alive();
-    auto is_ours = [](auto& name) { return name.starts_with(slurm_node_prefix); };
-    if (alive && std::count_if(alive->begin(), alive->end(), is_ours) >= count)
-      return {};
-    ::poll(nullptr, 0, 100);
-    if (std::chrono::steady_clock::now() - asked < ask_slurm_every)
-      continue;
-    asked = std::chrono::steady_clock::now();
-    if (background_processes(directory).empty())
-      return {errc::internal, "the master ended; its reason is in " + directory + "/logs"};
-    auto now = find_allocation(directory);
-    if (now && now->ended)
-      return end_of_allocation(directory, *now);
-  }
-}
-
-result<void> wait_hosts(const std::string& directory, const std::vector<host_entry>& hosts) {
-  auto started = std::chrono::steady_clock::now();
-  watcher cluster{directory};
-  auto missing = hosts.begin();
-  while (std::chrono::steady_clock::now() - started < start_limit) {
-    auto alive = cluster.alive();
-    missing = alive ? std::find_if(hosts.begin(), hosts.end(),
-                                   [&](auto& host) { return !alive->contains(host.name); })
-                    : hosts.begin();
-    if (missing == hosts.end())
-      return {};
-    ::poll(nullptr, 0, 50);
-  }
-  auto said = last_words(directory, *missing);
-  return {errc::deadline, "the node of host " + missing->target + " did not join within "
-                            + std::to_string(std::chrono::seconds(start_limit).count())
-                            + " s; it has to reach this machine at " + endpoint_of(directory)
-                            + " (see --address), and said: " + (said.empty() ? "nothing" : said)};
 }
 
 void end_all(const std::string& directory, int signal) {
@@ -199,9 +110,27 @@ result<void> start_in_slurm(const shared_options& shared, const up_options& give
   return options.slurm.wait ? wait_allocation(shared.directory, options.nodes) : result<void>{};
 }
 
+// Those that have no node that lives: they were lost and are back, or are new in the file.
+result<void> start_missing(const shared_options& shared, const up_options& options,
+                           std::vector<host_entry> hosts) {
+  auto alive = alive_nodes(shared.directory);
+  if (!alive)
+    return {errc::unavailable, "no master answers in " + shared.directory
+                                 + "; end what is left with: troupe down --dir "
+                                 + shared.directory};
+  std::erase_if(hosts, [&](auto& host) { return alive->contains(host.name); });
+  if (hosts.empty())
+    return {};
+  TROUPE_TRY(check_hosts(hosts));
+  TROUPE_TRY(start_hosts(shared, hosts, options.heartbeat));
+  return wait_hosts(shared.directory, hosts);
+}
+
 // Nothing is started before every host has answered.
 result<void> start_by_ssh(const shared_options& shared, const up_options& given,
                           const std::vector<host_entry>& hosts) {
+  if (has_hosts(shared.directory))
+    return start_missing(shared, given, hosts);
   TROUPE_TRY(check_hosts(hosts));
   auto options = given;
   if (options.address.empty()) {
@@ -269,8 +198,10 @@ result<void> check_free(const shared_options& shared, const up_options& options)
     return {errc::already_exists, "allocation " + now->job + " of the cluster in "
                                     + shared.directory + " is " + now->state + mend};
   if (has_hosts(shared.directory))
-    return {errc::already_exists,
-            "hosts still have nodes of the cluster in " + shared.directory + mend};
+    return options.hosts.empty()
+             ? error{errc::already_exists,
+                     "hosts still have nodes of the cluster in " + shared.directory + mend}
+             : result<void>{};
   if (!left.empty() && !(options.slurm.used && !now->job.empty()))
     return {errc::already_exists, "a cluster runs in " + shared.directory + " (process "
                                     + std::to_string(left.front().pid) + ")" + mend};
@@ -320,9 +251,10 @@ int up(const shared_options& shared, const up_options& given) {
   auto started = start(shared, options, hosts);
   if (!started) {
     [[maybe_unused]] auto cancelled = cancel_allocation(shared.directory);
-    [[maybe_unused]] auto ended = end_hosts(shared.directory);
-    if (!ran)
+    if (!ran) {
+      [[maybe_unused]] auto ended = end_hosts(shared.directory);
       end_processes(shared.directory);
+    }
     return complain(started.error());
   }
   tell_started(shared, options);

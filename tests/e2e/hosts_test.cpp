@@ -131,6 +131,29 @@ TEST_F(by_ssh, the_task_of_a_machine_that_dies_runs_on_another_and_down_names_th
   EXPECT_TRUE(is_clean(host));
 }
 
+TEST_F(by_ssh, a_machine_that_is_back_and_a_new_one_join_while_the_others_go_on) {
+  ASSERT_EQ(up("bare-1 cpus=1\n").code, 0);
+  auto job = submit(job_on_each("exec sleep 1000", 1));
+  ASSERT_TRUE(becomes(job, "running"));
+  auto added = up("bare-1 cpus=1\nbare-2 cpus=1\n");
+  ASSERT_EQ(added.code, 0) << added.err;
+  EXPECT_EQ(node_state("bare-2"), "alive");
+  machines->kill(2);
+  EXPECT_TRUE(eventually([&] { return node_state("bare-2") == "lost"; }));
+  auto refused = up("bare-1 cpus=1\nbare-2 cpus=1\n");
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("host bare-2 cannot be reached"), std::string::npos) << refused.err;
+  ASSERT_TRUE(machines->boot(2));
+  auto again = up("bare-1 cpus=1\nbare-2 cpus=1\n");
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(node_state("bare-2"), "alive");
+  EXPECT_EQ(value_of(job_json(job), "state"), "running");
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  EXPECT_EQ(troupe({"down"}).code, 0);
+  EXPECT_TRUE(is_clean(1));
+  EXPECT_TRUE(is_clean(2));
+}
+
 // `connected`: joins the machine, or cuts it off.
 void by_ssh::expect_a_task_to_move(const std::function<result<void>(int host, bool)>& connected) {
   auto started = up("bare-1 cpus=1\nbare-2 cpus=1\n");
