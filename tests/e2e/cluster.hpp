@@ -66,7 +66,7 @@ protected:
   std::vector<std::string> seen() const;
   // Lets one task go on that reads the named pipe `gate`; false when none reads it in time.
   bool open_gate() const;
-  // Of the master that answers, which is awaited. Never 0 or -1: a signal to those reaches the test.
+  // Of the master, whose answer is awaited. Never 0 or -1: a signal to those reaches the test.
   int master_process() const;
   // The supervisor of the node; its only child is the agent.
   int node_process(const std::string& name) const;
