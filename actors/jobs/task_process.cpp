@@ -85,17 +85,30 @@ void write_level(log_level level, const std::string& path) {
   write_all(file.get(), std::string{EnumNamelog_level(level)}.append("\n"));
 }
 
-// How many of the group listen to what they are asked, and were told.
+std::set<pid_t> who_catches(int number, const std::vector<seen_process>& all) {
+  std::set<pid_t> out;
+  for (auto& each : all)
+    if (each.catches(number))
+      out.insert(each.id);
+  return out;
+}
+
+// How many of the group listen to what they are asked, and were told. A process between fork and
+// exec still shows the handlers of its parent, and would die of the signal: who listens still does
+// so a moment later.
 int ask_group(task_request what, const process_group& running) {
+  constexpr int moment_ms = 50;
   auto number = signal_of(what);
   if (number == 0)
     return 0;
+  auto listened = who_catches(number, processes_of_group(running.command));
+  ::poll(nullptr, 0, listened.empty() ? 0 : moment_ms);
   int told = 0;
   for (auto& each : processes_of_group(running.command))
-    if (each.catches(number))
-      told += ::kill(each.id, number) == 0 ? 1 : 0;
-    else if (what == task_request::dump_stacks)
+    if (!each.catches(number) && what == task_request::dump_stacks)
       write_all(running.log.get(), text_of_threads(each));
+    else if (each.catches(number) && listened.contains(each.id))
+      told += ::kill(each.id, number) == 0 ? 1 : 0;
   auto in_vain = what == task_request::checkpoint || what == task_request::drain;
   if (told == 0 && in_vain)
     write_all(running.log.get(), std::string{"[asked for: "}
