@@ -219,8 +219,13 @@ result<void> control_group::limit(const group_limits& limits) {
   want("cpu", "/cpu.shares",
        std::to_string(std::min<uint64_t>(uint64_t{limits.cpus} * 1024, 262'144)));
   want("pids", "/pids.max", processes);
+  // Who is not root may have been given some controllers of version 2 only, often not the cpu.
+  auto needed = [&](const std::string& path) {
+    return !parts_.contains("") || ::access(path.c_str(), F_OK) == 0
+           || (limits_memory_ && path.ends_with("/memory.max"));
+  };
   for (auto& [path, value] : wanted)
-    if (!write_text(path, value))
+    if (needed(path) && !write_text(path, value))
       return {errc::unavailable,
               "cannot write " + value + " to " + path + ": " + std::strerror(errno)};
   if (!limits_memory_)
@@ -292,7 +297,8 @@ void make_room_for_control_groups(const std::string& proc) {
   if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST)
     return;
   if (write_text(leaf + "/cgroup.procs", "0"))
-    write_text(v2->second + "/cgroup.subtree_control", "+memory +cpu +pids");
+    for (auto* each : {"+memory", "+cpu", "+pids"}) // all that we are given: together none or all
+      write_text(v2->second + "/cgroup.subtree_control", each);
 }
 
 bool join_groups_of(pid_t whom, const std::string& proc) {

@@ -198,19 +198,30 @@ TEST_F(Isolation, AnUnknownUserIsNamed) {
 }
 
 // A machine of version 2, as files: what would be written, and where.
-TEST(ControlGroup, Version2IsGivenItsLimits) {
+class Version2 : public ::testing::Test {
+protected:
+  Version2() {
+    for (auto& folder : {proc + "/self", proc + "/77", mine, slice + "/troupe-node"})
+      fs::create_directories(folder);
+    std::ofstream{proc + "/self/cgroup"} << "0::/slice/troupe-node\n";
+    std::ofstream{proc + "/self/mountinfo"} << "30 20 0:26 / " << scratch.path
+                                            << "/cg rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
+    std::ofstream{slice + "/cgroup.controllers"} << "cpuset cpu io memory pids\n";
+  }
+
+  void have(const std::vector<std::string>& files) const {
+    for (auto& file : files)
+      std::ofstream{mine + "/" + file} << "";
+  }
+
   scratch_directory scratch;
-  auto proc = scratch.path + "/proc";
-  auto slice = scratch.path + "/cg/slice";
-  auto mine = slice + "/troupe-task-77";
-  for (auto& folder : {proc + "/self", proc + "/77", mine, slice + "/troupe-node"})
-    fs::create_directories(folder);
-  std::ofstream{proc + "/self/cgroup"} << "0::/slice/troupe-node\n";
-  std::ofstream{proc + "/self/mountinfo"} << "30 20 0:26 / " << scratch.path
-                                          << "/cg rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
-  std::ofstream{slice + "/cgroup.controllers"} << "cpuset cpu io memory pids\n";
-  for (auto* file : {"cgroup.procs", "memory.max", "memory.swap.max", "cpu.weight", "pids.max"})
-    std::ofstream{mine + "/" + file};
+  const std::string proc = scratch.path + "/proc";
+  const std::string slice = scratch.path + "/cg/slice";
+  const std::string mine = slice + "/troupe-task-77";
+};
+
+TEST_F(Version2, IsGivenItsLimits) {
+  have({"cgroup.procs", "memory.max", "memory.swap.max", "cpu.weight", "pids.max"});
   auto made = control_group::make(77, {1 << 20, 3, 100}, proc);
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_EQ(content_of(mine + "/memory.max"), "1048576");
@@ -222,6 +233,23 @@ TEST(ControlGroup, Version2IsGivenItsLimits) {
   EXPECT_TRUE(made->ran_out_of_memory());
   EXPECT_TRUE(made->join());
   EXPECT_EQ(content_of(mine + "/cgroup.procs"), "0");
+}
+
+TEST_F(Version2, IsGivenThoseThatItHas) {
+  have({"cgroup.procs", "memory.max", "pids.max"});
+  auto made = control_group::make(77, {1 << 20, 3, 100}, proc);
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_EQ(content_of(mine + "/memory.max"), "1048576");
+  EXPECT_EQ(content_of(mine + "/pids.max"), "100");
+  EXPECT_FALSE(fs::exists(mine + "/cpu.weight"));
+}
+
+TEST_F(Version2, WithoutMemoryIsNoneForATaskThatLimitsIt) {
+  have({"cgroup.procs", "cpu.weight", "pids.max"});
+  EXPECT_FALSE(control_group::make(77, {1 << 20, 3, 100}, proc));
+  fs::create_directories(mine);
+  have({"cgroup.procs", "cpu.weight", "pids.max"});
+  EXPECT_TRUE(control_group::make(77, {0, 3, 100}, proc));
 }
 
 TEST(ControlGroup, AMachineWithoutThemSaysSo) {
