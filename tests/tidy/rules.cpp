@@ -296,25 +296,37 @@ findings record_length(const tree& files) {
   return found;
 }
 
+// Each hunk, without what it adds, has to stand in its file as it is.
 findings planted_patches(const tree& files) {
   findings found;
   for (auto& file : files) {
     if (!file.path.ends_with(".patch"))
       continue;
     const source_file* target = nullptr;
-    size_t number = 0;
+    std::string before;
+    size_t number = 0, begin = 0;
+    auto end_hunk = [&] {
+      if (!before.empty()
+          && (!target || ("\n" + target->text).find("\n" + before) == std::string::npos))
+        found.push_back({"planted_patches", file.path, begin,
+                         "it changes lines that are not there: make the patch anew"});
+      before.clear();
+    };
     for (auto line : lines_of(file.text)) {
       ++number;
       if (line.starts_with("--- a/")) {
+        end_hunk();
         auto named = std::find_if(files.begin(), files.end(),
                                   [&](auto& x) { return x.path == line.substr(6); });
         target = named == files.end() ? nullptr : &*named;
-      } else if (line.starts_with("-")
-                 && (!target || target->text.find(line.substr(1)) == std::string::npos)) {
-        found.push_back({"planted_patches", file.path, number,
-                         "it takes away a line that is not there: make the patch anew"});
+      } else if (line.starts_with("@@")) {
+        end_hunk();
+        begin = number;
+      } else if (line.starts_with("-") || line.starts_with(" ")) {
+        before.append(line.substr(1)).append("\n");
       }
     }
+    end_hunk();
   }
   return found;
 }
