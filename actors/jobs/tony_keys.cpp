@@ -85,7 +85,7 @@ constexpr tony_row table[]{
   {"tony.task.heartbeat-interval-ms", nothing, watched, {}},
   {"tony.task.max-missed-heartbeats", nothing, watched, {}},
   {"tony.task.metrics-interval-ms", nothing, "a task is measured every 5 s", {}},
-  {"tony.task.gpu-metrics.enabled", nothing, "Troupe does not read the metrics of GPUs", {}},
+  {"tony.task.gpu-metrics.enabled", nothing, "a task's own accelerators are always measured", {}},
   {"tony.task.executor.execution-timeout-ms", honoured, {}, {}},
   {"tony.task.executor.registry-timeout-sec", honoured, {}, {}},
   {"tony.task.executor.jvm.opts", nothing, no_java, {}},

@@ -200,7 +200,7 @@ std::vector<row> rows_of_application() {
     notes("tony.task.heartbeat-interval-ms", "1000", "heartbeats of its own"),
     notes("tony.task.max-missed-heartbeats", "25", "heartbeats of its own"),
     notes("tony.task.metrics-interval-ms", "5000", "every 5 s"),
-    notes("tony.task.gpu-metrics.enabled", "true", "does not read"),
+    notes("tony.task.gpu-metrics.enabled", "true", "always measured"),
     honours("tony.task.executor.execution-timeout-ms", "tony.task.executor.execution-timeout-ms",
             "2000",
             [](auto& x) {
