@@ -217,10 +217,10 @@ result<std::string> address_for(const std::vector<host_entry>& hosts) {
   return address_towards(host + ":22");
 }
 
-result<void> check_hosts(const std::vector<host_entry>& hosts) {
+std::vector<std::pair<host_entry, error>> unfit_hosts(const std::vector<host_entry>& hosts) {
   utsname here{};
   ::uname(&here);
-  return all_or_first(on_each(hosts, [&](const host_entry& host) -> result<void> {
+  return on_each(hosts, [&](const host_entry& host) -> result<void> {
     auto machine = on_host(host, "for each in tar gzip setsid; do command -v $each >/dev/null || "
                                  "{ echo $each is missing >&2; exit 1; }; done; uname -m");
     if (!machine)
@@ -230,7 +230,7 @@ result<void> check_hosts(const std::vector<host_entry>& hosts) {
                                    + one_line(*machine) + ", and cannot run this build for "
                                    + here.machine};
     return {};
-  }));
+  });
 }
 
 result<void> start_hosts(const shared_options& shared, const std::vector<host_entry>& hosts,

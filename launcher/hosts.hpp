@@ -7,6 +7,7 @@
 #include "launcher/hosts_file.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::launcher {
@@ -16,8 +17,8 @@ result<std::vector<host_entry>> read_hosts(const std::string& file);
 // Where the first of them reaches this machine.
 result<std::string> address_for(const std::vector<host_entry>& hosts);
 
-// Asks each whether it could run a node. Nothing is changed on any of them.
-result<void> check_hosts(const std::vector<host_entry>& hosts);
+// Asks each whether it could run a node: those that could not, and why. Nothing is changed on any.
+std::vector<std::pair<host_entry, error>> unfit_hosts(const std::vector<host_entry>& hosts);
 
 // Makes the nodes' keys, ships what a node needs, and starts the nodes; the master listens already.
 // After an error some may run: end_hosts(). Hosts of the cluster that are not among these keep

@@ -110,28 +110,51 @@ result<void> start_in_slurm(const shared_options& shared, const up_options& give
   return options.slurm.wait ? wait_allocation(shared.directory, options.nodes) : result<void>{};
 }
 
-// Those that have no node that lives: they were lost and are back, or are new in the file.
+// Where the head of the cluster was lost, it is started again where the nodes look for it, and gets
+// those back that are left.
+result<void> start_lost_head(const shared_options& shared, const up_options& given,
+                             const std::vector<host_entry>& hosts) {
+  auto options = given;
+  if (options.address.empty())
+    options.address = endpoint_of(shared.directory);
+  TROUPE_TRY(start_head(shared, options));
+  TROUPE_TRY(wait_ready(shared.directory, 0));
+  constexpr auto return_limit = std::chrono::seconds(5);
+  [[maybe_unused]] auto back = wait_hosts(shared.directory, hosts, return_limit);
+  return {};
+}
+
+// Those that have no node that lives: they were lost and are back, or are new in the file. One that
+// does not answer keeps no other from being started.
 result<void> start_missing(const shared_options& shared, const up_options& options,
                            std::vector<host_entry> hosts) {
   auto alive = alive_nodes(shared.directory);
   if (!alive)
-    return {errc::unavailable, "no master answers in " + shared.directory
-                                 + "; end what is left with: troupe down --dir "
-                                 + shared.directory};
+    return {errc::unavailable,
+            "no master answers in " + shared.directory + " yet: give the same command once more"};
   std::erase_if(hosts, [&](auto& host) { return alive->contains(host.name); });
-  if (hosts.empty())
-    return {};
-  TROUPE_TRY(check_hosts(hosts));
-  TROUPE_TRY(start_hosts(shared, hosts, options.heartbeat));
-  return wait_hosts(shared.directory, hosts);
+  auto unfit = unfit_hosts(hosts);
+  std::erase_if(hosts, [&](auto& host) {
+    return std::any_of(unfit.begin(), unfit.end(),
+                       [&](auto& x) { return x.first.name == host.name; });
+  });
+  if (!hosts.empty()) {
+    TROUPE_TRY(start_hosts(shared, hosts, options.heartbeat));
+    TROUPE_TRY(wait_hosts(shared.directory, hosts));
+  }
+  return unfit.empty() ? result<void>{} : unfit.front().second;
 }
 
 // Nothing is started before every host has answered.
 result<void> start_by_ssh(const shared_options& shared, const up_options& given,
                           const std::vector<host_entry>& hosts) {
-  if (has_hosts(shared.directory))
+  if (has_hosts(shared.directory)) {
+    if (background_processes(shared.directory).empty())
+      TROUPE_TRY(start_lost_head(shared, given, hosts));
     return start_missing(shared, given, hosts);
-  TROUPE_TRY(check_hosts(hosts));
+  }
+  if (auto unfit = unfit_hosts(hosts); !unfit.empty())
+    return unfit.front().second;
   auto options = given;
   if (options.address.empty()) {
     auto address = address_for(hosts);
@@ -173,7 +196,9 @@ result<void> start(const shared_options& shared, const up_options& options,
     started = start_in_slurm(shared, options);
   else
     started = hosts.empty() ? start_all(shared, options) : start_by_ssh(shared, options, hosts);
-  if (started && !options.http.empty())
+  auto all = background_processes(shared.directory);
+  auto serves = std::any_of(all.begin(), all.end(), [](auto& x) { return x.name == "http"; });
+  if (started && !options.http.empty() && !serves)
     started = start_http_server(shared, options.http);
   return started;
 }
@@ -247,7 +272,7 @@ int up(const shared_options& shared, const up_options& given) {
     return complain(made.error());
   if (auto free = check_free(shared, options); !free)
     return complain(free.error());
-  auto ran = !background_processes(shared.directory).empty();
+  auto ran = !background_processes(shared.directory).empty() || has_hosts(shared.directory);
   auto started = start(shared, options, hosts);
   if (!started) {
     [[maybe_unused]] auto cancelled = cancel_allocation(shared.directory);

@@ -83,11 +83,12 @@ result<void> wait_allocation(const std::string& directory, uint32_t count) {
   }
 }
 
-result<void> wait_hosts(const std::string& directory, const std::vector<host_entry>& hosts) {
+result<void> wait_hosts(const std::string& directory, const std::vector<host_entry>& hosts,
+                        std::chrono::seconds limit) {
   auto started = std::chrono::steady_clock::now();
   watcher cluster{directory};
   auto missing = hosts.begin();
-  while (std::chrono::steady_clock::now() - started < start_limit) {
+  while (std::chrono::steady_clock::now() - started < limit) {
     auto alive = cluster.alive();
     missing = alive ? std::find_if(hosts.begin(), hosts.end(),
                                    [&](auto& host) { return !alive->contains(host.name); })
@@ -98,8 +99,8 @@ result<void> wait_hosts(const std::string& directory, const std::vector<host_ent
   }
   auto said = last_words(directory, *missing);
   return {errc::deadline, "the node of host " + missing->target + " did not join within "
-                            + std::to_string(std::chrono::seconds(start_limit).count())
-                            + " s; it has to reach this machine at " + endpoint_of(directory)
+                            + std::to_string(limit.count()) + " s; it has to reach this machine at "
+                            + endpoint_of(directory)
                             + " (see --address), and said: " + (said.empty() ? "nothing" : said)};
 }
 

@@ -26,6 +26,7 @@ result<void> wait_ready(const std::string& directory, uint32_t count);
 result<void> wait_allocation(const std::string& directory, uint32_t count);
 
 // Until each host's node is alive. errc::deadline says what the first that is missing said last.
-result<void> wait_hosts(const std::string& directory, const std::vector<host_entry>& hosts);
+result<void> wait_hosts(const std::string& directory, const std::vector<host_entry>& hosts,
+                        std::chrono::seconds limit = start_limit);
 
 } // namespace troupe::launcher

@@ -53,13 +53,6 @@ std::vector<int> processes_of(const std::string& scratch) {
   });
 }
 
-int parent_of(int process) {
-  auto stat = text_of("/proc/" + std::to_string(process) + "/stat");
-  auto state = stat.rfind(')'); // "number (name) state parent ..."
-  return state == std::string::npos ? 0
-                                    : std::atoi(stat.c_str() + std::min(state + 4, stat.size()));
-}
-
 } // namespace
 
 const std::string waits_once = "echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen\n"
@@ -99,6 +92,13 @@ std::string local_time_in(int seconds) {
   ::localtime_r(&when, &local);
   char text[32];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local)};
+}
+
+int parent_of(int process) {
+  auto stat = text_of("/proc/" + std::to_string(process) + "/stat");
+  auto state = stat.rfind(')'); // "number (name) state parent ..."
+  return state == std::string::npos ? 0
+                                    : std::atoi(stat.c_str() + std::min(state + 4, stat.size()));
 }
 
 bool lives(int process) {

@@ -42,6 +42,8 @@ std::string text_of(const std::string& path);
 // True while the process exists and is no zombie.
 bool lives(int process);
 
+int parent_of(int process);
+
 class cluster : public testing::Test {
 protected:
   void SetUp() override;

@@ -5,6 +5,7 @@
 #include "tests/support/ssh_hosts.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -144,6 +145,10 @@ TEST_F(by_ssh, a_machine_that_is_back_and_a_new_one_join_while_the_others_go_on)
   EXPECT_EQ(refused.code, 3);
   EXPECT_NE(refused.err.find("host bare-2 cannot be reached"), std::string::npos) << refused.err;
   ASSERT_TRUE(machines->boot(2));
+  // The head too: its machine is started again, and its nodes have waited for it.
+  auto master = master_process();
+  for (auto process : {parent_of(master), master})
+    ASSERT_EQ(::kill(process, SIGKILL), 0);
   auto again = up("bare-1 cpus=1\nbare-2 cpus=1\n");
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(node_state("bare-2"), "alive");
