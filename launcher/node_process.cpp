@@ -1,7 +1,6 @@
 // The node process: the agent, and the executors it starts.
 #include "actors/cluster/node_agent.hpp"
 #include "actors/jobs/accelerators.hpp"
-#include "actors/jobs/control_group.hpp"
 #include "actors/jobs/task_image.hpp"
 #include "actors/jobs/task_user.hpp"
 #include "actors/packages/disk_package_cache.hpp"
@@ -43,7 +42,6 @@ public:
                        options.capacity.accelerators.value_or(accelerators.size())};
     if (!options.capacity.task_user.empty())
       TROUPE_TRY(find_task_user(options.capacity.task_user));
-    make_room_for_control_groups();
     TROUPE_TRY(open_packages(shared.directory + "/nodes/" + options.name, master_host(options)));
     auto executor = std::filesystem::path{shared.program}.parent_path() / "troupe-executor";
     executors = make_executors({executor, options.name, endpoint,

@@ -1,5 +1,6 @@
 // The long-lived processes: they run until a signal or their role ends them. SIGTERM ends a process
 // in order, a second one at once; what follows the first within a moment is the same wish.
+#include "actors/jobs/control_group.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/processes.hpp"
 #include "runtime/base/log.hpp"
@@ -161,6 +162,7 @@ int run_http(const shared_options& shared, const http_options& options) {
 }
 
 int run_node(const shared_options& shared, const node_options& options) {
+  make_room_for_control_groups(); // before the fork, which inherits the place
   return supervise(shared.directory, options.name, [&] {
     return serve(shared.directory, options.name,
                  [&](end_callback on_end) { return start_node(shared, options, on_end); });

@@ -2,8 +2,14 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <charconv>
+#include <condition_variable>
+#include <mutex>
 #include <sstream>
+#include <string_view>
+#include <thread>
+#include <utility>
 
 namespace troupe {
 namespace {
@@ -32,6 +38,7 @@ public:
                     && out->find("nvmlDeviceGetCount_v2", out->count_)
                     && out->find("nvmlDeviceGetHandleByIndex_v2", out->by_index_)
                     && out->find("nvmlDeviceGetHandleByUUID", out->by_uuid_)
+                    && out->find("nvmlDeviceGetUUID", out->uuid_)
                     && out->find("nvmlDeviceGetMinorNumber", out->minor_)
                     && out->find("nvmlDeviceGetUtilizationRates", out->utilization_)
                     && out->find("nvmlDeviceGetMemoryInfo", out->memory_);
@@ -59,7 +66,7 @@ public:
     auto is_number = code == std::errc{} && end == name.data() + name.size();
     device_handle out = nullptr;
     auto failed = is_number ? by_index_(index, &out) : by_uuid_(name.c_str(), &out);
-    return failed == 0 ? out : nullptr;
+    return failed == 0 ? out : beginning_with(name);
   }
 
   std::string file_of(device_handle device) const {
@@ -67,18 +74,38 @@ public:
     return minor_(device, &minor) == 0 ? "/dev/nvidia" + std::to_string(minor) : std::string{};
   }
 
-  bool add_usage(device_handle device, accelerator_usage& to) const {
-    utilization_rates rates{};
-    memory_info memory{};
-    if (utilization_(device, &rates) != 0 || memory_(device, &memory) != 0)
-      return false;
-    to.share += rates.accelerator / 100.0;
-    to.memory += memory.used;
-    return true;
+  std::optional<accelerator_usage> usage_of(const std::vector<device_handle>& devices) const {
+    accelerator_usage out;
+    out.share = 0;
+    for (auto* each : devices) {
+      utilization_rates rates{};
+      memory_info memory{};
+      if (memory_(each, &memory) != 0)
+        return std::nullopt;
+      out.memory += memory.used;
+      if (utilization_(each, &rates) == 0 && out.share)
+        *out.share += rates.accelerator / 100.0;
+      else
+        out.share.reset(); // a part of a device has memory only
+    }
+    return out;
   }
 
 private:
   explicit nvml(void* handle) : handle_(handle) {}
+
+  // CUDA takes the beginning of a UUID that is that of one device only.
+  device_handle beginning_with(const std::string& name) const {
+    std::vector<device_handle> found;
+    for (unsigned index = 0; name.starts_with("GPU-") && index < count(); ++index) {
+      device_handle each = nullptr;
+      std::array<char, 96> uuid{};
+      if (by_index_(index, &each) == 0 && uuid_(each, uuid.data(), uuid.size()) == 0
+          && std::string_view{uuid.data()}.starts_with(name))
+        found.push_back(each);
+    }
+    return found.size() == 1 ? found.front() : nullptr;
+  }
 
   template <class Function>
   bool find(const char* name, Function*& to) const {
@@ -93,27 +120,10 @@ private:
   int (*count_)(unsigned*) = nullptr;
   int (*by_index_)(unsigned, device_handle*) = nullptr;
   int (*by_uuid_)(const char*, device_handle*) = nullptr;
+  int (*uuid_)(device_handle, char*, unsigned) = nullptr;
   int (*minor_)(device_handle, unsigned*) = nullptr;
   int (*utilization_)(device_handle, utilization_rates*) = nullptr;
   int (*memory_)(device_handle, memory_info*) = nullptr;
-};
-
-class nvml_meter final : public accelerator_meter {
-public:
-  nvml_meter(std::unique_ptr<nvml> library, std::vector<device_handle> devices)
-    : library_(std::move(library)), devices_(std::move(devices)) {}
-
-  std::optional<accelerator_usage> measure() const override {
-    accelerator_usage out;
-    for (auto each : devices_)
-      if (!library_->add_usage(each, out))
-        return std::nullopt;
-    return out;
-  }
-
-private:
-  std::unique_ptr<nvml> library_;
-  std::vector<device_handle> devices_;
 };
 
 } // namespace
@@ -142,16 +152,40 @@ std::vector<accelerator> machine_accelerators(const std::optional<std::string>& 
   return out;
 }
 
-std::unique_ptr<accelerator_meter> accelerator_meter::open(const std::vector<std::string>& names,
-                                                           const char* library) {
-  auto found = nvml::load(library);
-  if (!found)
-    return nullptr;
-  std::vector<device_handle> devices;
-  for (auto& each : names)
-    if (!devices.emplace_back(found->device(each)))
-      return nullptr;
-  return std::make_unique<nvml_meter>(std::move(found), std::move(devices));
+struct accelerator_meter::shared {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool over = false;
+  std::optional<accelerator_usage> newest;
+};
+
+accelerator_meter::accelerator_meter(std::vector<std::string> names, duration every,
+                                     const char* library)
+  : shared_(std::make_shared<shared>()) {
+  std::thread{[names = std::move(names), every, library = std::string{library}, own = shared_] {
+    auto found = nvml::load(library.c_str());
+    std::vector<device_handle> devices;
+    for (auto& each : names)
+      if (!found || !devices.emplace_back(found->device(each)))
+        return;
+    for (std::unique_lock hold{own->mutex}; !own->over; own->changed.wait_for(hold, every)) {
+      hold.unlock();
+      auto used = found->usage_of(devices);
+      hold.lock();
+      own->newest = used;
+    }
+  }}.detach();
+}
+
+accelerator_meter::~accelerator_meter() {
+  std::lock_guard hold{shared_->mutex};
+  shared_->over = true;
+  shared_->changed.notify_all();
+}
+
+std::optional<accelerator_usage> accelerator_meter::newest() {
+  std::lock_guard hold{shared_->mutex};
+  return std::exchange(shared_->newest, std::nullopt);
 }
 
 } // namespace troupe

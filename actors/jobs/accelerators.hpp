@@ -3,8 +3,11 @@
 // The library comes with the driver and is loaded when it is asked for, so nothing of it is needed
 // to build, and a machine without it has none. Its numbers are CUDA's with
 // CUDA_DEVICE_ORDER=PCI_BUS_ID.
-// Threads: one at a time.
+// Threads: a driver may take seconds to answer, or not answer at all when a device is lost, so that
+// a meter asks in a thread of its own, which nobody waits for.
 #pragma once
+
+#include "runtime/base/clock.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -27,17 +30,25 @@ std::vector<accelerator> machine_accelerators(const std::optional<std::string>& 
 
 // Of some of them together.
 struct accelerator_usage {
-  double share = 0;    // as accelerators in use: 1.5 of two
-  uint64_t memory = 0; // bytes that are in use
+  std::optional<double> share; // as accelerators in use: 1.5 of two; none: one does not tell
+  uint64_t memory = 0;         // bytes that are in use
 };
 
 class accelerator_meter {
 public:
-  // Null: the library, or one of these names, is not there.
-  static std::unique_ptr<accelerator_meter> open(const std::vector<std::string>& names,
-                                                 const char* library = nvml_library);
-  virtual ~accelerator_meter() = default;
-  virtual std::optional<accelerator_usage> measure() const = 0;
+  accelerator_meter(std::vector<std::string> names, duration every,
+                    const char* library = nvml_library);
+  ~accelerator_meter();
+  accelerator_meter(const accelerator_meter&) = delete;
+  accelerator_meter& operator=(const accelerator_meter&) = delete;
+
+  // What was measured since it was last asked for; nothing where the library, or one of the names,
+  // is not there.
+  std::optional<accelerator_usage> newest();
+
+private:
+  struct shared;
+  std::shared_ptr<shared> shared_;
 };
 
 } // namespace troupe

@@ -18,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -104,8 +105,10 @@ uint64_t counter_of(const std::string& text, const std::string& key) {
   return 0;
 }
 
-bool has_memory(const std::string& folder) {
-  return text_of_file(folder + "/cgroup.controllers").find("memory") != std::string::npos;
+bool has_controller(const std::string& file, const std::string& name) {
+  std::istringstream in{text_of_file(file)};
+  return std::find(std::istream_iterator<std::string>{in}, {}, name)
+         != std::istream_iterator<std::string>{};
 }
 
 void kill_members(const std::string& path) {
@@ -138,7 +141,8 @@ places find_parents(const std::string& proc) {
   if (auto v2 = found.find(""); v2 != found.end()) {
     auto folder = fs::path{v2->second};
     auto parent = (folder.filename() == aside ? folder.parent_path() : folder).string();
-    if (has_memory(parent))
+    auto enabled = parent + "/cgroup.subtree_control";
+    if (has_controller(enabled, "memory") && has_controller(enabled, "pids"))
       return {{"", parent}};
   }
   places out;
@@ -219,13 +223,12 @@ result<void> control_group::limit(const group_limits& limits) {
   want("cpu", "/cpu.shares",
        std::to_string(std::min<uint64_t>(uint64_t{limits.cpus} * 1024, 262'144)));
   want("pids", "/pids.max", processes);
-  // Who is not root may have been given some controllers of version 2 only, often not the cpu.
-  auto needed = [&](const std::string& path) {
-    return !parts_.contains("") || ::access(path.c_str(), F_OK) == 0
-           || (limits_memory_ && path.ends_with("/memory.max"));
+  // systemd gives a user's session memory and pids, and mostly not cpu.
+  auto is_there = [](const std::string& path) {
+    return !path.ends_with("/cpu.weight") || ::access(path.c_str(), F_OK) == 0;
   };
   for (auto& [path, value] : wanted)
-    if (needed(path) && !write_text(path, value))
+    if (is_there(path) && !write_text(path, value))
       return {errc::unavailable,
               "cannot write " + value + " to " + path + ": " + std::strerror(errno)};
   if (!limits_memory_)
@@ -241,14 +244,18 @@ result<void> control_group::limit(const group_limits& limits) {
 void control_group::deny(const std::vector<dev_t>& devices) {
   if (devices.empty())
     return;
-  if (auto found = parts_.find(""); found != parts_.end()) {
-    if (auto denied = deny_devices(found->second.path, devices); !denied)
-      log::warning("a task may open every accelerator", {{"reason", denied.error().text}});
-  } else if (auto old = parts_.find("devices"); old != parts_.end()) {
+  result<void> denied;
+  if (auto found = parts_.find(""); found != parts_.end())
+    denied = deny_devices(found->second.path, devices);
+  else if (!parts_.contains("devices"))
+    denied = error{errc::unavailable, "this machine has no control groups for devices"};
+  else
     for (auto each : devices)
-      write_text(old->second.path + "/devices.deny",
-                 "c " + std::to_string(major(each)) + ":" + std::to_string(minor(each)) + " rwm");
-  }
+      if (auto path = parts_["devices"].path + "/devices.deny"; !write_text(
+            path, "c " + std::to_string(major(each)) + ":" + std::to_string(minor(each)) + " rwm"))
+        denied = error{errc::unavailable, "cannot write " + path + ": " + std::strerror(errno)};
+  if (!denied)
+    log::warning("a task may open every accelerator", {{"reason", denied.error().text}});
 }
 
 bool control_group::take(pid_t id) const noexcept {
@@ -291,7 +298,8 @@ void control_group::end() {
 void make_room_for_control_groups(const std::string& proc) {
   auto found = find_places(proc);
   auto v2 = found.find("");
-  if (v2 == found.end() || !has_memory(v2->second) || fs::path{v2->second}.filename() == aside)
+  if (v2 == found.end() || !has_controller(v2->second + "/cgroup.controllers", "memory")
+      || fs::path{v2->second}.filename() == aside)
     return;
   auto leaf = v2->second + "/" + aside;
   if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST)

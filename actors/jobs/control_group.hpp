@@ -77,9 +77,10 @@ bool has_control_groups(const std::string& proc = "/proc");
 // write to, or joining failed.
 bool join_groups_of(pid_t whom, const std::string& proc = "/proc");
 
-// To be called once by a process that starts tasks, before it does: version 2 has groups with
-// limits only below a group without processes, so this process moves aside. Changes nothing for
-// version 1, or without the right to.
+// To be called once by a process before it starts others that start tasks: version 2 has groups
+// with limits only below a group without processes, so this process moves aside. That helps where
+// its group has no processes but ours: a unit of systemd with Delegate=yes, or a container. Changes
+// nothing for version 1, or without the right to.
 void make_room_for_control_groups(const std::string& proc = "/proc");
 
 } // namespace troupe

@@ -162,7 +162,8 @@ void task_metrics::measure(pid_t command) {
 }
 
 void task_metrics::add_usage(const accelerator_usage& used) {
-  add("system/accelerator_share", {used.share, measured_});
+  if (used.share)
+    add("system/accelerator_share", {*used.share, measured_});
   add("system/accelerator_memory_bytes", {static_cast<double>(used.memory), measured_});
 }
 

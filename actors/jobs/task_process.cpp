@@ -29,7 +29,6 @@ struct task_process::group : process_group {
   bool terminated = false;
   bool killed = false;
   bool too_many = false; // it had more processes than it may
-  bool meter_opened = false;
   std::unique_ptr<accelerator_meter> meter;
   bool confined = false; // it was to enter a control group, once
   time_point measure_at;
@@ -48,7 +47,12 @@ std::optional<control_group> make_group(const task_command& what) {
       limits.denied.push_back(found.st_rdev);
   }
   auto made = control_group::make(::getpid(), limits);
-  return made ? std::optional{std::move(*made)} : std::nullopt;
+  if (made)
+    return std::move(*made);
+  log::info("the task has no control group", {{"reason", made.error().text}});
+  if (!limits.denied.empty())
+    log::warning("the task may open every accelerator", {{"reason", made.error().text}});
+  return std::nullopt;
 }
 
 void write_all(int fd, std::string_view bytes) {
@@ -181,6 +185,8 @@ result<task_exit> task_process::run(const task_command& what,
   started(running.command);
   watch(running, what);
   metrics_.measure(running.command); // what it used stays to be seen until it is waited for
+  if (running.meter)
+    measure_accelerators(running, what);
   auto out = read_status(end_group(guard_, running), what.log_file);
   if (running.drained && out.code == 128 + SIGTERM)
     out = {};
@@ -257,8 +263,11 @@ void task_process::enter_group(group& running, const task_command& what) {
   for (int round = 0; running.limits && round < rounds_max; ++round) {
     auto before = taken.size();
     for (auto id : processes_of(running))
-      if (taken.insert(id).second)
-        running.limits->take(id); // or it has ended
+      if (taken.insert(id).second && !running.limits->take(id) && id == running.command) {
+        log::warning("the task cannot be moved into its control group", {});
+        running.limits.reset(); // so that it is counted
+        return;
+      } // another one has ended
     if (taken.size() == before)
       return;
   }
@@ -267,11 +276,10 @@ void task_process::enter_group(group& running, const task_command& what) {
 void task_process::measure_accelerators(group& running, const task_command& what) {
   if (what.accelerators.empty())
     return;
-  if (!std::exchange(running.meter_opened, true))
-    running.meter = accelerator_meter::open(what.accelerators);
-  if (running.meter)
-    if (auto used = running.meter->measure())
-      metrics_.add_usage(*used);
+  if (!running.meter)
+    running.meter = std::make_unique<accelerator_meter>(what.accelerators, measure_every);
+  if (auto used = running.meter->newest())
+    metrics_.add_usage(*used);
 }
 
 // Measures when it is time; returns how long until the next time.

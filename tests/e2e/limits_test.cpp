@@ -109,8 +109,7 @@ TEST_F(accelerators, are_found_given_out_and_measured) {
     return both.find(" 0.5") != std::string::npos && both.find(" 0.75") != std::string::npos;
   }))
     << share("worker:0") << share("worker:1");
-  ASSERT_TRUE(open_gate());
-  ASSERT_TRUE(open_gate());
+  ASSERT_TRUE(open_gate()); // for both, which read there
   ASSERT_TRUE(becomes(job, "succeeded"));
   std::istringstream given{text_of(scratch + "/given")};
   std::set<std::string> lines;

@@ -40,6 +40,11 @@ int nvmlDeviceGetHandleByUUID(const char* uuid, void** device) {
   return std::strcmp(uuid, "GPU-second") == 0 ? 0 : 6; // NVML_ERROR_NOT_FOUND
 }
 
+int nvmlDeviceGetUUID(void* device, char* text, unsigned size) {
+  std::strncpy(text, index_of(device) == 0 ? "GPU-first" : "GPU-second", size);
+  return 0;
+}
+
 int nvmlDeviceGetMinorNumber(void* device, unsigned* number) {
   *number = 40 + index_of(device);
   return 0;

@@ -206,7 +206,11 @@ protected:
     std::ofstream{proc + "/self/cgroup"} << "0::/slice/troupe-node\n";
     std::ofstream{proc + "/self/mountinfo"} << "30 20 0:26 / " << scratch.path
                                             << "/cg rw,nosuid shared:9 - cgroup2 cgroup2 rw\n";
-    std::ofstream{slice + "/cgroup.controllers"} << "cpuset cpu io memory pids\n";
+    enable("cpu memory pids");
+  }
+
+  void enable(const std::string& controllers) const {
+    std::ofstream{slice + "/cgroup.subtree_control"} << controllers << "\n";
   }
 
   void have(const std::vector<std::string>& files) const {
@@ -235,7 +239,8 @@ TEST_F(Version2, IsGivenItsLimits) {
   EXPECT_EQ(content_of(mine + "/cgroup.procs"), "0");
 }
 
-TEST_F(Version2, IsGivenThoseThatItHas) {
+TEST_F(Version2, MayBeWithoutCpu) {
+  enable("memory pids");
   have({"cgroup.procs", "memory.max", "pids.max"});
   auto made = control_group::make(77, {1 << 20, 3, 100}, proc);
   ASSERT_TRUE(made) << made.error().text;
@@ -244,12 +249,15 @@ TEST_F(Version2, IsGivenThoseThatItHas) {
   EXPECT_FALSE(fs::exists(mine + "/cpu.weight"));
 }
 
-TEST_F(Version2, WithoutMemoryIsNoneForATaskThatLimitsIt) {
-  have({"cgroup.procs", "cpu.weight", "pids.max"});
-  EXPECT_FALSE(control_group::make(77, {1 << 20, 3, 100}, proc));
-  fs::create_directories(mine);
-  have({"cgroup.procs", "cpu.weight", "pids.max"});
-  EXPECT_TRUE(control_group::make(77, {0, 3, 100}, proc));
+TEST_F(Version2, IsNoneWithoutMemoryOrWithoutPids) {
+  have({"cgroup.procs", "memory.max", "cpu.weight", "pids.max"});
+  for (auto* each : {"", "cpu", "cpu memory", "cpu pids", "memory.swap pids"}) {
+    enable(each);
+    EXPECT_FALSE(has_control_groups(proc)) << each;
+    EXPECT_FALSE(control_group::make(77, {0, 3, 100}, proc)) << each;
+  }
+  enable("memory pids");
+  EXPECT_TRUE(has_control_groups(proc));
 }
 
 TEST(ControlGroup, AMachineWithoutThemSaysSo) {
