@@ -77,6 +77,20 @@ protected:
       EXPECT_TRUE(line.starts_with("2 ")) << line;
   }
 
+  // The first task of a placed gang has registered, or none; then the machine of one dies.
+  void expect_the_gang_elsewhere(bool first_registers, size_t dying) {
+    start();
+    std::string job;
+    auto nodes = held_gang(job);
+    ASSERT_EQ(nodes.size(), 2u);
+    if (first_registers) {
+      let_go(nodes[0]);
+      wait_registered(job);
+    }
+    dies(job, nodes[dying]);
+    expect_elsewhere(job, nodes[dying]);
+  }
+
   // Says which attempt it is; and if a task of an earlier one is still there.
   static const std::string first_leaves_others;
 
@@ -92,34 +106,15 @@ const std::string a_machine_dies::first_leaves_others
     "echo $TROUPE_ATTEMPT $TROUPE_RANK $$ >> seen\n";
 
 TEST_F(a_machine_dies, when_the_gang_is_placed_and_nothing_has_started) {
-  start();
-  std::string job;
-  auto nodes = held_gang(job);
-  ASSERT_EQ(nodes.size(), 2u);
-  dies(job, nodes[0]);
-  expect_elsewhere(job, nodes[0]);
+  expect_the_gang_elsewhere(false, 0);
 }
 
 TEST_F(a_machine_dies, before_its_task_has_registered_and_the_other_one_has) {
-  start();
-  std::string job;
-  auto nodes = held_gang(job);
-  ASSERT_EQ(nodes.size(), 2u);
-  let_go(nodes[0]);
-  wait_registered(job);
-  dies(job, nodes[1]);
-  expect_elsewhere(job, nodes[1]);
+  expect_the_gang_elsewhere(true, 1);
 }
 
 TEST_F(a_machine_dies, after_its_task_has_registered_and_the_other_one_has_not) {
-  start();
-  std::string job;
-  auto nodes = held_gang(job);
-  ASSERT_EQ(nodes.size(), 2u);
-  let_go(nodes[0]);
-  wait_registered(job);
-  dies(job, nodes[0]);
-  expect_elsewhere(job, nodes[0]);
+  expect_the_gang_elsewhere(true, 0);
 }
 
 // The first attempt's tasks say that they were told to stop, and do not.

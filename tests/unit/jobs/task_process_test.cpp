@@ -13,6 +13,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <thread>
 
@@ -43,6 +44,18 @@ protected:
 
   result<task_exit> run(const task_command& what) {
     return process.run(what, [this](int pid) { started = pid; });
+  }
+
+  // Does `what_follows` when the command has written a byte to the held pipe.
+  result<task_exit> run_and_then(const task_command& what,
+                                 const std::function<void()>& what_follows) {
+    std::thread other{[&] {
+      EXPECT_TRUE(a_byte_came());
+      what_follows();
+    }};
+    auto out = run(what);
+    other.join();
+    return out;
   }
 
   // Whether every process that inherited the held pipe is gone.
@@ -109,24 +122,16 @@ TEST_F(TaskProcess, GrandchildrenEndWithTheCommand) {
 }
 
 TEST_F(TaskProcess, StopTerminatesAndACommandMayEndOrderly) {
-  std::thread stopper{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.stop(60s);
-  }};
-  auto out = run(shell("trap 'exit 7' TERM; echo >&$HELD; while :; do sleep 0.01; done"));
-  stopper.join();
+  auto out = run_and_then(shell("trap 'exit 7' TERM; echo >&$HELD; while :; do sleep 0.01; done"),
+                          [&] { process.stop(60s); });
   ASSERT_TRUE(out);
   EXPECT_TRUE(out->stopped);
   EXPECT_EQ(out->code, 7);
 }
 
 TEST_F(TaskProcess, ACommandThatIgnoresTheStopIsKilledAfterItsGrace) {
-  std::thread stopper{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.stop(50ms);
-  }};
-  auto out = run(shell("trap '' TERM; echo >&$HELD; while :; do sleep 100; done"));
-  stopper.join();
+  auto out = run_and_then(shell("trap '' TERM; echo >&$HELD; while :; do sleep 100; done"),
+                          [&] { process.stop(50ms); });
   ASSERT_TRUE(out);
   EXPECT_TRUE(out->stopped);
   EXPECT_EQ(out->code, 137);
@@ -282,28 +287,23 @@ TEST(TaskGuard, LeavesAGroupAloneThatItsOwnerForgot) {
 }
 
 TEST_F(TaskProcess, ACheckpointIsAskedOfThoseWhoListen) {
-  std::thread asker{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.request(task_request::checkpoint);
-  }};
   // The child would die of a signal that it does not catch.
-  auto out = run(shell("sleep 100 & trap 'echo saved; kill -0 $! && exit 5' USR1; echo >&$HELD; "
-                       "while :; do sleep 0.01; done"));
-  asker.join();
+  auto out
+    = run_and_then(shell("sleep 100 & trap 'echo saved; kill -0 $! && exit 5' USR1; echo >&$HELD; "
+                         "while :; do sleep 0.01; done"),
+                   [&] { process.request(task_request::checkpoint); });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->code, 5);
   EXPECT_EQ(log_text(), "saved\n");
 }
 
 TEST_F(TaskProcess, WhoIsAskedToEndMayTakeItsTimeAndHasEndedWellByThatSignalToo) {
-  std::thread asker{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.request(task_request::drain);
-    EXPECT_TRUE(a_byte_came());
-  }};
-  auto out = run(shell("trap 'echo saved; echo >&$HELD; exit 143' TERM; echo >&$HELD; "
-                       "while :; do sleep 0.01; done"));
-  asker.join();
+  auto out = run_and_then(shell("trap 'echo saved; echo >&$HELD; exit 143' TERM; echo >&$HELD; "
+                                "while :; do sleep 0.01; done"),
+                          [&] {
+                            process.request(task_request::drain);
+                            EXPECT_TRUE(a_byte_came());
+                          });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->code, 0);
   EXPECT_EQ(out->reason, "");
@@ -312,38 +312,31 @@ TEST_F(TaskProcess, WhoIsAskedToEndMayTakeItsTimeAndHasEndedWellByThatSignalToo)
 }
 
 TEST_F(TaskProcess, WhoIsAskedToEndAndFailsHasFailed) {
-  std::thread asker{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.request(task_request::drain);
-  }};
-  auto out = run(shell("trap 'exit 3' TERM; echo >&$HELD; while :; do sleep 0.01; done"));
-  asker.join();
+  auto out = run_and_then(shell("trap 'exit 3' TERM; echo >&$HELD; while :; do sleep 0.01; done"),
+                          [&] { process.request(task_request::drain); });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->code, 3);
 }
 
 TEST_F(TaskProcess, WhoCannotBeAskedToEndGoesOn) {
-  std::thread asker{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.request(task_request::drain);
-    process.request(static_cast<task_request>(200)); // of a later version
-  }};
-  auto out = run(shell("echo >&$HELD; until grep -q 'drain, but no process of this task catches "
-                       "SIGTERM' task.log; do sleep 0.01; done; exit 143"));
-  asker.join();
+  auto out
+    = run_and_then(shell("echo >&$HELD; until grep -q 'drain, but no process of this task catches "
+                         "SIGTERM' task.log; do sleep 0.01; done; exit 143"),
+                   [&] {
+                     process.request(task_request::drain);
+                     process.request(static_cast<task_request>(200)); // of a later version
+                   });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->code, 143);
 }
 
 TEST_F(TaskProcess, TheLogLevelIsInAFileWhenTheSignalComes) {
-  std::thread asker{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.request(task_request::log_level, log_level::warning);
-    process.request(task_request::log_level, log_level::debug);
-  }};
-  auto out = run(shell("trap 'grep -x debug task.level && exit 5' HUP; echo >&$HELD; "
-                       "while :; do sleep 0.01; done"));
-  asker.join();
+  auto out = run_and_then(shell("trap 'grep -x debug task.level && exit 5' HUP; echo >&$HELD; "
+                                "while :; do sleep 0.01; done"),
+                          [&] {
+                            process.request(task_request::log_level, log_level::warning);
+                            process.request(task_request::log_level, log_level::debug);
+                          });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->code, 5);
   EXPECT_EQ(log_text(), "debug\n");
@@ -352,23 +345,17 @@ TEST_F(TaskProcess, TheLogLevelIsInAFileWhenTheSignalComes) {
 TEST_F(TaskProcess, ALinkInThePlaceOfTheLevelsFileIsNotFollowed) {
   std::ofstream{scratch.path + "/other"} << "kept";
   std::filesystem::create_symlink("other", log_level_file(scratch.path + "/task.log"));
-  std::thread asker{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.request(task_request::log_level, log_level::debug);
-  }};
-  auto out = run(shell("trap 'cat other; exit 5' HUP; echo >&$HELD; while :; do sleep 0.01; done"));
-  asker.join();
+  auto out = run_and_then(
+    shell("trap 'cat other; exit 5' HUP; echo >&$HELD; while :; do sleep 0.01; done"),
+    [&] { process.request(task_request::log_level, log_level::debug); });
   ASSERT_TRUE(out);
   EXPECT_EQ(log_text(), "kept");
 }
 
 TEST_F(TaskProcess, StacksOfThoseWhoDoNotListenAreTakenFromTheKernel) {
-  std::thread asker{[&] {
-    EXPECT_TRUE(a_byte_came());
-    process.request(task_request::dump_stacks);
-  }};
-  auto out = run(shell("echo >&$HELD; until grep -q thread task.log; do sleep 0.01; done; exit 5"));
-  asker.join();
+  auto out = run_and_then(
+    shell("echo >&$HELD; until grep -q thread task.log; do sleep 0.01; done; exit 5"),
+    [&] { process.request(task_request::dump_stacks); });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->code, 5);
   EXPECT_NE(log_text().find("(sh)\n thread " + std::to_string(started)), std::string::npos)
