@@ -124,9 +124,8 @@ result<void> ship(const shared_options& shared, const host_entry& host, const bu
 using host_action = std::function<result<void>(const host_entry&)>;
 
 // Does it on all hosts, some at a time; what failed where.
-std::vector<std::pair<host_entry, error>> on_each(const std::vector<host_entry>& hosts,
-                                                  const host_action& action) {
-  std::vector<std::pair<host_entry, error>> failed;
+failed_hosts on_each(const std::vector<host_entry>& hosts, const host_action& action) {
+  failed_hosts failed;
   for (size_t from = 0; from < hosts.size(); from += at_one_time) {
     std::vector<std::future<result<void>>> running;
     auto to = std::min(from + at_one_time, hosts.size());
@@ -137,10 +136,6 @@ std::vector<std::pair<host_entry, error>> on_each(const std::vector<host_entry>&
         failed.emplace_back(hosts[i], done.error());
   }
   return failed;
-}
-
-result<void> all_or_first(const std::vector<std::pair<host_entry, error>>& failed) {
-  return failed.empty() ? result<void>{} : failed.front().second;
 }
 
 std::string list_file(const std::string& directory) {
@@ -217,7 +212,11 @@ result<std::string> address_for(const std::vector<host_entry>& hosts) {
   return address_towards(host + ":22");
 }
 
-std::vector<std::pair<host_entry, error>> unfit_hosts(const std::vector<host_entry>& hosts) {
+result<void> all_or_first(const failed_hosts& failed) {
+  return failed.empty() ? result<void>{} : failed.front().second;
+}
+
+failed_hosts unfit_hosts(const std::vector<host_entry>& hosts) {
   utsname here{};
   ::uname(&here);
   return on_each(hosts, [&](const host_entry& host) -> result<void> {

@@ -18,7 +18,10 @@ result<std::vector<host_entry>> read_hosts(const std::string& file);
 result<std::string> address_for(const std::vector<host_entry>& hosts);
 
 // Asks each whether it could run a node: those that could not, and why. Nothing is changed on any.
-std::vector<std::pair<host_entry, error>> unfit_hosts(const std::vector<host_entry>& hosts);
+using failed_hosts = std::vector<std::pair<host_entry, error>>;
+failed_hosts unfit_hosts(const std::vector<host_entry>& hosts);
+
+result<void> all_or_first(const failed_hosts& failed);
 
 // Makes the nodes' keys, ships what a node needs, and starts the nodes; the master listens already.
 // After an error some may run: end_hosts(). Hosts of the cluster that are not among these keep

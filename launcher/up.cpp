@@ -142,7 +142,7 @@ result<void> start_missing(const shared_options& shared, const up_options& optio
     TROUPE_TRY(start_hosts(shared, hosts, options.heartbeat));
     TROUPE_TRY(wait_hosts(shared.directory, hosts));
   }
-  return unfit.empty() ? result<void>{} : unfit.front().second;
+  return all_or_first(unfit);
 }
 
 // Nothing is started before every host has answered.
@@ -153,8 +153,7 @@ result<void> start_by_ssh(const shared_options& shared, const up_options& given,
       TROUPE_TRY(start_lost_head(shared, given, hosts));
     return start_missing(shared, given, hosts);
   }
-  if (auto unfit = unfit_hosts(hosts); !unfit.empty())
-    return unfit.front().second;
+  TROUPE_TRY(all_or_first(unfit_hosts(hosts)));
   auto options = given;
   if (options.address.empty()) {
     auto address = address_for(hosts);

@@ -1,7 +1,7 @@
 #include "actors/jobs/mpi_launch.hpp"
 
 #include "actors/jobs/framework_environment.hpp"
-#include "runtime/base/regular_file.hpp"
+#include "runtime/base/file_text.hpp"
 
 #include <unistd.h>
 
@@ -75,10 +75,7 @@ result<void> prepare_mpi(const cluster_spec_msg& spec, const std::string& direct
     return {};
   }
   auto path = directory + "/hostfile-" + spec.task->type + "-" + std::to_string(spec.task->index);
-  auto text = mpi_hostfile(spec, out.cpus_declared);
-  auto file = open_regular_file(path, O_WRONLY | O_CREAT, 0644);
-  if (!file || ::ftruncate(file.get(), 0) != 0
-      || ::write(file.get(), text.data(), text.size()) != std::ssize(text))
+  if (!write_regular_file(path, mpi_hostfile(spec, out.cpus_declared), 0644))
     return {errc::io, "the hostfile " + path + " cannot be written; check the node's directory"};
   auto& in = out.environment;
   in.emplace("TROUPE_HOSTFILE", path);

@@ -229,7 +229,8 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
   if (running.limits)
     out.limits = &*running.limits;
   // Nobody counts root's.
-  out.counts_processes = (!what.user.empty() || ::geteuid() != 0) && !has_control_groups();
+  out.counts_processes
+    = !out.limits && (!what.user.empty() || ::geteuid() != 0) && !has_control_groups();
   if (what.image.name.empty()) {
     auto program = find_program(what);
     if (!program)

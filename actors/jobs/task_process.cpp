@@ -2,10 +2,9 @@
 
 #include "actors/jobs/accelerators.hpp"
 #include "actors/jobs/process_list.hpp"
+#include "runtime/base/file_text.hpp"
 #include "runtime/base/log.hpp"
-#include "runtime/base/regular_file.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -81,12 +80,9 @@ int signal_of(task_request x) {
   return 0;
 }
 
-// Not over a link of the task's, which would be written to as this process' user.
 void write_level(log_level level, const std::string& path) {
-  auto file = open_regular_file(path, O_WRONLY | O_CREAT, 0644);
-  if (!file || ::ftruncate(file.get(), 0) != 0)
-    return log::warning("no file for the log level", {{"path", path}});
-  write_all(file.get(), std::string{EnumNamelog_level(level)}.append("\n"));
+  if (!write_regular_file(path, std::string{EnumNamelog_level(level)}.append("\n"), 0644))
+    log::warning("no file for the log level", {{"path", path}});
 }
 
 std::set<pid_t> who_catches(int number, const std::vector<seen_process>& all) {

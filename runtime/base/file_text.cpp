@@ -1,5 +1,7 @@
 #include "runtime/base/file_text.hpp"
 
+#include "runtime/base/regular_file.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -24,6 +26,12 @@ std::string text_of_file(owned_fd file) {
     out.append(bytes.data(), static_cast<size_t>(got));
   }
   return out;
+}
+
+bool write_regular_file(const std::string& path, std::string_view text, mode_t mode) {
+  auto file = open_regular_file(path, O_WRONLY | O_CREAT, mode);
+  return file && ::ftruncate(file.get(), 0) == 0
+         && ::write(file.get(), text.data(), text.size()) == std::ssize(text);
 }
 
 std::string command_line_of(int process) {

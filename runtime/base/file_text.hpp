@@ -3,7 +3,10 @@
 
 #include "runtime/base/owned_fd.hpp"
 
+#include <sys/types.h>
+
 #include <string>
+#include <string_view>
 
 namespace troupe {
 
@@ -11,6 +14,10 @@ namespace troupe {
 // is cut short: nothing is thrown, as stream iterators would.
 std::string text_of_file(const std::string& path);
 std::string text_of_file(owned_fd file);
+
+// Makes it the content of a file in a directory that somebody else may write to (regular_file.hpp).
+// False, with errno: it was not written, or not all of it.
+bool write_regular_file(const std::string& path, std::string_view text, mode_t mode);
 
 // The words of a process's command line, a zero byte behind each; empty when it is gone or a
 // zombie.
