@@ -26,7 +26,7 @@ constexpr auto usage
   = "troupe-executor --agent local:/path/agent.sock --agent-name NAME --job N --attempt N --type "
     "T\n"
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--memory BYTES]\n"
-    "  [--host ADDRESS] [--orphan-timeout SECONDS] [--grace SECONDS] [--timeout-ms N]\n"
+    "  [--host ADDRESS] [--orphan-timeout SECONDS] [--timeout-ms N] [--grace-ms N]\n"
     "  [--framework NAME] [--accelerator NAME[=FILE]]... [--own-accelerator N]... [--user NAME] "
     "[--image NAME] [--mount PATH]... [--log-bytes N] -- command args...\n"
     "The agent starts it; it runs one task.\n";
@@ -99,14 +99,12 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_framework(value, out.framework);
   if (name == "--orphan-timeout")
     return read_seconds(name, value, out.orphan_timeout);
-  if (name == "--timeout-ms") {
+  if (name == "--timeout-ms" || name == "--grace-ms") {
     uint64_t ms = 0;
     TROUPE_TRY(read_number(name, value, ms));
-    out.timeout = std::chrono::milliseconds(ms);
+    (name == "--timeout-ms" ? out.timeout : out.stop_grace) = std::chrono::milliseconds(ms);
     return {};
   }
-  if (name == "--grace")
-    return read_seconds(name, value, out.stop_grace);
   return {errc::invalid, "unknown option " + name + "; see --help"};
 }
 

@@ -221,9 +221,12 @@ private:
                                    options_.address,
                                    "--cpus",
                                    std::to_string(order.cpus)};
-    if (order.timeout_ns != 0)
-      words.insert(words.end(),
-                   {"--timeout-ms", std::to_string((order.timeout_ns + 999'999) / 1'000'000)});
+    auto add_time = [&](const char* option, uint64_t ns) {
+      if (ns != 0)
+        words.insert(words.end(), {option, std::to_string((ns + 999'999) / 1'000'000)});
+    };
+    add_time("--timeout-ms", order.timeout_ns);
+    add_time("--grace-ms", order.grace_ns);
     if (order.framework != framework::troupe)
       words.insert(words.end(), {"--framework", EnumNameframework(order.framework)});
     if (order.memory != 0)

@@ -216,6 +216,7 @@ private:
   duration backoff() const;
   enum class order_kind : uint8_t { none, start, spec, stop };
   order_kind order_for(const task& x, bool addresses_known) const;
+  uint64_t grace_ns() const; // from the polite to the hard signal
   task_order order_of(const task& x, order_kind kind, uint64_t epoch) const;
   task* lookup(const task_id_msg& id);
   std::string name_of(const task& x) const;

@@ -299,6 +299,11 @@ gang::order_kind gang::order_for(const task& x, bool addresses_known) const {
   return addresses_known && may_run(x) ? order_kind::spec : order_kind::none;
 }
 
+uint64_t gang::grace_ns() const {
+  return spec().grace_ns != 0 ? spec().grace_ns
+                              : static_cast<uint64_t>(options_->stop_grace.count());
+}
+
 task_order gang::order_of(const task& x, order_kind kind, uint64_t epoch) const {
   if (kind == order_kind::start)
     return send_start{x.node, start_of(x, epoch)};
@@ -307,8 +312,7 @@ task_order gang::order_of(const task& x, order_kind kind, uint64_t epoch) const 
   stop_task_msg stop;
   stop.epoch = epoch;
   stop.task = std::make_unique<task_id_msg>(id_of(x));
-  stop.grace_ns
-    = spec().grace_ns != 0 ? spec().grace_ns : static_cast<uint64_t>(options_->stop_grace.count());
+  stop.grace_ns = grace_ns();
   return send_stop{x.node, std::move(stop)};
 }
 

@@ -40,6 +40,7 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   out.memory = type.memory;
   out.accelerators = type.accelerators;
   out.timeout_ns = type.timeout_ns;
+  out.grace_ns = grace_ns();
   out.framework = spec().framework;
   for (auto& y : type.resources)
     out.resources.push_back(std::make_unique<resource_msg>(*y));

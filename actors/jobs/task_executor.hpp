@@ -13,7 +13,8 @@
 //   After `orphan_timeout` without an agent the command is stopped: its gang was placed anew by
 //   then.
 // - The exit is reported until it was acknowledged, or for `orphan_timeout`, after stop() for
-//   `stop_grace`. An agent that refuses the task knows a later attempt: the command is stopped.
+//   `last_word_timeout`. An agent that refuses the task knows a later attempt: the command is
+//   stopped.
 // - A command that runs longer than `timeout` is stopped with its whole process group, and has
 //   failed with code 124.
 // - Whatever way this process ends, no process of the command's group survives it
@@ -53,6 +54,7 @@ struct task_executor_options {
   duration report_every = std::chrono::milliseconds(500);
   duration register_deadline = std::chrono::seconds(120);
   duration orphan_timeout = std::chrono::seconds(300);
+  duration last_word_timeout = std::chrono::seconds(10);
   duration stop_grace = std::chrono::seconds(10); // for stop(), and at the time-out
   duration timeout{};                             // of the command, from its start; 0: none
 };

@@ -220,7 +220,7 @@ void on_tick(shell* self) {
   auto& st = self->state;
   auto& options = st.around->options;
   auto patience = st.over() && st.asked_to_end
-                    ? std::min(options.stop_grace, options.orphan_timeout)
+                    ? std::min(options.last_word_timeout, options.orphan_timeout)
                     : options.orphan_timeout;
   auto orphan = self->clock().now() - st.alone_since > patience;
   if (orphan && st.over())

@@ -255,6 +255,31 @@ TEST_F(faults, a_task_that_ignores_sigterm_is_killed_after_its_grace) {
   EXPECT_FALSE(lives(process_in(seen()[0])));
 }
 
+// The one that was submitted second has the shorter grace, so it ends first.
+TEST_F(faults, a_task_that_is_over_its_time_ends_with_its_group_after_its_jobs_grace) {
+  start_nodes(1, 2);
+  auto program
+    = write("task.sh", "trap '' TERM\ncd " + scratch
+                         + "\nsh -c 'while :; do sleep 1000; done' &\n"
+                           "echo $TROUPE_JOB $! >> seen\nwhile :; do sleep 1000; done\n");
+  auto over_its_time = [&](const std::string& keys) {
+    return submit(write("job.yaml", "name: late\nattempts: 1\n" + keys
+                                      + "tasks:\n  worker:\n    timeout: 500 ms\n"
+                                        "    command: [/bin/sh, "
+                                      + program + "]\n"));
+  };
+  auto patient = over_its_time("grace_period: 1 h\n");
+  ASSERT_TRUE(eventually([&] { return seen().size() == 1; }));
+  auto strict = over_its_time("grace_period: 100 ms\n");
+  EXPECT_TRUE(becomes(strict, "failed"));
+  EXPECT_EQ(value_of(job_json(strict), "exit_code"), "124");
+  ASSERT_EQ(seen().size(), 2u);
+  EXPECT_FALSE(lives(process_in(seen()[1])));
+  EXPECT_EQ(value_of(job_json(patient), "state"), "running");
+  ASSERT_TRUE(lives(process_in(seen()[0])));
+  EXPECT_EQ(::kill(parent_of(process_in(seen()[0])), SIGKILL), 0);
+}
+
 TEST_F(faults, a_task_that_forks_away_leaves_nothing) {
   start_nodes(1, 1);
   auto forks = std::string{"setsid sh -c 'sleep 1000 & echo $! >> seen; sleep 1000' & "}
@@ -459,6 +484,26 @@ TEST_F(faults, of_jobs_that_could_each_hold_half_one_runs_whole) {
   for (auto& job : jobs)
     whole.insert(whole.end(), 2, job);
   EXPECT_EQ(seen(), whole);
+}
+
+TEST_F(faults, of_the_jobs_that_wait_the_more_important_starts_first) {
+  start_nodes(1, 1);
+  auto first = submit(job_of(waits_at_gate));
+  ASSERT_TRUE(becomes(first, "running"));
+  std::vector<std::string> jobs; // the last that is submitted is the first in the order
+  for (auto& priority : {"low", "normal", "high"})
+    jobs.insert(jobs.begin(),
+                submit(write("next.yaml", std::string{"name: next\npriority: "} + priority
+                                            + "\ntasks:\n  worker:\n    command: echo "
+                                              "$TROUPE_JOB >> "
+                                            + scratch + "/order\n")));
+  ASSERT_TRUE(open_gate());
+  std::string in_order;
+  for (auto& job : jobs) {
+    EXPECT_TRUE(becomes(job, "succeeded"));
+    in_order.append(job).append("\n");
+  }
+  EXPECT_EQ(text_of(scratch + "/order"), in_order);
 }
 
 } // namespace troupe::e2e

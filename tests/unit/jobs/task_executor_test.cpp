@@ -2,6 +2,8 @@
 #include "actors/jobs/task_executor.hpp"
 #include "tests/support/two_nodes.hpp"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <csignal>
 #include <fstream>
@@ -85,6 +87,7 @@ class TaskExecutor : public ::testing::Test {
 protected:
   void SetUp() override {
     ASSERT_TRUE(guard);
+    ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0); // as the executor's process is
     endpoint = "local:" + scratch.path + "/agent.sock";
     options.agent_endpoint = endpoint;
     options.agent_node = "agent-1";
@@ -259,7 +262,7 @@ TEST_F(TaskExecutor, AnOrderToStopEndsTheCommandAsKilled) {
 }
 
 TEST_F(TaskExecutor, StopBeforeTheAgentIsThereEndsWithoutARun) {
-  options.stop_grace = 50ms; // a node that goes down does not wait for the orphan timeout
+  options.last_word_timeout = 50ms; // a node that goes down does not wait for the orphan timeout
   start();
   executor->stop();
   EXPECT_EQ(end_code(), 143);
@@ -310,6 +313,34 @@ TEST_F(TaskExecutor, AnExitWhileTheAgentIsAwayIsReportedWhenItIsBack) {
   EXPECT_EQ(end_code(), 6);
   EXPECT_EQ(newest().state, task_state::failed);
   EXPECT_EQ(newest().exit_code, 6);
+}
+
+// It is asked first, and has its grace.
+TEST_F(TaskExecutor, ACommandThatIsOverItsTimeIsAskedToEndAndHasFailed) {
+  script("trap 'echo saved > kept; exit 0' TERM; while :; do sleep 0.01; done");
+  options.timeout = 300ms;
+  options.stop_grace = 1h;
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 124);
+  EXPECT_EQ(newest().state, task_state::failed);
+  EXPECT_EQ(newest().exit_code, 124);
+  EXPECT_EQ(newest().reason, "ran longer than its time-out of 0.3 s");
+  EXPECT_EQ(text_of_file("kept"), "saved\n");
+}
+
+TEST_F(TaskExecutor, ACommandThatIsDeafToItsTimeOutEndsWithItsWholeGroup) {
+  script("trap '' TERM; sh -c 'while :; do sleep 100; done' & echo $! > child;"
+         "while :; do sleep 100; done");
+  options.timeout = 300ms;
+  options.stop_grace = 20ms;
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 124);
+  EXPECT_EQ(newest().exit_code, 124);
+  auto child = std::stoi("0" + text_of_file("child"));
+  ASSERT_GT(child, 0);
+  EXPECT_NE(::kill(child, 0), 0);
 }
 
 TEST_F(TaskExecutor, WithoutAnAgentForTheOrphanTimeoutTheCommandIsStopped) {
