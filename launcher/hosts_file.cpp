@@ -4,6 +4,7 @@
 #include "runtime/keys.hpp"
 
 #include <charconv>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -12,7 +13,7 @@ namespace troupe::launcher {
 namespace {
 
 constexpr auto form = "; write: [USER@]HOST [name=NAME] [cpus=N] [memory=SIZE] [accelerators=N] "
-                      "[label=LABEL]... [address=ADDRESS]";
+                      "[label=LABEL]... [address=ADDRESS] [task-user=NAME] [package-cache=SIZE]";
 
 result<uint32_t> parse_count(const std::string& text) {
   uint32_t value = 0;
@@ -34,20 +35,26 @@ result<void> set_value(const std::string& key, const std::string& value, host_en
     return set_count(out.capacity.cpus);
   if (key == "accelerators")
     return set_count(out.capacity.accelerators);
-  if (key == "memory") {
+  if (key == "memory" || key == "package-cache") {
     auto size = parse_size(value);
     if (!size)
       return size.error();
-    out.capacity.memory = *size;
+    if (key == "memory")
+      out.capacity.memory = *size;
+    else
+      out.capacity.package_cache = *size;
     return {};
   }
   if (key == "label") {
     out.capacity.labels.push_back(value);
     return {};
   }
-  if (key != "name" && key != "address")
+  std::map<std::string, std::string*> texts{
+    {"name", &out.name}, {"address", &out.address}, {"task-user", &out.capacity.task_user}};
+  auto found = texts.find(key);
+  if (found == texts.end())
     return {errc::invalid, "'" + key + "' is no option" + form};
-  (key == "name" ? out.name : out.address) = value;
+  *found->second = value;
   return {};
 }
 

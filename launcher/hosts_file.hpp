@@ -2,7 +2,7 @@
 //
 //   # comment
 //   [USER@]HOST [name=NAME] [cpus=N] [memory=SIZE] [accelerators=N] [label=LABEL]...
-//   [address=ADDRESS]
+//   [address=ADDRESS] [task-user=NAME] [package-cache=SIZE]
 //
 // HOST is as ssh knows it. The name is that of the node, HOST unless told; the capacity is what the
 // machine has unless told; the address is where other nodes reach it, found out unless told.

@@ -100,7 +100,7 @@ void add_heartbeat(CLI::App& to, std::string& time) {
 void add_slurm(CLI::App& to, slurm_options& with) {
   auto* slurm = to.add_flag("--slurm", with.used,
                             "Take the nodes from an allocation of Slurm: sbatch is asked for them")
-                  ->excludes("--hosts", "--task-user");
+                  ->excludes("--hosts");
   to.add_option("--time", with.time, "Slurm: the allocation's time limit, such as 12:00:00")
     ->needs(slurm);
   to.add_option("--partition", with.partition, "Slurm: the partition")->needs(slurm);
@@ -137,7 +137,8 @@ void add_cluster_commands(CLI::App& app, parsed& x) {
     .add_option(
       "--hosts", x.up_with.hosts,
       "Start the nodes by ssh on the machines that this file names, one to a line: "
-      "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [label=L]... [address=A]")
+      "[USER@]HOST [name=N] [cpus=N] [memory=SIZE] [accelerators=N] [label=L]... [address=A] "
+      "[task-user=NAME] [package-cache=SIZE]")
     ->excludes("--nodes", "--cpus", "--memory", "--accelerators", "--label", "--task-user",
                "--package-cache");
   add_slurm(start, x.up_with.slurm);

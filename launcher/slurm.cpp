@@ -85,9 +85,11 @@ std::string script_of(const shared_options& shared, const up_options& options) {
   set("cpus", number(told.cpus));
   set("memory", number(told.memory));
   set("accelerators", number(told.accelerators.value_or(0)));
-  std::vector<std::string> more;
-  for (auto& each : told.labels)
-    more.insert(more.end(), {"--label", each});
+  auto others = told;
+  others.cpus = 0;
+  others.memory = 0;
+  others.accelerators.reset();
+  auto more = words_of(others);
   add_heartbeat(more, options.heartbeat);
   set("more", shell_quote(more));
   set("node", node_script);
