@@ -44,14 +44,15 @@ void bridge::state::end(const link_ptr& link, const error& reason) {
 }
 
 void bridge::state::tick() {
-  std::vector<link_ptr> all;
+  auto now = system.scheduler().clock().now();
+  std::vector<link_ptr> due; // few of thousands that are idle
   {
     std::shared_lock guard{mutex};
     for (auto& [key, link] : links)
-      all.push_back(link);
+      if (link->due(now))
+        due.push_back(link);
   }
-  auto now = system.scheduler().clock().now();
-  for (auto& link : all) {
+  for (auto& link : due) {
     fail_all(link->on_tick(now), {errc::deadline, "no answer in time"});
     if (link->silent(now))
       end(link, {errc::deadline, "the peer was silent for too long"});

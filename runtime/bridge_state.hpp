@@ -11,6 +11,7 @@
 #include <deque>
 #include <map>
 #include <shared_mutex>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -53,6 +54,11 @@ struct service {
 struct bridge::state : std::enable_shared_from_this<state> {
   using link_ptr = std::shared_ptr<peer_link>;
   using link_key = std::pair<transport*, link_id>;
+
+  // The same in every run, as a simulation asks for.
+  struct link_hash {
+    size_t operator()(const link_key& x) const noexcept { return x.second.value; }
+  };
 
   // What one transport delivers to.
   struct port : transport_receiver {
@@ -111,7 +117,7 @@ struct bridge::state : std::enable_shared_from_this<state> {
   const peer_events events;
 
   std::shared_mutex mutex; // guards what follows
-  std::map<link_key, link_ptr> links;
+  std::unordered_map<link_key, link_ptr, link_hash> links;
   std::map<node_id, link_ptr> peers;
   std::map<std::string, service, std::less<>> services;
   std::vector<standing> endpoints;

@@ -14,9 +14,9 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
-#include <map>
 #include <shared_mutex>
 #include <thread>
+#include <unordered_map>
 
 namespace troupe {
 
@@ -238,7 +238,7 @@ private:
   std::thread thread_;
   std::atomic<bool> stopping_ = false;
   std::shared_mutex mutex_; // guards links_, listeners_, last_link_
-  std::map<link_id, link_ptr> links_;
+  std::unordered_map<link_id, link_ptr> links_;
   std::vector<listener> listeners_;
   uint64_t last_link_ = 0;
   std::mutex work_mutex_;

@@ -189,6 +189,22 @@ std::optional<open_request> peer_link::take(uint64_t request) {
   return found;
 }
 
+// An answer may take longer than a heartbeat: that the peer says nothing is asked about, too.
+bool peer_link::beats_locked(time_point now) const {
+  if (handled_ != handled_told_)
+    return true;
+  if (accepted_)
+    return false;
+  auto whose = node_named(options_.name);
+  return period_of(whose, now, options_.heartbeat)
+         != period_of(whose, std::min(last_sent_, last_heard()), options_.heartbeat);
+}
+
+bool peer_link::due(time_point now) {
+  std::lock_guard guard{mutex_};
+  return !ended_ && (!open_.empty() || !held_.empty() || silent(now) || beats_locked(now));
+}
+
 std::vector<open_request> peer_link::on_tick(time_point time) {
   std::vector<open_request> overdue;
   bool beat = false;
@@ -203,11 +219,7 @@ std::vector<open_request> peer_link::on_tick(time_point time) {
       return true;
     });
     release_held_locked();
-    // An answer may take longer than a heartbeat: that the peer says nothing is asked about, too.
-    auto period
-      = [&](time_point at) { return period_of(node_named(options_.name), at, options_.heartbeat); };
-    auto is_quiet = !accepted_ && period(time) != period(std::min(last_sent_, last_heard()));
-    beat = is_quiet || handled_ != handled_told_;
+    beat = beats_locked(time);
   }
   if (beat)
     send_plain(codec_of<heartbeat_msg>, caf::make_message(heartbeat_msg{}));

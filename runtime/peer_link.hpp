@@ -60,6 +60,9 @@ public:
 
   // ---- time and death ----
 
+  // False: on_tick() would do nothing, and the peer is not silent.
+  bool due(time_point now);
+
   // What the passing of time asks for: heartbeats go out, requests that are overdue are returned.
   std::vector<open_request> on_tick(time_point now);
 
@@ -91,6 +94,7 @@ private:
     bool one_way;
   };
 
+  bool beats_locked(time_point now) const;
   envelope_head head_locked() const;
   result<void> dispatch_locked(frame_view frame, urgency when, bool one_way);
   result<void> write_locked(std::span<std::byte> frame, urgency when);
