@@ -99,8 +99,7 @@ class Cluster:
         return max(found)
 
     def alive_nodes(self):
-        status = self.ask("nodes")
-        return {each["name"] for each in status["nodes"] if each["alive"]} if status else set()
+        return {each["name"] for each in self.ask("nodes") or [] if each["alive"]}
 
     def quiet(self):
         return (status := self.ask("status")) and status["jobs_active"] == 0
