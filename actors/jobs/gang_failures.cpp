@@ -22,9 +22,11 @@ const gang::task* gang::failed_task() const {
   return out;
 }
 
-// Whether no failure is still on its way that came before those that are known.
+// Whether no failure is still on its way that explains more than those that are known: none
+// explains more than a lost node.
 bool gang::settled(time_point now, const node_test& reachable) {
-  if (all_ended())
+  auto* failed = failed_task();
+  if (all_ended() || (failed && failed->cause == exit_class::lost_node))
     return true;
   if (!settled_by_)
     settled_by_ = now + options_->failures_settle;

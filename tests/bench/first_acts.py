@@ -69,7 +69,7 @@ def ddp_first_step():
         stamps = cluster.stamp_file
         job = cluster.job_file("ddp", [python, SCRIPT, stamps], RANKS, env={"OMP_NUM_THREADS": 1})
         job.write_text(json.dumps({**json.loads(job.read_text()), "framework": "pytorch"}))
-        peer = [torchrun, "--standalone", f"--nproc-per-node={RANKS}", str(SCRIPT), str(stamps)]
+        peer = [torchrun, "--standalone", f"--nproc_per_node={RANKS}", str(SCRIPT), str(stamps)]
 
         def run_peer():
             subprocess.run(peer, capture_output=True, check=True)
