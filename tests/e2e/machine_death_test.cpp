@@ -50,11 +50,15 @@ protected:
       << job_json(job);
   }
 
-  // The others go on when the gang knows: until then it could become complete.
+  // The others go on when the gang knows, or has been placed anew: until then it could become
+  // complete.
   void dies(const std::string& job, const std::string& node) {
     signal_node(node, SIGKILL);
-    ASSERT_TRUE(
-      eventually([&] { return job_json(job).find("\"state\": \"lost\"") != std::string::npos; }))
+    ASSERT_TRUE(eventually([&] {
+      auto now = job_json(job);
+      return now.find("\"state\": \"lost\"") != std::string::npos
+             || now.find("\"cause\": \"lost_node\"") != std::string::npos;
+    }))
       << job_json(job);
     servers_.erase(node);
     for (auto& [other, server] : servers_)
