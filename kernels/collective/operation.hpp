@@ -9,22 +9,46 @@
 
 namespace troupe::collective {
 
-enum class operation_kind : uint32_t { allreduce = 1, broadcast = 2, barrier = 3 };
+enum class operation_kind : uint32_t {
+  allreduce = 1,
+  reduce_scatter,
+  allgather,
+  broadcast,
+  reduce,
+  gather,
+  scatter,
+  all_to_all,
+  barrier,
+  allocate,
+  transfer // from one rank to another
+};
 
 // Travels between processes as it lies in memory.
 struct operation {
   operation_kind kind = operation_kind::barrier;
   reduction how = reduction::sum;
+  element type = element::f32;
   uint32_t root = 0;
-  uint32_t sequence = 0; // how many operations this rank has called before
-  uint64_t count = 0;    // elements
-
-  friend bool operator==(const operation&, const operation&) = default;
+  uint64_t sequence = 0; // how many operations this rank has called before
+  uint64_t count = 0;    // elements: of the smaller row, where the two differ
+  // Where the rows lie in the memory that allocate() gave: its number and the offset; 0: elsewhere.
+  uint64_t in_at = 0;
+  uint64_t out_at = 0;
 };
 
-static_assert(sizeof(operation) == 24 && sizeof(reduction) == 4);
+static_assert(sizeof(operation) == 48 && sizeof(reduction) == 4 && sizeof(element) == 4);
+
+// Whether two ranks called the same; where their rows lie is their own affair.
+bool same_call(const operation& a, const operation& b);
+
+struct call {
+  operation what;
+  input in;
+  output out;
+};
 
 result<void> check(const group_options& options);
+result<void> check(const group_options& options, const std::vector<std::string>& members);
 
 time_point now();
 
@@ -37,14 +61,33 @@ public:
 
   uint32_t rank() const final { return options_.rank; }
   uint32_t size() const final { return options_.size; }
-  result<void> allreduce(std::span<float> data, reduction how) final;
-  result<void> broadcast(std::span<float> data, uint32_t root) final;
+  result<void> allreduce(input in, output out, reduction how) final;
+  result<void> reduce_scatter(input in, output out, reduction how) final;
+  result<void> allgather(input in, output out) final;
+  result<void> broadcast(output data, uint32_t root) final;
+  result<void> reduce(input in, output out, reduction how, uint32_t root) final;
+  result<void> gather(input in, output out, uint32_t root) final;
+  result<void> scatter(input in, output out, uint32_t root) final;
+  result<void> all_to_all(input in, output out) final;
   result<void> barrier() final;
+  result<void> send(input data, uint32_t to) final;
+  result<void> receive(output data, uint32_t from) final;
+  result<std::unique_ptr<memory>> allocate(size_t bytes) final;
   void abort() final;
 
+  // Operations whose rows have been checked, for a group of groups.
+  result<void> perform(operation what, input in, output out, time_point until);
+  result<void> transfer_to(const call& x, uint32_t to, time_point until);
+  result<void> transfer_from(const call& x, uint32_t from, time_point until);
+
 protected:
-  // Runs one operation that has been checked; ends by `until`.
-  virtual result<void> execute(const operation& op, std::span<float> data, time_point until) = 0;
+  // Runs one operation that has been checked, and in which there are others; ends by `until`.
+  virtual result<void> execute(const call& x, time_point until) = 0;
+  virtual result<void> transmit(const call& x, uint32_t to, time_point until) = 0;
+  virtual result<void> take(const call& x, uint32_t from, time_point until) = 0;
+
+  // What the last operation has allocated; none: memory of this process does as well.
+  virtual std::unique_ptr<memory> take_allocated() { return {}; }
 
   // Tells the other ranks. Any thread; more than once.
   virtual void end(errc why) = 0;
@@ -52,15 +95,40 @@ protected:
   const group_options& options() const { return options_; }
 
 private:
-  result<void> perform(operation op, std::span<float> data);
+  // Runs `work`, unless the group has failed; a failure of it is the group's.
+  template <class F>
+  result<void> guarded(const F& work, time_point until);
+
+  result<void> perform(operation what, input in, output out) {
+    return perform(what, in, out, now() + options_.deadline);
+  }
+  result<void> alone(const call& x) const;
+  result<void> check_peer(uint32_t peer, const char* what) const;
 
   const group_options options_;
-  uint32_t sequence_ = 0;
+  uint64_t sequence_ = 0;
   std::optional<error> failure_;
   std::atomic<bool> aborted_ = false;
 };
 
+template <class F>
+result<void> common_group::guarded(const F& work, time_point until) {
+  if (failure_)
+    return *failure_;
+  result<void> done;
+  if (!aborted_)
+    done = work(until);
+  // An abort that comes while the operation completes is this rank's own wish: it wins.
+  if (aborted_)
+    done = error{errc::aborted, "the group was aborted by this rank: make a new generation."};
+  if (!done) {
+    failure_ = done.error();
+    end(failure_->code);
+  }
+  return done;
+}
+
 // The group of one rank: nothing to exchange.
-std::unique_ptr<group> make_single(const group_options& options);
+std::unique_ptr<common_group> make_single(const group_options& options);
 
 } // namespace troupe::collective

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,10 +18,18 @@ namespace troupe::collective::shm {
 namespace {
 
 constexpr duration look_interval = std::chrono::milliseconds(100); // at the processes of the others
-constexpr int spins = 64; // before sleeping: about 2 us, less than a sleep costs
+// Before sleeping: about 20 us where each rank can have a processor of its own, else 2 us, less
+// than a sleep costs.
+constexpr int spins_alone = 640;
+constexpr int spins_crowded = 64;
 
 constexpr size_t header_bytes = sizeof(header);
-constexpr size_t small_bytes = small_floats * sizeof(float);
+
+bool crowded(uint32_t ranks) {
+  cpu_set_t ours;
+  return sched_getaffinity(0, sizeof ours, &ours) != 0
+         || ranks > static_cast<uint32_t>(CPU_COUNT(&ours));
+}
 
 // Passive: a waiting rank leaves its core to the ones that compute. A negative answer (interrupted,
 // or the value has changed already) only means one more look.
@@ -101,15 +110,17 @@ bool is_running(const process_mark& mark) {
   return line.start == mark.start && line.state != 'Z' && line.state != 'X';
 }
 
-size_t chunk_floats(uint32_t ranks) {
-  constexpr size_t budget = 16u << 18; // 16 MiB for all ranks together
-  auto share = std::clamp<size_t>(budget / (ranks + 1), 16u << 10, 256u << 10);
-  return share / 32 * 32;
+size_t window_bytes(uint32_t ranks) {
+  constexpr size_t budget = 16u << 20; // for all ranks together
+  return std::clamp<size_t>(budget / (2 * ranks), 16u << 10, 1u << 20) / 4096 * 4096;
+}
+
+size_t piece_bytes(uint32_t ranks) {
+  return window_bytes(ranks) / 4;
 }
 
 size_t region_bytes(uint32_t ranks) {
-  return header_bytes + ranks * (sizeof(slot) + 2 * small_bytes)
-         + (ranks + 2) * chunk_floats(ranks) * sizeof(float);
+  return header_bytes + ranks * (sizeof(slot) + 2 * window_bytes(ranks) + 2 * piece_bytes(ranks));
 }
 
 digest region_proof(const group_options& options, const digest& nonce) {
@@ -121,7 +132,7 @@ digest region_proof(const group_options& options, const digest& nonce) {
 }
 
 region::region(void* base, uint32_t rank, uint32_t ranks)
-  : base_(base), rank_(rank), ranks_(ranks) {}
+  : base_(base), rank_(rank), ranks_(ranks), spins_(crowded(ranks) ? spins_crowded : spins_alone) {}
 
 region::~region() {
   auto& own = slot_of(rank_);
@@ -136,26 +147,23 @@ slot& region::slot_of(uint32_t rank) {
   return *(reinterpret_cast<slot*>(static_cast<char*>(base_) + header_bytes) + rank);
 }
 
-float* region::small(uint32_t rank, uint32_t half) {
-  auto* first = static_cast<char*>(base_) + header_bytes + ranks_ * sizeof(slot);
-  return reinterpret_cast<float*>(first + (2 * size_t{rank} + half) * small_bytes);
+std::byte* region::window(uint32_t rank, uint32_t turn) {
+  auto* first = static_cast<std::byte*>(base_) + header_bytes + ranks_ * sizeof(slot);
+  return first + (2 * size_t{rank} + turn % 2) * window_bytes(ranks_);
 }
 
-float* region::stage(uint32_t half) {
-  return small(ranks_, 0) + half * (chunk_floats(ranks_) / 2);
-}
-
-float* region::sums() {
-  return small(ranks_, 0) + chunk_floats(ranks_);
-}
-
-float* region::input(uint32_t rank) {
-  return sums() + (size_t{rank} + 1) * chunk_floats(ranks_);
+std::byte* region::piece(uint32_t rank, uint32_t turn) {
+  return window(ranks_, 0) + (2 * size_t{rank} + turn % 2) * piece_bytes(ranks_);
 }
 
 void region::ring() {
   head().bell.fetch_add(1);
   futex_wake_all(head().bell);
+}
+
+void region::ring_sleepers() {
+  if (head().sleepers.load() != 0)
+    ring();
 }
 
 void region::end(errc why) {
@@ -182,7 +190,7 @@ error region::give_up(errc why, const std::string& text) {
 // `until`.
 template <class Done, class Missing>
 result<void> region::wait(const Done& done, const Missing& missing, time_point until) {
-  for (int i = 0; i < spins; ++i) {
+  for (int i = 0; i < spins_; ++i) {
     if (done())
       return {};
     relax();
@@ -213,7 +221,11 @@ result<void> region::wait(const Done& done, const Missing& missing, time_point u
     if (time >= until && !done())
       return give_up(errc::deadline,
                      "rank " + std::to_string(last_missing) + " did not come in time");
-    futex_wait(head().bell, seen, std::min(until, next_look) - time);
+    head().sleepers.fetch_add(1);
+    // Who changed something before it could see this sleeper is seen here.
+    if (!done())
+      futex_wait(head().bell, seen, std::min(until, next_look) - time);
+    head().sleepers.fetch_sub(1);
   }
 }
 
@@ -239,9 +251,14 @@ result<void> region::meet(time_point until) {
   };
   slot_of(rank_).arrived.store(target);
   // Only the last one to arrive wakes the others.
-  if (head().arrivals.fetch_add(1) + 1 == target * ranks_)
+  if (head().sleepers.load() != 0 && done())
     ring();
   return wait(done, missing, until);
+}
+
+result<void> region::wait_for(uint32_t rank, const std::function<bool()>& done, time_point until) {
+  return wait(
+    done, [&](uint32_t r) { return r == rank && !done(); }, until);
 }
 
 } // namespace troupe::collective::shm

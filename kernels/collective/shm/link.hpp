@@ -9,11 +9,11 @@
 #include "kernels/collective/proof.hpp"
 
 #include <atomic>
+#include <functional>
 
 namespace troupe::collective::shm {
 
-inline constexpr uint64_t magic = 0x315f6d68735f7274; // "tr_shm_1"
-inline constexpr size_t small_floats = 2048;          // up to here every rank reduces everything
+inline constexpr uint64_t magic = 0x325f6d68735f7274; // "tr_shm_2"
 
 // A process, so that a later process with the same number is not taken for it.
 struct process_mark {
@@ -30,10 +30,17 @@ bool is_running(const process_mark& mark);
 enum slot_state : uint32_t { slot_free, slot_claimed, slot_joined, slot_left };
 
 struct alignas(64) slot {
-  std::atomic<uint32_t> state;   // a slot_state
-  std::atomic<uint32_t> arrived; // meetings, counted from 1
-  process_mark process;
+  alignas(64) std::atomic<uint32_t> arrived; // meetings, counted from 1
   operation called[2]; // by parity of the sequence: the last one may still be read
+  alignas(64) std::atomic<uint32_t> state; // a slot_state
+  process_mark process;
+  std::atomic<int32_t> shared_file; // a descriptor of that process; -1: none
+  std::atomic<bool> shares;         // it sees the files of all
+  // A transfer to one other rank: pieces in the mailbox, and how many of them were taken.
+  alignas(64) std::atomic<uint32_t> mail_to; // a rank + 1; 0: nobody
+  std::atomic<uint32_t> mail_sent;
+  operation mail;
+  alignas(64) std::atomic<uint32_t> mail_taken;
 };
 
 struct alignas(64) header {
@@ -43,14 +50,15 @@ struct alignas(64) header {
   digest proof; // of the secret, over generation, size and nonce
   alignas(64) std::atomic<uint32_t> joined;
   std::atomic<uint32_t> cause;                // 0, or why the group ended: errc | (rank + 1) << 8
-  alignas(64) std::atomic<uint32_t> bell;     // what waiters sleep on: rung after each change
-  alignas(64) std::atomic<uint32_t> arrivals; // of all ranks at all meetings
+  alignas(64) std::atomic<uint32_t> bell;     // what waiters sleep on
+  alignas(64) std::atomic<uint32_t> sleepers; // who arrives as the last one rings if there are any
 };
 
 static_assert(std::atomic<uint32_t>::is_always_lock_free);
 
-// Elements that one rank puts into the region at a time.
-size_t chunk_floats(uint32_t ranks);
+// A window is what one rank shows to the others at a time; a piece is what it sends to one.
+size_t window_bytes(uint32_t ranks);
+size_t piece_bytes(uint32_t ranks);
 size_t region_bytes(uint32_t ranks);
 digest region_proof(const group_options& options, const digest& nonce);
 
@@ -65,17 +73,19 @@ public:
   header& head() { return *static_cast<header*>(base_); }
   slot& slot_of(uint32_t rank);
 
-  // Two halves of stage and small memory are used in turn; see group.cpp for why that is enough.
-  float* small(uint32_t rank, uint32_t half);
-  float* stage(uint32_t half);
-  float* sums();
-  float* input(uint32_t rank);
+  // Each rank has two windows, and a mailbox of two pieces; see group.cpp for why that is enough.
+  std::byte* window(uint32_t rank, uint32_t turn);
+  std::byte* piece(uint32_t rank, uint32_t turn);
 
   // Waits until all ranks have joined.
   result<void> wait_joined(time_point until);
 
   // A barrier.
   result<void> meet(time_point until);
+
+  // Waits for something that another rank does and then rings for.
+  result<void> wait_for(uint32_t rank, const std::function<bool()>& done, time_point until);
+  void ring_sleepers();
 
   void end(errc why);
 
@@ -89,11 +99,21 @@ private:
   void* base_;
   uint32_t rank_;
   uint32_t ranks_;
+  int spins_; // before sleeping
   uint32_t met_ = 0;
 };
 
 // Makes the region (rank 0) or finds it, and returns when all ranks have joined.
 result<std::unique_ptr<region>> join(const group_options& options, const std::string& name,
                                      time_point until);
+
+// A row from one rank to one other, through the sender's mailbox.
+result<void> send_pieces(region& memory, uint32_t rank, const call& x, uint32_t to,
+                         time_point until);
+result<void> take_pieces(region& memory, uint32_t rank, const call& x, uint32_t from,
+                         time_point until);
+
+result<std::unique_ptr<common_group>> make_group(const group_options& options,
+                                                 const std::string& name, time_point until);
 
 } // namespace troupe::collective::shm

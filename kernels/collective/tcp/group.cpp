@@ -1,143 +1,271 @@
 #include "kernels/collective/arithmetic.hpp"
-#include "kernels/collective/tcp/link.hpp"
+#include "kernels/collective/tcp/plan.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <numeric>
 
 namespace troupe::collective {
 namespace {
 
-constexpr size_t piece_floats = 64u << 10; // sent and added at a time: stays in the second cache
+constexpr size_t piece_bytes = 256u << 10; // sent and added at a time: stays in the second cache
 
-struct segment {
-  size_t first = 0;
-  size_t count = 0;
-};
+using tcp::bytes;
+using tcp::const_bytes;
 
 class tcp_group final : public common_group {
 public:
-  tcp_group(const group_options& options, std::unique_ptr<tcp::ring_link> link)
-    : common_group(options), link_(std::move(link)) {}
+  tcp_group(const group_options& options, std::shared_ptr<tcp::mesh_link> link,
+            std::vector<uint32_t> among)
+    : common_group(options), peers_(std::move(link), std::move(among), options.rank) {}
 
-  // Nobody has the sum of one number before all have sent theirs.
+  // Learns what a message costs, and so that everybody is there.
   result<void> meet(time_point until) {
-    float present = 1;
-    return reduce({&present, 1}, reduction::sum, until);
+    peers_.begin({});
+    auto mine = tcp::measure(peers_, until);
+    if (!mine)
+      return mine.error();
+    // All have to choose the same way: the slowest counts.
+    std::array<double, 2> worst{mine->latency_s, mine->byte_s};
+    TROUPE_TRY(tcp::reduce_by(tcp::way::ring, peers_, worst, reduction::max, scratch_, until));
+    costs_ = {worst[0], worst[1]};
+    return {};
   }
 
 private:
-  result<void> execute(const operation& op, std::span<float> data, time_point until) override {
-    TROUPE_TRY(compare(op, until));
-    if (op.kind == operation_kind::broadcast)
-      return spread(data, op.root, until);
-    if (op.kind == operation_kind::allreduce)
-      return reduce(data, op.how, until);
-    return meet(until);
+  result<void> execute(const call& x, time_point until) override {
+    peers_.begin(x.what);
+    TROUPE_TRY(tell_next(until));
+    switch (x.what.kind) {
+    case operation_kind::allreduce:
+      return run_allreduce(x, until);
+    case operation_kind::reduce_scatter:
+      return run_reduce_scatter(x, until);
+    case operation_kind::allgather:
+      return run_allgather(x, until);
+    case operation_kind::broadcast:
+      return run_broadcast(x.out, x.what.root, until);
+    case operation_kind::reduce:
+      return run_reduce(x, until);
+    case operation_kind::gather:
+      return run_gather(x, until);
+    case operation_kind::scatter:
+      return run_scatter(x, until);
+    case operation_kind::all_to_all:
+      return run_all_to_all(x, until);
+    case operation_kind::barrier:
+    case operation_kind::allocate:
+    case operation_kind::transfer:
+      break;
+    }
+    return meet_all(until);
   }
 
-  void end(errc) override { link_->end(); }
+  void end(errc) override { peers_.end(); }
 
-  // Each rank tells the next one what it is about to do: payload never meets another operation.
-  result<void> compare(const operation& op, time_point until) {
-    operation theirs;
-    TROUPE_TRY(link_->exchange(std::as_bytes(std::span(&op, 1)),
-                               std::as_writable_bytes(std::span(&theirs, 1)), until));
-    if (theirs != op)
-      return mismatch(op, theirs, (rank() + size() - 1) % size());
+  // A rank that calls something else is found at once, and not when somebody misses its bytes.
+  result<void> tell_next(time_point until) {
+    std::byte sent{};
+    std::byte got{};
+    return peers_.exchange(peers_.after(1), {&sent, 1}, peers_.before(1), {&got, 1}, until);
+  }
+
+  // After step k each rank knows of 2^(k+1) ranks that they are here (Hensgen, Finkel, Manber, "Two
+  // algorithms for barrier synchronization", 1988).
+  result<void> meet_all(time_point until) {
+    std::byte sent{};
+    std::byte got{};
+    for (uint32_t step = 1; step < size(); step *= 2)
+      TROUPE_TRY(
+        peers_.exchange(peers_.after(step), {&sent, 1}, peers_.before(step), {&got, 1}, until));
     return {};
   }
 
-  // The part of the data that travels as one: `index` counts modulo the ranks.
-  segment segment_of(size_t count, uint32_t index) const {
-    index %= size();
-    auto least = count / size();
-    auto longer = count % size();
-    return {index * least + std::min<size_t>(index, longer), least + (index < longer ? 1 : 0)};
+  result<void> run_allreduce(const call& x, time_point until) {
+    auto sums = sum_type(x.in.type);
+    auto* row = x.out.data;
+    if (sums != x.in.type) {
+      wide_.resize(x.in.count * size_of(sums));
+      row = wide_.data();
+    }
+    if (row != x.in.data && x.in.count > 0)
+      begin(x.in.type, row, x.in.data, x.in.count);
+    auto how = x.what.how == reduction::mean ? reduction::sum : x.what.how;
+    output sum{sums, row, x.in.count};
+    TROUPE_TRY(
+      tcp::reduce_by(tcp::choose(costs_, sum.bytes(), size()), peers_, sum, how, scratch_, until));
+    if (row != x.out.data || x.what.how == reduction::mean)
+      finish(x.in.type, x.what.how, size(), x.out.data, row, x.in.count);
+    return {};
   }
 
-  // Sends one segment and receives another, piece by piece; `received(at, count)` comes after each
-  // piece. Pieces of the two need not be of one number: segments may differ by one element.
-  template <class F>
-  result<void> pass(std::span<float> data, segment out, std::span<float> into, segment in,
-                    time_point until, const F& received) {
-    for (size_t at = 0; at < std::max(out.count, in.count); at += piece_floats) {
-      auto sending = std::min(piece_floats, out.count - std::min(at, out.count));
-      auto coming = std::min(piece_floats, in.count - std::min(at, in.count));
-      auto target = into.empty() ? data.subspan(in.first + std::min(at, in.count), coming)
-                                 : into.first(coming);
-      auto source = data.subspan(out.first + std::min(at, out.count), sending);
-      TROUPE_TRY(link_->exchange(std::as_bytes(source), std::as_writable_bytes(target), until));
-      received(in.first + at, coming);
+  // Rows of all ranks, piece by piece, reduced in the order of the ranks.
+  template <class Fetch>
+  result<void> reduce_pieces(const call& x, const std::byte* own, const Fetch& fetch) {
+    auto each = size_of(x.in.type);
+    auto step = std::max<size_t>(piece_bytes / size(), 4096) / 64 * 64;
+    scratch_.resize(std::max(scratch_.size(), size() * step));
+    std::vector<const std::byte*> inputs(size());
+    for (size_t at = 0; at < x.out.bytes(); at += step) {
+      auto length = std::min(step, x.out.bytes() - at);
+      for (uint32_t r = 0; r < size(); ++r)
+        inputs[r] = r == rank() ? own + at : scratch_.data() + r * step;
+      TROUPE_TRY(fetch(at, length, step));
+      std::byte* target = x.out.data + at;
+      collective::reduce(x.in.type, x.what.how, inputs, {&target, 1}, length / each);
     }
     return {};
   }
 
-  // Reduce-scatter, then allgather. A segment is summed along the ring, beginning at the rank of
-  // its index: the same order in every run.
-  result<void> reduce(std::span<float> data, reduction how, time_point until) {
-    auto ranks = size();
-    auto largest = segment_of(data.size(), 0).count;
-    incoming_.resize(std::max<size_t>(incoming_.size(), std::min(largest, piece_floats)));
-    for (uint32_t step = 0; step + 1 < ranks; ++step) {
-      auto out = segment_of(data.size(), rank() + ranks - step);
-      auto in = segment_of(data.size(), rank() + 2 * ranks - step - 1);
-      TROUPE_TRY(pass(data, out, incoming_, in, until, [&](size_t at, size_t count) {
-        if (count > 0)
-          combine(data.data() + at, incoming_.data(), count, how);
-      }));
-    }
-    auto own = segment_of(data.size(), rank() + 1);
-    finish(data.data() + own.first, own.count, how, ranks);
-    for (uint32_t step = 0; step + 1 < ranks; ++step) {
-      auto out = segment_of(data.size(), rank() + ranks + 1 - step);
-      auto in = segment_of(data.size(), rank() + ranks - step);
-      TROUPE_TRY(pass(data, out, {}, in, until, [](size_t, size_t) {}));
-    }
+  result<void> run_reduce_scatter(const call& x, time_point until) {
+    auto size_of_part = x.out.bytes();
+    auto fetch = [&](size_t at, size_t length, size_t step) -> result<void> {
+      for (uint32_t other = 1; other < size(); ++other) {
+        auto to = peers_.after(other);
+        auto from = peers_.before(other);
+        TROUPE_TRY(peers_.exchange(to, {x.in.data + to * size_of_part + at, length}, from,
+                                   {scratch_.data() + from * step, length}, until));
+      }
+      return {};
+    };
+    return reduce_pieces(x, x.in.data + rank() * size_of_part, fetch);
+  }
+
+  result<void> run_reduce(const call& x, time_point until) {
+    auto root = x.what.root;
+    if (rank() != root)
+      return peers_.send(root, {x.in.data, x.in.bytes()}, until);
+    return reduce_pieces(x, x.in.data, [&](size_t, size_t length, size_t step) -> result<void> {
+      for (uint32_t other = 1; other < size(); ++other)
+        TROUPE_TRY(peers_.receive(peers_.after(other),
+                                  {scratch_.data() + peers_.after(other) * step, length}, until));
+      return {};
+    });
+  }
+
+  // Each pair of ranks exchanges its parts: `out_of(r)` goes to rank r, and comes into `into(r)`.
+  template <class Out, class Into>
+  result<void> with_all(const Out& out_of, const Into& into, time_point until) {
+    for (uint32_t other = 1; other < size(); ++other)
+      TROUPE_TRY(peers_.exchange(peers_.after(other), out_of(peers_.after(other)),
+                                 peers_.before(other), into(peers_.before(other)), until));
+    return {};
+  }
+
+  static void put(std::byte* to, const std::byte* from, size_t size) {
+    if (size > 0 && to != from)
+      memcpy(to, from, size);
+  }
+
+  result<void> run_allgather(const call& x, time_point until) {
+    auto size_of_part = x.in.bytes();
+    put(x.out.data + rank() * size_of_part, x.in.data, size_of_part);
+    return with_all([&](uint32_t) { return const_bytes(x.in.data, size_of_part); },
+                    [&](uint32_t r) { return bytes(x.out.data + r * size_of_part, size_of_part); },
+                    until);
+  }
+
+  result<void> run_all_to_all(const call& x, time_point until) {
+    auto size_of_part = x.in.bytes() / size();
+    put(x.out.data + rank() * size_of_part, x.in.data + rank() * size_of_part, size_of_part);
+    return with_all(
+      [&](uint32_t r) { return const_bytes(x.in.data + r * size_of_part, size_of_part); },
+      [&](uint32_t r) { return bytes(x.out.data + r * size_of_part, size_of_part); }, until);
+  }
+
+  result<void> run_gather(const call& x, time_point until) {
+    auto size_of_part = x.in.bytes();
+    if (rank() != x.what.root)
+      return peers_.send(x.what.root, {x.in.data, size_of_part}, until);
+    put(x.out.data + rank() * size_of_part, x.in.data, size_of_part);
+    for (uint32_t other = 1; other < size(); ++other)
+      TROUPE_TRY(peers_.receive(peers_.after(other),
+                                {x.out.data + peers_.after(other) * size_of_part, size_of_part},
+                                until));
+    return {};
+  }
+
+  result<void> run_scatter(const call& x, time_point until) {
+    auto size_of_part = x.out.bytes();
+    if (rank() != x.what.root)
+      return peers_.receive(x.what.root, {x.out.data, size_of_part}, until);
+    put(x.out.data, x.in.data + rank() * size_of_part, size_of_part);
+    for (uint32_t other = 1; other < size(); ++other)
+      TROUPE_TRY(peers_.send(peers_.after(other),
+                             {x.in.data + peers_.after(other) * size_of_part, size_of_part},
+                             until));
     return {};
   }
 
   // Down the ring from the root; each rank passes a piece on while it receives the one after it.
-  result<void> spread(std::span<float> data, uint32_t root, time_point until) {
+  result<void> run_broadcast(const output& row, uint32_t root, time_point until) {
+    bytes data(row.data, row.bytes());
     auto receives = rank() != root;
-    auto passes_on = (rank() + 1) % size() != root;
-    std::span<float> ready;
-    for (size_t at = 0; at < data.size(); at += piece_floats) {
-      auto piece = data.subspan(at, std::min(piece_floats, data.size() - at));
+    auto passes_on = peers_.after(1) != root;
+    const_bytes ready;
+    for (size_t at = 0; at < data.size(); at += piece_bytes) {
+      auto piece = data.subspan(at, std::min(piece_bytes, data.size() - at));
       if (!receives)
         ready = piece;
-      TROUPE_TRY(link_->exchange(passes_on ? std::as_bytes(ready) : std::span<const std::byte>{},
-                                 receives ? std::as_writable_bytes(piece) : std::span<std::byte>{},
-                                 until));
+      TROUPE_TRY(peers_.exchange(peers_.after(1), passes_on ? ready : const_bytes{},
+                                 peers_.before(1), receives ? piece : bytes{}, until));
       if (receives)
         ready = piece;
     }
     if (receives && passes_on)
-      return link_->exchange(std::as_bytes(ready), {}, until);
+      return peers_.send(peers_.after(1), ready, until);
     return {};
   }
 
-  std::unique_ptr<tcp::ring_link> link_;
-  std::vector<float> incoming_;
+  // The receiver says that it is there: what comes then is for it.
+  result<void> transmit(const call& x, uint32_t to, time_point until) override {
+    peers_.begin(x.what);
+    std::byte ready{};
+    TROUPE_TRY(peers_.exchange(to, {&ready, 1}, to, {&ready, 1}, until));
+    return peers_.send(to, {x.in.data, x.in.bytes()}, until);
+  }
+
+  result<void> take(const call& x, uint32_t from, time_point until) override {
+    peers_.begin(x.what);
+    std::byte ready{};
+    TROUPE_TRY(peers_.exchange(from, {&ready, 1}, from, {&ready, 1}, until));
+    return peers_.receive(from, {x.out.data, x.out.bytes()}, until);
+  }
+
+  tcp::peers peers_;
+  tcp::costs costs_;
+  std::vector<std::byte> scratch_;
+  std::vector<std::byte> wide_;
 };
 
 } // namespace
 
+result<std::unique_ptr<common_group>> tcp::make_group(const group_options& options,
+                                                      std::shared_ptr<mesh_link> link,
+                                                      std::vector<uint32_t> among,
+                                                      time_point until) {
+  if (options.size == 1)
+    return make_single(options);
+  auto made = std::make_unique<tcp_group>(options, std::move(link), std::move(among));
+  TROUPE_TRY(made->meet(until));
+  return std::unique_ptr<common_group>(std::move(made));
+}
+
 result<std::unique_ptr<group>> join_tcp(const group_options& options, int listener,
                                         const std::vector<std::string>& members) {
   owned_fd owned(listener);
-  TROUPE_TRY(check(options));
-  if (members.size() != options.size)
-    return {errc::invalid, "a group of " + std::to_string(options.size) + " ranks was given "
-                             + std::to_string(members.size()) + " addresses: give one for each."};
-  if (options.size == 1)
-    return make_single(options);
+  TROUPE_TRY(check(options, members));
   auto until = now() + options.deadline;
   auto link = tcp::join(options, std::move(owned), members, until);
   if (!link)
     return link.error();
-  // The neighbours are there; this says the same of everybody else.
-  auto joined = std::make_unique<tcp_group>(options, std::move(*link));
-  TROUPE_TRY(joined->meet(until));
-  return std::unique_ptr<group>(std::move(joined));
+  std::vector<uint32_t> all(options.size);
+  std::iota(all.begin(), all.end(), 0u);
+  auto made = tcp::make_group(options, std::move(*link), std::move(all), until);
+  if (!made)
+    return made.error();
+  return std::unique_ptr<group>(std::move(*made));
 }
 
 } // namespace troupe::collective

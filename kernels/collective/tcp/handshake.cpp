@@ -15,10 +15,10 @@ constexpr uint8_t welcome = 'w';
 
 } // namespace
 
-handshake::handshake(const group_options& options, owned_fd socket, bool dialing)
+handshake::handshake(const group_options& options, owned_fd socket, std::optional<uint32_t> dialed)
   : options_(options), socket_(std::move(socket)),
-    stage_(dialing ? stage::connecting : stage::awaits_hello),
-    needed_(dialing ? 0 : sizeof(hello)) {
+    stage_(dialed ? stage::connecting : stage::awaits_hello), needed_(dialed ? 0 : sizeof(hello)) {
+  hello_.to = dialed.value_or(0);
   int on = 1;
   // Only speed depends on it.
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -51,7 +51,6 @@ progress handshake::advance() {
       return progress::broken;
     hello_.generation = options_.generation;
     hello_.from = options_.rank;
-    hello_.to = (options_.rank + 1) % options_.size;
     hello_.size = options_.size;
     hello_.nonce = new_nonce();
     push(&hello_, sizeof(hello_));
@@ -133,9 +132,9 @@ progress handshake::react(bool& finished) {
 
 bool handshake::check_hello() {
   memcpy(&hello_, in_.data(), sizeof(hello_));
-  auto previous = (options_.rank + options_.size - 1) % options_.size;
   if (hello_.magic != hello{}.magic || hello_.generation != options_.generation
-      || hello_.from != previous || hello_.to != options_.rank || hello_.size != options_.size)
+      || hello_.from >= options_.size || hello_.from == options_.rank || hello_.to != options_.rank
+      || hello_.size != options_.size)
     return false;
   nonce_ = new_nonce();
   challenge sent{nonce_, proof_of("troupe tcp accept")};

@@ -1,8 +1,8 @@
-// The first bytes of a connection in the ring, as a state machine over a socket that does not
+// The first bytes of a connection between two ranks, as a state machine over a socket that does not
 // block.
 //
 //   the one that connects                      the one that accepts
-//   hello: generation, ranks, size, nonce  ->  must be of this generation, from the previous rank
+//   hello: generation, ranks, size, nonce  ->  must be of this generation, and for this rank
 //   must hold                              <-  challenge: nonce, proof over the hello and the nonce
 //   answer: proof over both                ->  must hold
 //   done                                   <-  welcome, done
@@ -14,6 +14,7 @@
 #include "kernels/collective/proof.hpp"
 #include "kernels/collective/tcp/link.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace troupe::collective::tcp {
@@ -37,21 +38,23 @@ static_assert(sizeof(hello) == 64 && sizeof(challenge) == 64);
 
 enum class progress {
   waiting, // for the socket
-  proven,  // the other end is the neighbour; the socket may carry payload
+  proven,  // the other end is the rank it says; the socket may carry payload
   refused, // the other end, or this one, does not know the secret or is of another generation
   broken   // the connection failed or ended before anything was said about that
 };
 
 class handshake {
 public:
-  // `dialing`: this end connects (the connection may still be under way), else it accepted.
-  handshake(const group_options& options, owned_fd socket, bool dialing);
+  // `dialed`: the rank that this end connects to (the connection may still be under way); none: it
+  // accepted.
+  handshake(const group_options& options, owned_fd socket, std::optional<uint32_t> dialed);
 
   // Goes on as far as the socket lets it.
   progress advance();
 
   short wanted_events() const;
   int fd() const { return socket_.get(); }
+  uint32_t from() const { return hello_.from; } // once it is proven
   owned_fd take() { return std::move(socket_); }
 
 private:

@@ -1,5 +1,5 @@
-// The two connections of a rank in a ring: to the next rank it only sends, from the previous one it
-// only receives.
+// The connections of a rank to all others: to each one over which it only sends, and one over which
+// it only receives.
 //
 // Threads: the transfers from one thread; end() from any thread.
 #pragma once
@@ -14,29 +14,42 @@ namespace troupe::collective::tcp {
 // For poll(2): rounded up, at least 0.
 int milliseconds_left(time_point until);
 
-class ring_link {
+class mesh_link {
 public:
-  // Sockets that do not block, whose other ends have proven themselves.
-  ring_link(owned_fd next, owned_fd previous);
+  // Sockets that do not block, by rank, whose other ends have proven themselves.
+  mesh_link(std::vector<owned_fd> outgoing, std::vector<owned_fd> incoming);
 
-  // Sends all of `out` to the next rank and receives all of `in` from the previous one, at the same
-  // time. Either may be empty.
-  result<void> exchange(std::span<const std::byte> out, std::span<std::byte> in, time_point until);
+  // What follows belongs to this operation: the first bytes to and from each rank say so, and
+  // payload of another one is never used.
+  void begin(const operation& op);
 
-  // Shuts both connections down: the neighbours find an end of stream.
+  // Sends all of `out` to one rank and receives all of `in` from another, or the same, at one time.
+  // Either may be empty: then nothing is said to, or heard from, that rank.
+  result<void> exchange(uint32_t to, std::span<const std::byte> out, uint32_t from,
+                        std::span<std::byte> in, time_point until);
+
+  // Shuts all connections down: the others find an end of stream.
   void end();
 
 private:
-  result<bool> send_some(std::span<const std::byte>& out);
-  result<bool> receive_some(std::span<std::byte>& in);
+  result<bool> send_some(uint32_t to, std::span<const std::byte>& out);
+  result<bool> receive_some(uint32_t from, std::span<std::byte>& in);
 
-  owned_fd next_;
-  owned_fd previous_;
+  std::vector<owned_fd> outgoing_;
+  std::vector<owned_fd> incoming_;
+  operation op_;
+  std::vector<bool> told_; // of this operation
+  std::vector<bool> heard_;
 };
 
-// Connects to the next rank, accepts the previous one, with proofs in both directions. Closes the
-// listener.
-result<std::unique_ptr<ring_link>> join(const group_options& options, owned_fd listener,
+// Connects to all others and accepts them, with proofs in both directions. Closes the listener.
+result<std::unique_ptr<mesh_link>> join(const group_options& options, owned_fd listener,
                                         const std::vector<std::string>& members, time_point until);
+
+// A group of the ranks that `among` names, in that order, over connections that other groups of the
+// same ranks use too, one operation after the other.
+result<std::unique_ptr<common_group>> make_group(const group_options& options,
+                                                 std::shared_ptr<mesh_link> link,
+                                                 std::vector<uint32_t> among, time_point until);
 
 } // namespace troupe::collective::tcp

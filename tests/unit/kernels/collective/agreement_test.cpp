@@ -56,7 +56,7 @@ struct scenario {
 
 std::vector<scenario> scenarios() {
   std::vector<scenario> out;
-  for (auto kind : {backend::shm, backend::tcp}) {
+  for (auto kind : {backend::shm, backend::tcp, backend::hierarchical}) {
     for (uint32_t ranks = 1; ranks <= 8; ++ranks)
       out.push_back({kind, ranks});
   }

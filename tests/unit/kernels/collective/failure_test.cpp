@@ -20,7 +20,8 @@ seconds elapsed_since(time_point start) {
 
 class Failure : public testing::TestWithParam<backend> {};
 
-INSTANTIATE_TEST_SUITE_P(All, Failure, testing::Values(backend::shm, backend::tcp),
+INSTANTIATE_TEST_SUITE_P(All, Failure,
+                         testing::Values(backend::shm, backend::tcp, backend::hierarchical),
                          [](auto& each) { return name_of(each.param); });
 
 // Reduces until it fails; the exit code is the error's. Each operation is reported as a byte.
@@ -172,6 +173,59 @@ TEST_P(Failure, DifferentOperationsAreAnErrorAndNotAWrongSum) {
     std::vector<float> mine(10, 1.0f);
     EXPECT_FALSE(g.rank() == 0 ? g.barrier() : g.broadcast(mine, 0));
   });
+}
+
+TEST_P(Failure, AnotherTypeOfElementIsAnErrorToo) {
+  run_threads(GetParam(), 2, [](group& g) {
+    std::vector<float> floats(10);
+    std::vector<int32_t> numbers(10);
+    auto done = g.rank() == 0 ? g.broadcast(floats, 0) : g.broadcast(numbers, 0);
+    EXPECT_TRUE(!done || g.rank() == 0); // the root needs nobody
+    EXPECT_FALSE(g.barrier());
+  });
+}
+
+// One of three goes away: whatever the others call, they soon get an error, and none waits for
+// ever.
+TEST_P(Failure, EveryOperationEndsWhenARankHasGone) {
+  using operation = result<void> (*)(group&, std::vector<double>&, std::vector<double>&);
+  constexpr operation all[]
+    = {[](group& g, auto& row, auto&) { return g.allreduce(row, reduction::sum); },
+       [](group& g, auto& row, auto& part) { return g.reduce_scatter(row, part, reduction::max); },
+       [](group& g, auto& row, auto& part) { return g.allgather(part, row); },
+       [](group& g, auto& row, auto&) { return g.broadcast(row, 2); },
+       [](group& g, auto& row, auto&) { return g.reduce(row, row, reduction::mean, 0); },
+       [](group& g, auto& row, auto& part) { return g.gather(part, row, 1); },
+       [](group& g, auto& row, auto& part) { return g.scatter(row, part, 2); },
+       [](group& g, auto& row, auto&) {
+         std::vector<double> out(row.size());
+         return g.all_to_all(row, out);
+       },
+       [](group& g, auto&, auto&) { return g.barrier(); },
+       [](group& g, auto& row, auto&) { return g.send(row, 2); },
+       [](group& g, auto& row, auto&) { return g.receive(row, 2); },
+       [](group& g, auto&, auto&) -> result<void> {
+         auto made = g.allocate(10'000);
+         return made ? result<void>{} : made.error();
+       }};
+  for (auto each : all) {
+    auto start = system_clock{}.now();
+    run_threads(
+      GetParam(), 3,
+      [&](group& g) {
+        if (g.rank() == 2)
+          return;
+        std::vector<double> row(300'000);
+        std::vector<double> part(100'000);
+        result<void> done;
+        for (int tries = 0; done && tries < 100; ++tries) // a rank may have its result already
+          done = each(g, row, part);
+        ASSERT_FALSE(done);
+        EXPECT_EQ(done.error().code, errc::aborted) << done.error().text;
+      },
+      30s);
+    EXPECT_LT(elapsed_since(start), 10s);
+  }
 }
 
 // Waiting is passive: the cores belong to those that compute.

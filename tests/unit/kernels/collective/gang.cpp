@@ -16,29 +16,30 @@
 namespace troupe::collective::test {
 namespace {
 
-std::pair<int, std::string> listen_somewhere() {
+std::pair<int, std::string> listen_at(const std::string& host) {
   auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in where{};
   where.sin_family = AF_INET;
-  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  where.sin_addr.s_addr = inet_addr(host.c_str());
   socklen_t length = sizeof(where);
   EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&where), length), 0);
   EXPECT_EQ(listen(fd, 128), 0);
   EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&where), &length), 0);
-  return {fd, "127.0.0.1:" + std::to_string(ntohs(where.sin_port))};
+  return {fd, host + ":" + std::to_string(ntohs(where.sin_port))};
 }
 
 } // namespace
 
 std::string name_of(backend kind) {
-  return kind == backend::shm ? "shm" : "tcp";
+  return kind == backend::shm ? "shm" : kind == backend::tcp ? "tcp" : "hierarchical";
 }
 
 place::place(backend kind, uint32_t ranks) : kind_(kind) {
   static std::atomic<uint32_t> number = 0;
   name_ = "troupe_test." + std::to_string(getpid()) + "." + std::to_string(number++);
-  for (uint32_t r = 0; kind == backend::tcp && r < ranks; ++r) {
-    auto [fd, address] = listen_somewhere();
+  for (uint32_t r = 0; kind != backend::shm && r < ranks; ++r) {
+    auto second = kind == backend::hierarchical && r % 2 == 1;
+    auto [fd, address] = listen_at(second ? "127.0.0.2" : "127.0.0.1");
     listeners_.push_back(fd);
     members_.push_back(address);
   }
@@ -58,7 +59,9 @@ int place::take_listener(uint32_t rank) {
 result<std::unique_ptr<group>> place::join(const group_options& options) {
   if (kind_ == backend::shm)
     return join_shm(options, name_);
-  return join_tcp(options, take_listener(options.rank), members_);
+  if (kind_ == backend::tcp)
+    return join_tcp(options, take_listener(options.rank), members_);
+  return join_hierarchical(options, name_, take_listener(options.rank), members_);
 }
 
 group_options options_of(uint32_t rank, uint32_t ranks, duration deadline) {
@@ -91,7 +94,7 @@ process_gang::process_gang(backend kind, uint32_t ranks, duration deadline, cons
     if (pid == 0) {
       close(ends[0]);
       // The other ranks' listeners belong to them alone.
-      for (uint32_t other = 0; kind == backend::tcp && other < ranks; ++other) {
+      for (uint32_t other = 0; kind != backend::shm && other < ranks; ++other) {
         if (other != r)
           close(where.take_listener(other));
       }

@@ -11,7 +11,7 @@
 
 namespace troupe::collective::test {
 
-enum class backend { shm, tcp };
+enum class backend { shm, tcp, hierarchical }; // the last: on two hosts, in turn
 
 std::string name_of(backend kind);
 
