@@ -109,21 +109,20 @@ result<std::unique_ptr<collective::group>> join_gang(const task_environment& tas
   options.size = task.world_size;
   options.generation = task.attempt;
   options.secret = task.secret;
-  if (task.one_host()) {
-    // Two clusters of one host may both have a job 1: their members' ports differ.
-    std::string members;
-    for (const auto& member : task.members)
-      members += member + ",";
-    std::string name = "troupe_";
-    name += std::to_string(node_named(members + task.job).value);
-    name += "_";
-    name += std::to_string(task.attempt);
+  // Two clusters of one host may both have a job 1: their members' ports differ.
+  std::string members;
+  for (const auto& member : task.members)
+    members += member + ",";
+  std::string name = "troupe_";
+  name += std::to_string(node_named(members + task.job).value);
+  name += "_";
+  name += std::to_string(task.attempt);
+  if (task.one_host())
     return collective::join_shm(options, name);
-  }
   if (!task.listen_fd)
     return {errc::invalid,
             "TROUPE_LISTEN_FD is missing: ranks on several hosts need their listening socket."};
-  return collective::join_tcp(options, *task.listen_fd, task.members);
+  return collective::join_hierarchical(options, name, *task.listen_fd, task.members);
 }
 
 } // namespace troupe::training

@@ -41,13 +41,18 @@ result<trainer> trainer::make(const kernels::backend& on, const idx_dataset& sam
   auto network = model::make(on, options, plan.seed);
   if (!network)
     return network.error();
-  return trainer(on, samples, plan, gang, *std::move(network));
+  auto bytes = (network->parameter_count() + 1) * sizeof(float);
+  auto exchanged = gang ? gang->allocate(bytes) : collective::make_memory(bytes);
+  if (!exchanged)
+    return exchanged.error();
+  return trainer(on, samples, plan, gang, *std::move(network), *std::move(exchanged));
 }
 
 trainer::trainer(const kernels::backend& on, const idx_dataset& samples, const training_plan& plan,
-                 collective::group* gang, model network)
+                 collective::group* gang, model network,
+                 std::unique_ptr<collective::memory> exchanged)
   : backend_(&on), samples_(&samples), plan_(plan), gang_(gang), model_(std::move(network)),
-    velocity_(model_.parameter_count()), exchanged_(model_.parameter_count() + 1),
+    velocity_(model_.parameter_count()), exchanged_(std::move(exchanged)),
     images_(size_t{plan.batch} * samples.rows * samples.columns), labels_(plan.batch),
     steps_per_epoch_(samples.size() / (size_t{plan.batch} * world_size())) {}
 
@@ -115,14 +120,15 @@ result<float> trainer::advance() {
   if (!loss)
     return loss.error();
   auto gradients = model_.gradients();
-  std::copy(gradients.begin(), gradients.end(), exchanged_.begin());
-  exchanged_.back() = *loss;
+  auto exchanged = exchanged_->row<float>();
+  std::copy(gradients.begin(), gradients.end(), exchanged.begin());
+  exchanged.back() = *loss;
   if (gang_)
-    TROUPE_TRY(gang_->allreduce(exchanged_, collective::reduction::mean));
+    TROUPE_TRY(gang_->allreduce(exchanged, collective::reduction::mean));
   backend_->sgd({learning_rate(), plan_.momentum, plan_.weight_decay},
-                std::span(exchanged_).first(gradients.size()), velocity_, model_.parameters());
+                exchanged.first(gradients.size()), velocity_, model_.parameters());
   ++step_;
-  return exchanged_.back();
+  return exchanged.back();
 }
 
 result<double> trainer::accuracy(const idx_dataset& samples) {

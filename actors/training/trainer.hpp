@@ -68,7 +68,7 @@ public:
 
 private:
   trainer(const kernels::backend& on, const idx_dataset& samples, const training_plan& plan,
-          collective::group* gang, model network);
+          collective::group* gang, model network, std::unique_ptr<collective::memory> exchanged);
 
   void fill(const idx_dataset& from, size_t slot, size_t sample);
   float learning_rate() const;
@@ -79,7 +79,7 @@ private:
   collective::group* gang_;
   model model_;
   std::vector<float> velocity_;
-  std::vector<float> exchanged_; // gradients, and the loss after them
+  std::unique_ptr<collective::memory> exchanged_; // gradients, and the loss after them
   std::vector<float> images_;
   std::vector<uint8_t> labels_;
   std::vector<uint32_t> shard_; // of the epoch below
