@@ -1,0 +1,111 @@
+// Ours in the benchmark allreduce: allreduce_troupe shm|tcp RANKS CASE...
+//
+// With shm each case is timed in memory of the group ("registered_"), in memory of the ranks' own
+// ("private_"), and as nothing but its reads and writes: each rank adds half of two rows of its own
+// and writes the sums to both ("traffic_").
+#include "kernels/collective/collective.hpp"
+#include "tests/bench/allreduce_cases.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace troupe::bench {
+namespace {
+
+using namespace troupe::collective;
+
+void must(const result<void>& done) {
+  if (done)
+    return;
+  std::fprintf(stderr, "allreduce_troupe: %s\n", done.error().text.c_str());
+  std::exit(1);
+}
+
+template <class T>
+T must_have(result<T>&& made) {
+  if (!made)
+    must(result<void>(made.error()));
+  return std::move(*made);
+}
+
+std::pair<int, std::string> listen_somewhere() {
+  auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof at;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&at), length) != 0 || listen(fd, 16) != 0
+      || getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length) != 0)
+    std::exit(1);
+  return {fd, "127.0.0.1:" + std::to_string(ntohs(at.sin_port))};
+}
+
+void time_rank(group& gang, bool shared, const std::vector<std::string>& cases) {
+  size_t most = 0;
+  for (auto& each : allreduce_cases)
+    most = std::max(most, each.bytes);
+  auto prints = gang.rank() == 0;
+  auto barrier = [&] { must(gang.barrier()); };
+  auto memory = must_have(gang.allocate(shared ? most : 4096));
+  auto registered = memory->row<float>();
+  std::vector<float> own(most / sizeof(float));
+  std::vector<float> beside(shared ? own.size() : 0);
+  auto reduces = [&](std::span<float> row) {
+    return [&gang, row](size_t floats) { must(gang.allreduce(row.first(floats), reduction::sum)); };
+  };
+  auto traffic = [&](size_t floats) {
+    auto part = floats / gang.size();
+    for (size_t i = 0; i < part; ++i)
+      own[i] = beside[i] = own[i] + beside[i];
+  };
+  for (auto& each : allreduce_cases) {
+    if (std::find(cases.begin(), cases.end(), each.name) == cases.end())
+      continue;
+    if (shared)
+      time_allreduce(each, "registered_", prints, reduces(registered), barrier);
+    time_allreduce(each, "private_", prints, reduces(own), barrier);
+    if (shared && each.operations < 100)
+      time_allreduce(each, "traffic_", prints, traffic, barrier);
+  }
+}
+
+int run(const std::string& backend, uint32_t ranks, const std::vector<std::string>& cases) {
+  std::vector<int> listeners;
+  std::vector<std::string> members;
+  for (uint32_t r = 0; backend == "tcp" && r < ranks; ++r) {
+    auto [fd, address] = listen_somewhere();
+    listeners.push_back(fd);
+    members.push_back(address);
+  }
+  auto name = "troupe_bench." + std::to_string(getpid());
+  for (uint32_t r = 0; r < ranks; ++r) {
+    if (fork() != 0)
+      continue;
+    group_options options{r, ranks, 1, "bench", std::chrono::seconds(60)};
+    auto gang
+      = backend == "shm" ? join_shm(options, name) : join_tcp(options, listeners[r], members);
+    time_rank(*must_have(std::move(gang)), backend == "shm", cases);
+    std::exit(0);
+  }
+  int code = 0;
+  for (int status = 0; wait(&status) > 0;)
+    code = std::max(code, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+  return code;
+}
+
+} // namespace
+} // namespace troupe::bench
+
+int main(int argc, char** argv) {
+  if (argc < 4)
+    return 2;
+  return troupe::bench::run(argv[1], static_cast<uint32_t>(std::atoi(argv[2])),
+                            {argv + 3, argv + argc});
+}
