@@ -3,7 +3,7 @@
 // With shm each case is timed in memory of the group ("registered_"), in memory of the ranks' own
 // ("private_"), and as nothing but its reads and writes: each rank adds half of two rows of its own
 // and writes the sums to both ("traffic_").
-#include "kernels/collective/collective.hpp"
+#include "kernels/collective/arithmetic.hpp"
 #include "tests/bench/allreduce_cases.hpp"
 
 #include <arpa/inet.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -60,10 +61,12 @@ void time_rank(group& gang, bool shared, const std::vector<std::string>& cases) 
   auto reduces = [&](std::span<float> row) {
     return [&gang, row](size_t floats) { must(gang.allreduce(row.first(floats), reduction::sum)); };
   };
+  auto* first = reinterpret_cast<std::byte*>(own.data());
+  auto* second = reinterpret_cast<std::byte*>(beside.data());
   auto traffic = [&](size_t floats) {
-    auto part = floats / gang.size();
-    for (size_t i = 0; i < part; ++i)
-      own[i] = beside[i] = own[i] + beside[i];
+    std::array<const std::byte*, 2> inputs{first, second};
+    std::array<std::byte*, 2> targets{first, second};
+    reduce(element::f32, reduction::sum, inputs, targets, floats / gang.size());
   };
   for (auto& each : allreduce_cases) {
     if (std::find(cases.begin(), cases.end(), each.name) == cases.end())
