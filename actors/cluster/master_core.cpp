@@ -218,10 +218,11 @@ void master_core::on(const node_reported& x, moment at, master_outcome& out) {
 void master_core::see(const std::string& node, const task_report_msg& report, moment at,
                       master_outcome& out) {
   auto* job = lookup(report.task->job);
-  gang::sight sight{!is_end(report.state), {}};
+  gang::sight sight{!is_end(report.state), {}, true};
   if (job) {
     sight = job->see(node, report);
-    dirty_.insert(report.task->job);
+    if (sight.news) // what runs says so each second
+      dirty_.insert(report.task->job);
   }
   linger(node, report, sight.fenced);
   if (sight.fenced)

@@ -198,6 +198,11 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
   }
   if (report.state > task_state::running)
     return {};
+  auto known = found->seen >= report.state
+               && found->fetches == (report.state == task_state::pending)
+               && (report.port == 0
+                   || (found->port == report.port && found->ui_port == report.ui_port
+                       && found->host == report.host));
   found->seen = std::max(found->seen, report.state);
   found->fetches = report.state == task_state::pending;
   if (report.port != 0) {
@@ -210,7 +215,7 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
     for (auto& x : report.progress)
       found->progress.push_back(std::make_unique<metric_msg>(*x));
   }
-  return {};
+  return {false, {}, !known};
 }
 
 std::vector<cluster_changeUnion> gang::node_lost(const std::string& node) const {

@@ -88,6 +88,7 @@ public:
   struct sight {
     bool fenced = false;                       // the reporter must stop this task
     std::optional<cluster_changeUnion> change; // the end of a task, to be logged
+    bool news = true;                          // a decision may rest on it
   };
 
   gang(const gang_options& options, const job_submitted_msg& submitted, int64_t wall_ns);

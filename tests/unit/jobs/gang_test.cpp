@@ -529,6 +529,21 @@ TEST_F(Gang, TheFailureThatExplainsTheOthersIsTheReason) {
   EXPECT_EQ(last_stop.index, 1u);
 }
 
+// The master decides nothing anew because a task still runs.
+TEST_F(Gang, AReportThatSaysTheSameIsNoNews) {
+  type("worker");
+  begin();
+  task_report_msg in;
+  in.task = std::make_unique<task_id_msg>(job->id_of(job->tasks()[0]));
+  in.state = task_state::running;
+  in.host = "host";
+  in.port = 1001;
+  EXPECT_TRUE(job->see("node-0", in).news); // it listens elsewhere
+  EXPECT_FALSE(job->see("node-0", in).news);
+  in.ui_port = 6006;
+  EXPECT_TRUE(job->see("node-0", in).news);
+}
+
 // That a node was lost explains the rest: the gang stops at once.
 TEST_F(Gang, ANodeThatIsAwayIsWaitedForBeforeATaskIsBlamed) {
   options.failures_settle = 1h;
