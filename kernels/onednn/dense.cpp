@@ -1,3 +1,4 @@
+#include "kernels/fused_relu.hpp"
 #include "kernels/onednn/session.hpp"
 
 namespace troupe::kernels::onednn {
@@ -10,10 +11,11 @@ using weights_pass = dnnl::inner_product_backward_weights;
 
 class dense final : public op {
 public:
-  explicit dense(op_shapes shapes) : op(std::move(shapes)) {
+  dense(op_shapes shapes, const dense_options& options)
+    : op(std::move(shapes)), relu_(options.relu, elements(output_shape())) {
     const auto& engine = session_.engine();
-    const shape in{output_shape()[0], parameters().fan_in};
-    const shape matrix{output_shape()[1], parameters().fan_in};
+    const shape in{output_shape()[0], input_row()};
+    const shape matrix{output_shape()[1], input_row()};
     const auto plain_in = plain_desc(in);
     const auto plain_matrix = plain_desc(matrix);
     const auto bias = plain_desc({output_shape()[1]});
@@ -35,21 +37,22 @@ public:
   }
 
 private:
-  result<void> run_forward(view input, view weights, mutable_view output) override {
+  result<void> run_forward(const pass&, view input, view weights, mutable_view output) override {
     return guarded("dense", [&]() -> result<void> {
-      session_.run(forward_,
-                   {{DNNL_ARG_SRC, input_.load(session_, input.data())},
-                    {DNNL_ARG_WEIGHTS, weights_.load(session_, weights.data())},
-                    {DNNL_ARG_BIAS, bias_.load(session_, weights.data() + parameters().weights)},
-                    {DNNL_ARG_DST, output_.target(output.data())}});
+      session_.run(forward_, {{DNNL_ARG_SRC, input_.load(session_, input.data())},
+                              {DNNL_ARG_WEIGHTS, weights_.load(session_, weights.data())},
+                              {DNNL_ARG_BIAS, bias_.load(session_, weights.data() + offset_of(1))},
+                              {DNNL_ARG_DST, output_.target(output.data())}});
+      relu_.forward(output);
       return {};
     });
   }
 
-  result<void> run_backward(view input, view weights, view output_gradient,
-                            mutable_view input_gradient, mutable_view parameter_gradient) override {
+  result<void> run_backward(view input, view weights, view gradient, mutable_view input_gradient,
+                            mutable_view parameter_gradient) override {
+    auto output_gradient = relu_.backward(gradient);
     return guarded("the gradient of dense", [&]() -> result<void> {
-      auto* bias = parameter_gradient.data() + parameters().weights;
+      auto* bias = parameter_gradient.data() + offset_of(1);
       session_.run(update_,
                    {{DNNL_ARG_SRC, input_.load(session_, input.data())},
                     {DNNL_ARG_DIFF_DST, output_.load(session_, output_gradient.data())},
@@ -75,13 +78,14 @@ private:
   operand weights_;
   operand data_weights_;
   operand weights_gradient_;
+  fused_relu relu_;
 };
 
 } // namespace
 
-result<std::unique_ptr<op>> make_dense(op_shapes shapes) {
+result<std::unique_ptr<op>> make_dense(op_shapes shapes, const dense_options& options) {
   return guarded("making dense", [&]() -> result<std::unique_ptr<op>> {
-    return std::make_unique<dense>(std::move(shapes));
+    return std::make_unique<dense>(std::move(shapes), options);
   });
 }
 

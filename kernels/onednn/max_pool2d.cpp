@@ -6,7 +6,7 @@ namespace {
 
 class max_pool2d final : public op {
 public:
-  max_pool2d(op_shapes shapes, const max_pool2d_options& options) : op(std::move(shapes)) {
+  max_pool2d(op_shapes shapes, const pool2d_options& options) : op(std::move(shapes)) {
     const auto how = dnnl::algorithm::pooling_max;
     const auto& engine = session_.engine();
     const auto in = plain_desc(input_shape());
@@ -31,7 +31,7 @@ public:
   }
 
 private:
-  result<void> run_forward(view input, view, mutable_view output) override {
+  result<void> run_forward(const pass&, view input, view, mutable_view output) override {
     return guarded("max_pool2d", [&]() -> result<void> {
       session_.run(forward_, {{DNNL_ARG_SRC, input_.load(session_, input.data())},
                               {DNNL_ARG_DST, output_.target(output.data())},
@@ -62,7 +62,7 @@ private:
 
 } // namespace
 
-result<std::unique_ptr<op>> make_max_pool2d(op_shapes shapes, const max_pool2d_options& options) {
+result<std::unique_ptr<op>> make_max_pool2d(op_shapes shapes, const pool2d_options& options) {
   return guarded("making max_pool2d", [&]() -> result<std::unique_ptr<op>> {
     return std::make_unique<max_pool2d>(std::move(shapes), options);
   });

@@ -22,7 +22,7 @@ public:
   }
 
 private:
-  result<void> run_forward(view input, view, mutable_view output) override {
+  result<void> run_forward(const pass&, view input, view, mutable_view output) override {
     return guarded("relu", [&]() -> result<void> {
       session_.run(forward_, {{DNNL_ARG_SRC, input_.load(session_, input.data())},
                               {DNNL_ARG_DST, output_.target(output.data())}});

@@ -65,9 +65,9 @@ auto guarded(const char* what, Work work) -> decltype(work()) {
 }
 
 result<std::unique_ptr<op>> make_conv2d(op_shapes shapes, const conv2d_options& options);
-result<std::unique_ptr<op>> make_max_pool2d(op_shapes shapes, const max_pool2d_options& options);
-result<std::unique_ptr<op>> make_dense(op_shapes shapes);
+result<std::unique_ptr<op>> make_max_pool2d(op_shapes shapes, const pool2d_options& options);
+result<std::unique_ptr<op>> make_dense(op_shapes shapes, const dense_options& options);
 result<std::unique_ptr<op>> make_relu(op_shapes shapes);
-result<std::unique_ptr<loss>> make_softmax_cross_entropy(const shape& logits);
+result<std::unique_ptr<loss>> make_softmax_cross_entropy(loss_shapes shapes);
 
 } // namespace troupe::kernels::onednn

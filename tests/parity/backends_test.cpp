@@ -33,11 +33,11 @@ make_op max_pool2d(size_t kernel, size_t stride) {
 }
 
 make_op dense(size_t features) {
-  return [=](const backend& on, const shape& input) { return on.dense(input, features); };
+  return [=](const backend& on, const shape& input) { return on.dense(input, {features}); };
 }
 
 make_op relu() {
-  return [](const backend& on, const shape& input) { return on.relu(input); };
+  return [](const backend& on, const shape& input) { return on.activate(input, activation::relu); };
 }
 
 // Extents of one, odd ones, and ones above and beside oneDNN's tiles of 16 channels and 64 columns.
@@ -63,18 +63,18 @@ std::vector<float> noise(size_t size, uint64_t seed) {
   return values;
 }
 
-struct pass {
+struct outcome {
   std::vector<float> output, input_gradient, parameter_gradient;
 };
 
-pass run(op& of, uint64_t seed) {
+outcome run(op& of, uint64_t seed) {
   auto input = noise(elements(of.input_shape()), seed);
-  auto parameters = noise(of.parameters().count(), seed + 1);
+  auto parameters = noise(of.parameter_count(), seed + 1);
   auto gradient = noise(elements(of.output_shape()), seed + 2);
   // Results overwrite: what lay there before must not matter.
-  pass p{std::vector<float>(gradient.size(), NAN), std::vector<float>(input.size(), NAN),
-         std::vector<float>(parameters.size(), NAN)};
-  EXPECT_TRUE(of.forward(input, parameters, p.output));
+  outcome p{std::vector<float>(gradient.size(), NAN), std::vector<float>(input.size(), NAN),
+            std::vector<float>(parameters.size(), NAN)};
+  EXPECT_TRUE(of.forward({}, input, parameters, p.output));
   EXPECT_TRUE(of.backward(input, parameters, gradient, p.input_gradient, p.parameter_gradient));
   return p;
 }
@@ -139,7 +139,7 @@ TEST(Parity, OfEqualValuesTheFirstGetsTheGradient) {
     auto made = on->max_pool2d({1, 1, 4, 4}, {2, 2});
     ASSERT_TRUE(made);
     std::vector<float> input(16, 1.0F), output(4), gradient{1, 2, 3, 4}, back(16);
-    ASSERT_TRUE((*made)->forward(input, {}, output));
+    ASSERT_TRUE((*made)->forward({}, input, {}, output));
     ASSERT_TRUE((*made)->backward(input, {}, gradient, back, {}));
     EXPECT_EQ(back, (std::vector<float>{1, 0, 2, 0, 0, 0, 0, 0, 3, 0, 4, 0, 0, 0, 0, 0}))
       << on->name();
@@ -160,12 +160,12 @@ TEST(Parity, SoftmaxCrossEntropy) {
         auto values = noise(elements(logits), 3);
         for (auto& x : values)
           x *= scale;
-        std::vector<uint8_t> labels(logits[0]);
+        std::vector<float> labels(logits[0]);
         for (size_t n = 0; n < labels.size(); ++n)
-          labels[n] = static_cast<uint8_t>(n * 7 % logits[1]);
+          labels[n] = static_cast<float>(n * 7 % logits[1]);
         std::vector<float> got(values.size()), wanted(values.size());
-        auto a = (*ours)->run(values, labels, got);
-        auto b = (*theirs)->run(values, labels, wanted);
+        auto a = (*ours)->run(values, labels, labels.size(), 1, got);
+        auto b = (*theirs)->run(values, labels, labels.size(), 1, wanted);
         ASSERT_TRUE(a);
         ASSERT_TRUE(b);
         EXPECT_NEAR(*a, *b, 1e-5 * (1 + std::abs(*b)));
@@ -181,8 +181,9 @@ TEST(Parity, Sgd) {
       auto gradients = noise(size, 1);
       auto velocity = noise(size, 2), velocity_2 = velocity;
       auto parameters = noise(size, 3), parameters_2 = parameters;
-      other->sgd({0.1F, 0.9F, 0.01F}, gradients, velocity, parameters);
-      reference->sgd({0.1F, 0.9F, 0.01F}, gradients, velocity_2, parameters_2);
+      optimiser_options how{.momentum = 0.9F, .weight_decay = 0.01F};
+      other->update(how, {1, 0.1F}, gradients, velocity, {}, parameters);
+      reference->update(how, {1, 0.1F}, gradients, velocity_2, {}, parameters_2);
       expect_near(velocity, velocity_2, 1e-6, "velocity");
       expect_near(parameters, parameters_2, 1e-6, "parameters");
     }
@@ -202,15 +203,15 @@ TEST(Parity, ImpossibleShapesAreRefusedByAll) {
     EXPECT_TRUE(refused(on->conv2d({1u << 20, 1u << 20, 8, 8}, {4, 3, 1, 1})));
     EXPECT_TRUE(refused(on->max_pool2d({1, 1, 1, 1}, {2, 2})));
     EXPECT_TRUE(refused(on->max_pool2d({1, 1, 4, 4}, {2, 0})));
-    EXPECT_TRUE(refused(on->dense({0, 4}, 2)));
-    EXPECT_TRUE(refused(on->dense({2, 4}, 0)));
-    EXPECT_TRUE(refused(on->relu({2, 0})));
+    EXPECT_TRUE(refused(on->dense({0, 4}, {2})));
+    EXPECT_TRUE(refused(on->dense({2, 4}, {0})));
+    EXPECT_TRUE(refused(on->activate({2, 0}, activation::relu)));
     EXPECT_TRUE(refused(on->softmax_cross_entropy({4})));
     auto loss = on->softmax_cross_entropy({1, 3});
     ASSERT_TRUE(loss);
     std::vector<float> logits(3), gradient(3);
-    std::vector<uint8_t> label{3};
-    EXPECT_TRUE(refused((*loss)->run(logits, label, gradient)));
+    std::vector<float> label{3};
+    EXPECT_TRUE(refused((*loss)->run(logits, label, 1, 1, gradient)));
   }
 }
 

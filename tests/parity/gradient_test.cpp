@@ -27,7 +27,7 @@ std::vector<float> spread(size_t size, uint64_t seed) {
 double score(op& of, const std::vector<float>& input, const std::vector<float>& parameters,
              const std::vector<float>& slope) {
   std::vector<float> output(slope.size());
-  EXPECT_TRUE(of.forward(input, parameters, output));
+  EXPECT_TRUE(of.forward({}, input, parameters, output));
   double sum = 0;
   for (size_t i = 0; i < output.size(); ++i)
     sum += static_cast<double>(output[i]) * slope[i];
@@ -37,10 +37,10 @@ double score(op& of, const std::vector<float>& input, const std::vector<float>& 
 void check(op& of, const char* name) {
   SCOPED_TRACE(name);
   auto input = spread(elements(of.input_shape()), 1);
-  auto parameters = spread(of.parameters().count(), 2);
+  auto parameters = spread(of.parameter_count(), 2);
   auto slope = spread(elements(of.output_shape()), 3);
   std::vector<float> output(slope.size()), back(input.size()), update(parameters.size());
-  ASSERT_TRUE(of.forward(input, parameters, output));
+  ASSERT_TRUE(of.forward({}, input, parameters, output));
   ASSERT_TRUE(of.backward(input, parameters, slope, back, update));
   auto compare = [&](std::vector<float>& at, const std::vector<float>& gradient) {
     const float step = 0x1p-9F;
@@ -68,24 +68,24 @@ TEST(Gradient, OfEachOperator) {
   checked(on->conv2d({1, 3, 6, 7}, {2, 3, 2, 0}), "conv2d strided");
   checked(on->max_pool2d({2, 2, 5, 6}, {2, 2}), "max_pool2d");
   checked(on->max_pool2d({1, 2, 5, 7}, {3, 2}), "max_pool2d overlapping");
-  checked(on->dense({3, 2, 4}, 5), "dense");
-  checked(on->relu({3, 17}), "relu");
+  checked(on->dense({3, 2, 4}, {5}), "dense");
+  checked(on->activate({3, 17}, activation::relu), "relu");
 }
 
 TEST(Gradient, OfTheLoss) {
   auto made = cpu::make_backend()->softmax_cross_entropy({3, 5});
   ASSERT_TRUE(made);
   auto logits = spread(15, 1);
-  std::vector<uint8_t> labels{0, 4, 2};
+  std::vector<float> labels{0, 4, 2};
   std::vector<float> gradient(15), unused(15);
-  ASSERT_TRUE((*made)->run(logits, labels, gradient));
+  ASSERT_TRUE((*made)->run(logits, labels, 3, 1, gradient));
   for (size_t i = 0; i < logits.size(); ++i) {
     const float step = 0x1p-7F;
     auto before = logits[i];
     logits[i] = before + step;
-    auto above = (*made)->run(logits, labels, unused);
+    auto above = (*made)->run(logits, labels, 3, 1, unused);
     logits[i] = before - step;
-    auto below = (*made)->run(logits, labels, unused);
+    auto below = (*made)->run(logits, labels, 3, 1, unused);
     logits[i] = before;
     ASSERT_TRUE(above && below);
     EXPECT_NEAR((*above - *below) / (2 * step), gradient[i], 1e-4) << i;
@@ -94,7 +94,8 @@ TEST(Gradient, OfTheLoss) {
 
 TEST(Gradient, SgdFollowsItsDefinition) {
   std::vector<float> gradients{1.0F, -2.0F}, velocity{0.5F, 0.0F}, parameters{3.0F, 4.0F};
-  cpu::sgd({0.1F, 0.5F, 0.1F}, gradients, velocity, parameters);
+  cpu::update({.momentum = 0.5F, .weight_decay = 0.1F}, {1, 0.1F}, gradients, velocity, {},
+              parameters);
   EXPECT_FLOAT_EQ(velocity[0], 0.5F * 0.5F + 1.0F + 0.3F);
   EXPECT_FLOAT_EQ(velocity[1], -2.0F + 0.4F);
   EXPECT_FLOAT_EQ(parameters[0], 3.0F - 0.1F * 1.55F);
