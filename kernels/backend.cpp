@@ -1,3 +1,4 @@
+#include "kernels/rounded.hpp"
 #include "kernels/shapes.hpp"
 
 namespace troupe::kernels {
@@ -6,7 +7,7 @@ result<std::unique_ptr<op>> backend::conv2d(const shape& input,
                                             const conv2d_options& options) const {
   auto shapes = conv2d_shapes(input, options);
   TROUPE_TRY(shapes);
-  return make_conv2d(*std::move(shapes), options);
+  return rounded(make_conv2d(*std::move(shapes), options), precision_);
 }
 
 result<std::unique_ptr<op>> backend::max_pool2d(const shape& input,
@@ -26,7 +27,7 @@ result<std::unique_ptr<op>> backend::avg_pool2d(const shape& input,
 result<std::unique_ptr<op>> backend::dense(const shape& input, const dense_options& options) const {
   auto shapes = dense_shapes(input, options);
   TROUPE_TRY(shapes);
-  return make_dense(*std::move(shapes), options);
+  return rounded(make_dense(*std::move(shapes), options), precision_);
 }
 
 result<std::unique_ptr<op>> backend::activate(const shape& input, activation how) const {
@@ -60,6 +61,20 @@ result<std::unique_ptr<op>> backend::embedding(const shape& input,
   auto shapes = embedding_shapes(input, options);
   TROUPE_TRY(shapes);
   return make_embedding(*std::move(shapes), options);
+}
+
+result<std::unique_ptr<op>> backend::lstm(const shape& input,
+                                          const recurrent_options& options) const {
+  auto shapes = recurrent_shapes(input, options, 4);
+  TROUPE_TRY(shapes);
+  return rounded(make_lstm(*std::move(shapes), options), precision_);
+}
+
+result<std::unique_ptr<op>> backend::gru(const shape& input,
+                                         const recurrent_options& options) const {
+  auto shapes = recurrent_shapes(input, options, 3);
+  TROUPE_TRY(shapes);
+  return rounded(make_gru(*std::move(shapes), options), precision_);
 }
 
 result<std::unique_ptr<loss>> backend::softmax_cross_entropy(const shape& outputs) const {

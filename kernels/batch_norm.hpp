@@ -17,6 +17,7 @@ protected:
   size_t count() const { return input_shape()[0] * plane(); }       // elements of a channel
   float mean(size_t channel) const { return used_[channel]; }       // that apply() takes off
   float inverse(size_t channel) const { return inverse_[channel]; } // of the standard deviation
+  const float* means() const { return used_.data(); }
 
   // Tells the mean and the biased variance of a channel of this batch.
   void set_batch(size_t channel, float mean, float variance);

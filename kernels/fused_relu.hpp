@@ -8,7 +8,8 @@ namespace troupe::kernels {
 class fused_relu {
 public:
   // Does nothing where it is not wanted.
-  fused_relu(bool wanted, size_t size) : wanted_(wanted), passed_(wanted ? size : 0) {}
+  fused_relu(bool wanted, size_t size)
+    : wanted_(wanted), passed_(wanted ? size : 0), masked_(passed_.size()) {}
 
   void forward(mutable_view output) {
     if (!wanted_)
@@ -24,13 +25,14 @@ public:
     if (!wanted_)
       return output_gradient;
     for (size_t i = 0; i < passed_.size(); ++i)
-      passed_[i] *= output_gradient[i];
-    return passed_;
+      masked_[i] = passed_[i] * output_gradient[i];
+    return masked_;
   }
 
 private:
   bool wanted_;
-  std::vector<float> passed_; // 1 where the gradient passes, then the gradient
+  std::vector<float> passed_; // 1 where the gradient passes, or else 0
+  std::vector<float> masked_;
 };
 
 } // namespace troupe::kernels

@@ -162,6 +162,11 @@ struct embedding_options {
   size_t extent = 1; // of the vector of each
 };
 
+struct recurrent_options {
+  size_t hidden = 1; // elements of the state
+  bool last = false; // give the state after the last step only
+};
+
 enum class optimiser_kind { sgd, adam, adamw, adadelta };
 
 struct optimiser_options {
@@ -233,6 +238,15 @@ public:
   // Token ids {n, t} -> {n, t, extent}; weight {words, extent}.
   result<std::unique_ptr<op>> embedding(const shape& input, const embedding_options& options) const;
 
+  // {n, t, features} -> {n, t, hidden}, or {n, hidden} of the last step; the state begins as 0. The
+  // four parameters, the equations and the order of the gates (input, forget, cell, output) are
+  // those of PyTorch's LSTM. Source: Hochreiter, Schmidhuber, "Long short-term memory", 1997.
+  result<std::unique_ptr<op>> lstm(const shape& input, const recurrent_options& options) const;
+
+  // The same with PyTorch's GRU (gates: reset, update, new). Source: Cho et al., "Learning phrase
+  // representations using RNN encoder-decoder", 2014.
+  result<std::unique_ptr<op>> gru(const shape& input, const recurrent_options& options) const;
+
   // Logits {n, classes} and labels {n}; or {n, t, classes} and {n, t}, the mean over t.
   result<std::unique_ptr<loss>> softmax_cross_entropy(const shape& outputs) const;
 
@@ -261,6 +275,8 @@ protected:
   virtual made_op make_layer_norm(op_shapes shapes, const layer_norm_options& options) const = 0;
   virtual made_op make_dropout(op_shapes shapes, float rate) const = 0;
   virtual made_op make_embedding(op_shapes shapes, const embedding_options& options) const = 0;
+  virtual made_op make_lstm(op_shapes shapes, const recurrent_options& options) const = 0;
+  virtual made_op make_gru(op_shapes shapes, const recurrent_options& options) const = 0;
   virtual made_loss make_softmax_cross_entropy(loss_shapes shapes) const = 0;
   virtual made_loss make_mean_squared_error(loss_shapes shapes) const = 0;
   virtual made_loss make_binary_cross_entropy(loss_shapes shapes) const = 0;

@@ -136,6 +136,26 @@ result<op_shapes> embedding_shapes(const shape& input, const embedding_options& 
   return shapes;
 }
 
+result<op_shapes> recurrent_shapes(const shape& input, const recurrent_options& options,
+                                   size_t gates) {
+  TROUPE_TRY(check("the input of a recurrent op", input, 3, 3));
+  TROUPE_TRY(check("the weight of a recurrent op", {options.hidden, gates, options.hidden}, 3, 3));
+  auto rows = gates * options.hidden;
+  TROUPE_TRY(check("the gates of a recurrent op", {input[0], input[1], rows}, 3, 3));
+  TROUPE_TRY(check("the weight of a recurrent op", {rows, input[2]}, 2, 2));
+  op_shapes shapes;
+  shapes.input = input;
+  shapes.output = {input[0], input[1], options.hidden};
+  if (options.last)
+    shapes.output = {input[0], options.hidden};
+  auto scale = 1 / std::sqrt(static_cast<float>(options.hidden));
+  shapes.parameters = {{"weight_ih_l0", {rows, input[2]}, 0, scale},
+                       {"weight_hh_l0", {rows, options.hidden}, 0, scale},
+                       {"bias_ih_l0", {rows}, 0, scale},
+                       {"bias_hh_l0", {rows}, 0, scale}};
+  return shapes;
+}
+
 result<loss_shapes> label_shapes(const shape& outputs) {
   TROUPE_TRY(check("the input of a loss of classes", outputs, 2, 3));
   return loss_shapes{outputs, {outputs.begin(), outputs.end() - 1}};

@@ -14,6 +14,8 @@ result<op_shapes> batch_norm_shapes(const shape& input, const batch_norm_options
 result<op_shapes> layer_norm_shapes(const shape& input, const layer_norm_options& options);
 result<op_shapes> dropout_shapes(const shape& input, float rate);
 result<op_shapes> embedding_shapes(const shape& input, const embedding_options& options);
+result<op_shapes> recurrent_shapes(const shape& input, const recurrent_options& options,
+                                   size_t gates);
 
 // A class for each row, and a number for each element.
 result<loss_shapes> label_shapes(const shape& outputs);

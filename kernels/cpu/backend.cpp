@@ -44,6 +44,12 @@ private:
   made_op make_embedding(op_shapes shapes, const embedding_options& options) const override {
     return cpu::make_embedding(std::move(shapes), options);
   }
+  made_op make_lstm(op_shapes shapes, const recurrent_options& options) const override {
+    return cpu::make_lstm(std::move(shapes), options, products());
+  }
+  made_op make_gru(op_shapes shapes, const recurrent_options& options) const override {
+    return cpu::make_gru(std::move(shapes), options, products());
+  }
   made_loss make_softmax_cross_entropy(loss_shapes shapes) const override {
     return cpu::make_softmax_cross_entropy(std::move(shapes));
   }

@@ -14,6 +14,10 @@ std::unique_ptr<op> make_batch_norm(op_shapes shapes, const batch_norm_options& 
 std::unique_ptr<op> make_layer_norm(op_shapes shapes, const layer_norm_options& options);
 std::unique_ptr<op> make_dropout(op_shapes shapes, float rate);
 std::unique_ptr<op> make_embedding(op_shapes shapes, const embedding_options& options);
+std::unique_ptr<op> make_lstm(op_shapes shapes, const recurrent_options& options,
+                              precision products);
+std::unique_ptr<op> make_gru(op_shapes shapes, const recurrent_options& options,
+                             precision products);
 std::unique_ptr<loss> make_softmax_cross_entropy(loss_shapes shapes);
 std::unique_ptr<loss> make_mean_squared_error(loss_shapes shapes);
 std::unique_ptr<loss> make_binary_cross_entropy(loss_shapes shapes);
