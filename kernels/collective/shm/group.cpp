@@ -69,6 +69,7 @@ private:
     return meet(until);
   }
 
+  result<void> look_at_others() override { return memory_->look(); }
   void end(errc why) override { memory_->end(why); }
 
   // Those that are worth it. What is reduced in place is written in place.
