@@ -47,6 +47,10 @@ result<void> op::backward(view input, view parameters, view output_gradient,
 
 loss::loss(loss_shapes shapes) : shapes_(std::move(shapes)) {}
 
+void loss::clear(mutable_view part) {
+  std::fill(part.begin(), part.end(), 0.0F);
+}
+
 result<float> loss::run(view outputs, view targets, size_t valid, float scale,
                         mutable_view gradient) {
   auto rows = shapes_.outputs[0];
@@ -56,7 +60,7 @@ result<float> loss::run(view outputs, view targets, size_t valid, float scale,
   TROUPE_ASSERT(gradient.size() == outputs.size());
   TROUPE_ASSERT(valid <= rows);
   auto counted = valid * row();
-  std::fill(gradient.begin() + static_cast<std::ptrdiff_t>(counted), gradient.end(), 0.0F);
+  clear(gradient.subspan(counted));
   return run_valid(outputs.first(counted), targets.first(valid * target_row), scale,
                    gradient.first(counted));
 }

@@ -120,6 +120,9 @@ protected:
   // Elements of a row of the outputs.
   size_t row() const { return elements(shapes_.outputs) / shapes_.outputs[0]; }
 
+  // Sets what a gradient has for rows that do not count to 0.
+  virtual void clear(mutable_view part);
+
   // All three arrays end behind the last valid row.
   virtual result<float> run_valid(view outputs, view targets, float scale, mutable_view gradient)
     = 0;

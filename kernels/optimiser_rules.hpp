@@ -2,6 +2,7 @@
 // backend writes its own loop around it. Definitions: PyTorch's documentation of torch.optim.
 #pragma once
 
+#include "kernels/on_device.hpp"
 #include "kernels/op.hpp"
 
 #include <cmath>
@@ -16,7 +17,7 @@ struct plain_rule {
   plain_rule(const optimiser_options& options, const optimiser_step& step)
     : scale(step.gradient_scale), decay(options.weight_decay), rate(step.learning_rate) {}
 
-  void operator()(float gradient, float& parameter) const {
+  TROUPE_ON_DEVICE void operator()(float gradient, float& parameter) const {
     parameter -= rate * (gradient * scale + decay * parameter);
   }
 };
@@ -29,7 +30,7 @@ struct momentum_rule {
     : scale(step.gradient_scale), decay(options.weight_decay), rate(step.learning_rate),
       momentum(options.momentum), nesterov(options.nesterov) {}
 
-  void operator()(float gradient, float& velocity, float& parameter) const {
+  TROUPE_ON_DEVICE void operator()(float gradient, float& velocity, float& parameter) const {
     auto g = gradient * scale + decay * parameter;
     velocity = momentum * velocity + g;
     parameter -= rate * (nesterov ? g + momentum * velocity : velocity);
@@ -52,7 +53,8 @@ struct adam_rule {
     correction = static_cast<float>(1 / std::sqrt(1 - std::pow(double{options.beta2}, number)));
   }
 
-  void operator()(float gradient, float& mean, float& square, float& parameter) const {
+  TROUPE_ON_DEVICE void operator()(float gradient, float& mean, float& square,
+                                   float& parameter) const {
     auto p = parameter * shrink;
     auto g = gradient * scale + decay * p;
     mean += part1 * (g - mean);
@@ -68,7 +70,8 @@ struct adadelta_rule {
     : scale(step.gradient_scale), decay(options.weight_decay), rate(step.learning_rate),
       rho(options.rho), part(1 - options.rho), epsilon(options.epsilon) {}
 
-  void operator()(float gradient, float& square, float& moved, float& parameter) const {
+  TROUPE_ON_DEVICE void operator()(float gradient, float& square, float& moved,
+                                   float& parameter) const {
     auto g = gradient * scale + decay * parameter;
     square = rho * square + part * g * g;
     auto move = std::sqrt(moved + epsilon) / std::sqrt(square + epsilon) * g;

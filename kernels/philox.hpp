@@ -2,6 +2,8 @@
 // Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Philox 4x32-10).
 #pragma once
 
+#include "kernels/on_device.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +13,7 @@ namespace troupe::kernels {
 using philox_block = std::array<uint32_t, 4>;
 
 // The block of four numbers with this index, of the sequence with this seed.
-inline philox_block philox(uint64_t seed, uint64_t index) {
+TROUPE_ON_DEVICE inline philox_block philox(uint64_t seed, uint64_t index) {
   auto low = [](uint64_t x) { return static_cast<uint32_t>(x); };
   auto high = [](uint64_t x) { return static_cast<uint32_t>(x >> 32); };
   auto key0 = low(seed);
@@ -34,7 +36,7 @@ inline philox_block philox(uint64_t seed, uint64_t index) {
 }
 
 // Below it an element is dropped; so the probability is exact to 2^-32.
-inline uint32_t dropout_bound(float rate) {
+TROUPE_ON_DEVICE inline uint32_t dropout_bound(float rate) {
   return static_cast<uint32_t>(static_cast<double>(rate) * 0x1p32);
 }
 

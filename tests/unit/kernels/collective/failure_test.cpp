@@ -1,3 +1,4 @@
+#include "tests/support/gpu.hpp"
 #include "tests/unit/kernels/collective/gang.hpp"
 
 #include <gtest/gtest.h>
@@ -20,9 +21,19 @@ seconds elapsed_since(time_point start) {
 
 class Failure : public testing::TestWithParam<backend> {};
 
-INSTANTIATE_TEST_SUITE_P(All, Failure,
-                         testing::Values(backend::shm, backend::tcp, backend::hierarchical),
+std::vector<backend> backends() {
+  std::vector<backend> out{backend::shm, backend::tcp, backend::hierarchical};
+  if (troupe::test::count_gpus() >= 4)
+    out.push_back(backend::nccl);
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Failure, testing::ValuesIn(backends()),
                          [](auto& each) { return name_of(each.param); });
+
+TEST(FailureOverNccl, IsAmongTheseWhereThereAreFourGpus) {
+  TROUPE_NEEDS_GPUS(4, "failures of ranks over NCCL");
+}
 
 // Reduces until it fails; the exit code is the error's. Each operation is reported as a byte.
 int reduce_until_error(group& g, int progress) {
