@@ -57,10 +57,10 @@ private:
     return on_cpu(on_, cpu::make_embedding(std::move(shapes), options));
   }
   made_op make_lstm(op_shapes shapes, const recurrent_options& options) const override {
-    return on_cpu(on_, cpu::make_lstm(std::move(shapes), options));
+    return on_cpu(on_, cpu::make_lstm(std::move(shapes), options, precision::f32));
   }
   made_op make_gru(op_shapes shapes, const recurrent_options& options) const override {
-    return on_cpu(on_, cpu::make_gru(std::move(shapes), options));
+    return on_cpu(on_, cpu::make_gru(std::move(shapes), options, precision::f32));
   }
   made_loss make_softmax_cross_entropy(loss_shapes shapes) const override {
     return make_loss(on_, std::move(shapes), loss_kind::softmax_cross_entropy);
@@ -77,7 +77,8 @@ private:
 
 } // namespace
 
-result<std::unique_ptr<kernels::backend>> make_backend(int device, cudaStream_t stream, precision products) {
+result<std::unique_ptr<kernels::backend>> make_backend(int device, cudaStream_t stream,
+                                                       precision products) {
   if (products != precision::f32)
     return {errc::unavailable, "products on a GPU are of f32 only: use the CPU for bf16 and f16."};
   auto on = std::make_shared<session>(device, stream);

@@ -13,7 +13,8 @@ public:
 
 private:
   void clear(mutable_view part) override {
-    if (!part.empty())
+    // A device that is lost tells it right after this.
+    if (!part.empty() && on_->take())
       cudaMemsetAsync(part.data(), 0, part.size_bytes(), on_->stream());
   }
 

@@ -2,8 +2,12 @@
 #pragma once
 
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/onednn/onednn.hpp"
 #include "runtime/base/random.hpp"
+#include "tests/parity/staged_backend.hpp"
+#include "tests/support/gpu.hpp"
+#ifdef TROUPE_HAS_ONEDNN
+#include "kernels/onednn/onednn.hpp"
+#endif
 
 #include <gtest/gtest.h>
 
@@ -14,10 +18,17 @@ namespace troupe::kernels {
 // The backends that are compared with the reference.
 inline std::vector<std::unique_ptr<backend>> others(precision type = precision::f32) {
   std::vector<std::unique_ptr<backend>> made;
-  auto onednn = onednn::make_backend(type);
-  EXPECT_TRUE(onednn);
-  if (onednn)
-    made.push_back(*std::move(onednn));
+  auto take = [&](result<std::unique_ptr<backend>> other) {
+    EXPECT_TRUE(other) << other.error().text;
+    if (other)
+      made.push_back(*std::move(other));
+  };
+#ifdef TROUPE_HAS_ONEDNN
+  take(onednn::make_backend(type));
+#endif
+  // Its products are of f32 only.
+  if (type == precision::f32 && test::count_gpus() > 0)
+    take(make_staged_backend(type));
   return made;
 }
 

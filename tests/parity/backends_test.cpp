@@ -142,6 +142,10 @@ void compare(const backend& ours, const backend& reference, const op_case& c, do
   }
 }
 
+TEST(ParityOnGpu, IsAmongTheseWhereThereIsOne) {
+  TROUPE_NEEDS_GPUS(1, "operators of a GPU against the reference");
+}
+
 TEST(Parity, EveryOperatorOnEveryBackend) {
   auto reference = cpu::make_backend();
   for (const auto& other : others())
