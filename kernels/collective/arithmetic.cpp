@@ -138,9 +138,9 @@ void combine_as(sum_of<T>* __restrict into, const T* __restrict from, size_t cou
     into[i] = together<How>(into[i], widen(from[i]));
 }
 
+// A row may be finished where it lies.
 template <class T>
-void finish_as(bool mean, uint32_t ranks, T* __restrict to, const sum_of<T>* __restrict from,
-               size_t count) {
+void finish_as(bool mean, uint32_t ranks, T* to, const sum_of<T>* from, size_t count) {
   auto divisor = static_cast<sum_of<T>>(ranks);
   if (mean)
     for (size_t i = 0; i < count; ++i)

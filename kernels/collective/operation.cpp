@@ -258,10 +258,25 @@ result<void> common_group::transfer_from(const call& x, uint32_t from, time_poin
   return guarded([&](time_point end) { return take(x, from, end); }, until);
 }
 
+result<void> common_group::reduce_as_sum(const call& x, const row_work& work) {
+  auto sums = sum_type(x.in.type);
+  auto* data = x.out.data;
+  if (sums != x.in.type) {
+    wide_.resize(x.in.count * size_of(sums));
+    data = wide_.data();
+  }
+  if (data != x.in.data && x.in.count > 0)
+    begin(x.in.type, data, x.in.data, x.in.count);
+  auto is_mean = x.what.how == reduction::mean;
+  TROUPE_TRY(work({sums, data, x.in.count}, is_mean ? reduction::sum : x.what.how));
+  if (data != x.out.data || is_mean)
+    finish(x.in.type, x.what.how, size(), x.out.data, data, x.in.count);
+  return {};
+}
+
 // What one rank's operation comes to: its row. Every mean, sum and part is that, too.
 result<void> common_group::alone(const call& x, time_point) {
-  if (x.in.data != x.out.data && x.in.count > 0)
-    memcpy(x.out.data, x.in.data, x.in.bytes());
+  copy_bytes(x.out.data, x.in.data, x.in.bytes());
   return {};
 }
 

@@ -5,6 +5,8 @@
 #include "kernels/collective/collective.hpp"
 
 #include <atomic>
+#include <cstring>
+#include <functional>
 #include <optional>
 
 namespace troupe::collective {
@@ -46,6 +48,12 @@ struct call {
   input in;
   output out;
 };
+
+// Nothing, where there are no bytes or they are there already.
+inline void copy_bytes(std::byte* to, const std::byte* from, size_t bytes) {
+  if (bytes > 0 && to != from)
+    memcpy(to, from, bytes);
+}
 
 result<void> check(const group_options& options);
 result<void> check(const group_options& options, const std::vector<std::string>& members);
@@ -99,6 +107,11 @@ protected:
   // What the last operation has allocated; none: memory of this process does as well.
   virtual std::unique_ptr<memory> take_allocated() { return {}; }
 
+  // An allreduce in the type of the sum, so that only its end is rounded: `work` makes the row the
+  // reduced one, by a reduction that is no mean.
+  using row_work = std::function<result<void>(const output& row, reduction how)>;
+  result<void> reduce_as_sum(const call& x, const row_work& work);
+
   // Tells the other ranks. Any thread; more than once.
   virtual void end(errc why) = 0;
 
@@ -120,6 +133,7 @@ private:
   uint64_t sequence_ = 0;
   std::optional<error> failure_;
   std::atomic<bool> aborted_ = false;
+  std::vector<std::byte> wide_; // rows of a type that is not its own sum
 };
 
 template <class F>

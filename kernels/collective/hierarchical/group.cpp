@@ -1,9 +1,7 @@
-#include "kernels/collective/arithmetic.hpp"
 #include "kernels/collective/shm/link.hpp"
 #include "kernels/collective/tcp/link.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
 namespace troupe::collective {
@@ -77,29 +75,18 @@ private:
     return parts_.local->perform(op, row, row, until);
   }
 
-  // In the type of the sum, so that only the end is rounded.
   result<void> run_allreduce(const call& x, time_point until) {
-    auto sums = sum_type(x.in.type);
-    auto* data = x.out.data;
-    if (sums != x.in.type) {
-      wide_.resize(x.in.count * size_of(sums));
-      data = wide_.data();
-    }
-    output row{sums, data, x.in.count};
-    if (data != x.in.data && x.in.count > 0)
-      begin(x.in.type, data, x.in.data, x.in.count);
-    auto op = x.what;
-    op.type = sums;
-    op.how = op.how == reduction::mean ? reduction::sum : op.how;
-    op.kind = operation_kind::reduce;
-    TROUPE_TRY(parts_.local->perform(op, row, row, until));
-    op.kind = operation_kind::allreduce;
-    if (parts_.across)
-      TROUPE_TRY(parts_.across->perform(op, row, row, until));
-    TROUPE_TRY(spread(row, 0, until));
-    if (data != x.out.data || x.what.how == reduction::mean)
-      finish(x.in.type, x.what.how, size(), x.out.data, data, x.in.count);
-    return {};
+    return reduce_as_sum(x, [&](const output& row, reduction how) -> result<void> {
+      auto op = x.what;
+      op.type = row.type;
+      op.how = how;
+      op.kind = operation_kind::reduce;
+      TROUPE_TRY(parts_.local->perform(op, row, row, until));
+      op.kind = operation_kind::allreduce;
+      if (parts_.across)
+        TROUPE_TRY(parts_.across->perform(op, row, row, until));
+      return spread(row, 0, until);
+    });
   }
 
   result<void> run_broadcast(const call& x, time_point until) {
@@ -129,7 +116,6 @@ private:
   }
 
   parts parts_;
-  std::vector<std::byte> wide_;
 };
 
 std::string host_of(const std::string& member) {

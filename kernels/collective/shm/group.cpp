@@ -3,18 +3,12 @@
 #include "kernels/collective/shm/registered.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace troupe::collective {
 namespace {
 
 constexpr size_t small_bytes = 8u << 10; // up to here every rank reduces everything
 constexpr size_t line = 64;              // parts begin at cache lines
-
-void copy_bytes(std::byte* to, const std::byte* from, size_t bytes) {
-  if (bytes > 0 && to != from)
-    memcpy(to, from, bytes);
-}
 
 struct part {
   size_t at = 0;
@@ -34,10 +28,7 @@ public:
 private:
   result<void> execute(const call& x, time_point until) override {
     called_ = x.what;
-    if (may_be_direct(x)) {
-      called_->in_at = registered_.place_of(x.in);
-      called_->out_at = registered_.place_of(x.out);
-    }
+    announce_places(x, *called_);
     auto announced = called_->in_at != 0;
     memory_->slot_of(rank()).called[x.what.sequence % 2] = *called_;
     direct_ = false;
@@ -72,18 +63,19 @@ private:
   result<void> look_at_others() override { return memory_->look(); }
   void end(errc why) override { memory_->end(why); }
 
-  // Those that are worth it. What is reduced in place is written in place.
-  bool may_be_direct(const call& x) {
-    switch (x.what.kind) {
-    case operation_kind::allreduce:
-      return registered_.place_of(x.in) != 0 && registered_.place_of(x.out) != 0;
-    case operation_kind::reduce_scatter:
-    case operation_kind::allgather:
-    case operation_kind::broadcast:
-      return registered_.place_of(x.in) != 0;
-    default:
-      return false;
-    }
+  // Where the rows lie, of those operations that gain by it. What is reduced in place is written in
+  // place.
+  void announce_places(const call& x, operation& to) {
+    auto kind = x.what.kind;
+    if (kind != operation_kind::allreduce && kind != operation_kind::reduce_scatter
+        && kind != operation_kind::allgather && kind != operation_kind::broadcast)
+      return;
+    auto in_at = registered_.place_of(x.in);
+    auto out_at = in_at != 0 ? registered_.place_of(x.out) : 0;
+    if (in_at == 0 || (out_at == 0 && kind == operation_kind::allreduce))
+      return;
+    to.in_at = in_at;
+    to.out_at = out_at;
   }
 
   // At the first meeting of an operation each rank learns what the others called. The slot for the

@@ -1,7 +1,6 @@
 #include "kernels/collective/shm/link.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace troupe::collective::shm {
 
@@ -20,8 +19,7 @@ result<void> send_pieces(region& memory, uint32_t rank, const call& x, uint32_t 
   do {
     TROUPE_TRY(memory.wait_for(to, all_but(1), until));
     auto bytes = std::min(step, x.in.bytes() - at);
-    if (bytes > 0)
-      memcpy(memory.piece(rank, own.mail_sent.load()), x.in.data + at, bytes);
+    copy_bytes(memory.piece(rank, own.mail_sent.load()), x.in.data + at, bytes);
     own.mail_sent.fetch_add(1);
     memory.ring_sleepers();
     at += bytes;
@@ -43,8 +41,7 @@ result<void> take_pieces(region& memory, uint32_t rank, const call& x, uint32_t 
     if (!same_call(theirs.mail, x.what))
       return mismatch(x.what, theirs.mail, from);
     auto bytes = std::min(step, x.out.bytes() - at);
-    if (bytes > 0)
-      memcpy(x.out.data + at, memory.piece(from, theirs.mail_taken.load()), bytes);
+    copy_bytes(x.out.data + at, memory.piece(from, theirs.mail_taken.load()), bytes);
     theirs.mail_taken.fetch_add(1);
     memory.ring_sleepers();
     at += bytes;

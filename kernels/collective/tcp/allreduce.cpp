@@ -8,8 +8,6 @@
 namespace troupe::collective::tcp {
 namespace {
 
-constexpr size_t piece_bytes = 256u << 10; // sent and added at a time: stays in the second cache
-
 struct segment {
   size_t first = 0; // elements
   size_t count = 0;
@@ -25,8 +23,64 @@ segment segment_of(size_t count, uint32_t parts, uint32_t index) {
 
 class reducing {
 public:
-  explicit reducing(peers& with, std::vector<std::byte>& scratch)
-    : peers_(with), scratch_(scratch) {}
+  reducing(peers& with, std::vector<std::byte>& scratch) : peers_(with), scratch_(scratch) {}
+
+  // Reduce-scatter, then allgather, around the ring. A segment is summed beginning at the rank of
+  // its index: the same order in every run.
+  result<void> ring(const output& row, reduction how, time_point until) {
+    auto ranks = peers_.size();
+    auto nth = [&](uint32_t index) { return segment_of(row.count, ranks, index); };
+    for (uint32_t step = 0; step + 1 < ranks; ++step) {
+      auto in = nth(peers_.rank() + 2 * ranks - step - 1);
+      auto* sum = mutable_part(row, in).data();
+      TROUPE_TRY(pass(peers_.after(1), part(row, nth(peers_.rank() + ranks - step)),
+                      peers_.before(1), {}, part(row, in).size(), until, [&](size_t at, bytes got) {
+                        combine(row.type, how, sum + at, got.data(),
+                                got.size() / size_of(row.type));
+                      }));
+    }
+    for (uint32_t step = 0; step + 1 < ranks; ++step) {
+      auto in = mutable_part(row, nth(peers_.rank() + ranks - step));
+      TROUPE_TRY(pass(peers_.after(1), part(row, nth(peers_.rank() + ranks + 1 - step)),
+                      peers_.before(1), in, in.size(), until, [](size_t, bytes) {}));
+    }
+    return {};
+  }
+
+  result<void> doubling(const output& row, reduction how, time_point until) {
+    segment all{0, row.count};
+    return in_power_of_two(row, how, until, [&](uint32_t power) -> result<void> {
+      for (uint32_t distance = 1; distance < power; distance *= 2)
+        TROUPE_TRY(double_with(row, peers_.rank() ^ distance, all, how, until));
+      return {};
+    });
+  }
+
+  // Halves are exchanged and added with partners ever nearer, and then gathered on the way back.
+  result<void> halving(const output& row, reduction how, time_point until) {
+    return in_power_of_two(row, how, until, [&](uint32_t power) -> result<void> {
+      std::vector<segment> rest; // what the other one of each pair has
+      segment mine{0, row.count};
+      for (auto distance = power / 2; distance > 0; distance /= 2) {
+        auto with = peers_.rank() ^ distance;
+        segment low{mine.first, mine.count / 2};
+        segment high{mine.first + low.count, mine.count - low.count};
+        auto upper = (peers_.rank() & distance) != 0;
+        rest.push_back(upper ? low : high);
+        mine = upper ? high : low;
+        TROUPE_TRY(swap_and_combine(row, with, rest.back(), mine, how, until));
+      }
+      for (uint32_t distance = 1; distance < power; distance *= 2) {
+        auto with = peers_.rank() ^ distance;
+        TROUPE_TRY(
+          peers_.exchange(with, part(row, mine), with, mutable_part(row, rest.back()), until));
+        auto first = std::min(mine.first, rest.back().first);
+        mine = {first, mine.count + rest.back().count};
+        rest.pop_back();
+      }
+      return {};
+    });
+  }
 
 private:
   static const_bytes part(const output& row, segment which) {
@@ -57,30 +111,6 @@ private:
     return {};
   }
 
-public:
-  // Reduce-scatter, then allgather, around the ring. A segment is summed beginning at the rank of
-  // its index: the same order in every run.
-  result<void> ring(const output& row, reduction how, time_point until) {
-    auto ranks = peers_.size();
-    auto nth = [&](uint32_t index) { return segment_of(row.count, ranks, index); };
-    for (uint32_t step = 0; step + 1 < ranks; ++step) {
-      auto in = nth(peers_.rank() + 2 * ranks - step - 1);
-      auto* sum = mutable_part(row, in).data();
-      TROUPE_TRY(pass(peers_.after(1), part(row, nth(peers_.rank() + ranks - step)),
-                      peers_.before(1), {}, part(row, in).size(), until, [&](size_t at, bytes got) {
-                        combine(row.type, how, sum + at, got.data(),
-                                got.size() / size_of(row.type));
-                      }));
-    }
-    for (uint32_t step = 0; step + 1 < ranks; ++step) {
-      auto in = mutable_part(row, nth(peers_.rank() + ranks - step));
-      TROUPE_TRY(pass(peers_.after(1), part(row, nth(peers_.rank() + ranks + 1 - step)),
-                      peers_.before(1), in, in.size(), until, [](size_t, bytes) {}));
-    }
-    return {};
-  }
-
-private:
   // mine = the two, the lower rank's first: both get the same bits.
   static void combine_in_order(const output& row, size_t at, bytes theirs, bool they_are_lower,
                                reduction how) {
@@ -119,17 +149,6 @@ private:
     return has_partner ? peers_.send(peers_.rank() + power, part(row, all), until) : result<void>{};
   }
 
-public:
-  result<void> doubling(const output& row, reduction how, time_point until) {
-    segment all{0, row.count};
-    return in_power_of_two(row, how, until, [&](uint32_t power) -> result<void> {
-      for (uint32_t distance = 1; distance < power; distance *= 2)
-        TROUPE_TRY(double_with(row, peers_.rank() ^ distance, all, how, until));
-      return {};
-    });
-  }
-
-private:
   // What is sent must not be changed by what comes before all of it has gone.
   result<void> double_with(const output& row, uint32_t with, segment all, reduction how,
                            time_point until) {
@@ -142,34 +161,6 @@ private:
     return {};
   }
 
-public:
-  // Halves are exchanged and added with partners ever nearer, and then gathered on the way back.
-  result<void> halving(const output& row, reduction how, time_point until) {
-    return in_power_of_two(row, how, until, [&](uint32_t power) -> result<void> {
-      std::vector<segment> rest; // what the other one of each pair has
-      segment mine{0, row.count};
-      for (auto distance = power / 2; distance > 0; distance /= 2) {
-        auto with = peers_.rank() ^ distance;
-        segment low{mine.first, mine.count / 2};
-        segment high{mine.first + low.count, mine.count - low.count};
-        auto upper = (peers_.rank() & distance) != 0;
-        rest.push_back(upper ? low : high);
-        mine = upper ? high : low;
-        TROUPE_TRY(swap_and_combine(row, with, rest.back(), mine, how, until));
-      }
-      for (uint32_t distance = 1; distance < power; distance *= 2) {
-        auto with = peers_.rank() ^ distance;
-        TROUPE_TRY(
-          peers_.exchange(with, part(row, mine), with, mutable_part(row, rest.back()), until));
-        auto first = std::min(mine.first, rest.back().first);
-        mine = {first, mine.count + rest.back().count};
-        rest.pop_back();
-      }
-      return {};
-    });
-  }
-
-private:
   peers& peers_;
   std::vector<std::byte>& scratch_;
 };

@@ -3,16 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <numeric>
 
 namespace troupe::collective {
 namespace {
 
-constexpr size_t piece_bytes = 256u << 10; // sent and added at a time: stays in the second cache
-
 using tcp::bytes;
 using tcp::const_bytes;
+using tcp::piece_bytes;
 
 class tcp_group final : public common_group {
 public:
@@ -84,21 +82,10 @@ private:
   }
 
   result<void> run_allreduce(const call& x, time_point until) {
-    auto sums = sum_type(x.in.type);
-    auto* row = x.out.data;
-    if (sums != x.in.type) {
-      wide_.resize(x.in.count * size_of(sums));
-      row = wide_.data();
-    }
-    if (row != x.in.data && x.in.count > 0)
-      begin(x.in.type, row, x.in.data, x.in.count);
-    auto how = x.what.how == reduction::mean ? reduction::sum : x.what.how;
-    output sum{sums, row, x.in.count};
-    TROUPE_TRY(
-      tcp::reduce_by(tcp::choose(costs_, sum.bytes(), size()), peers_, sum, how, scratch_, until));
-    if (row != x.out.data || x.what.how == reduction::mean)
-      finish(x.in.type, x.what.how, size(), x.out.data, row, x.in.count);
-    return {};
+    return reduce_as_sum(x, [&](const output& row, reduction how) {
+      auto way = tcp::choose(costs_, row.bytes(), size());
+      return tcp::reduce_by(way, peers_, row, how, scratch_, until);
+    });
   }
 
   // Rows of all ranks, piece by piece, reduced in the order of the ranks.
@@ -154,14 +141,9 @@ private:
     return {};
   }
 
-  static void put(std::byte* to, const std::byte* from, size_t size) {
-    if (size > 0 && to != from)
-      memcpy(to, from, size);
-  }
-
   result<void> run_allgather(const call& x, time_point until) {
     auto size_of_part = x.in.bytes();
-    put(x.out.data + rank() * size_of_part, x.in.data, size_of_part);
+    copy_bytes(x.out.data + rank() * size_of_part, x.in.data, size_of_part);
     return with_all([&](uint32_t) { return const_bytes(x.in.data, size_of_part); },
                     [&](uint32_t r) { return bytes(x.out.data + r * size_of_part, size_of_part); },
                     until);
@@ -169,7 +151,7 @@ private:
 
   result<void> run_all_to_all(const call& x, time_point until) {
     auto size_of_part = x.in.bytes() / size();
-    put(x.out.data + rank() * size_of_part, x.in.data + rank() * size_of_part, size_of_part);
+    copy_bytes(x.out.data + rank() * size_of_part, x.in.data + rank() * size_of_part, size_of_part);
     return with_all(
       [&](uint32_t r) { return const_bytes(x.in.data + r * size_of_part, size_of_part); },
       [&](uint32_t r) { return bytes(x.out.data + r * size_of_part, size_of_part); }, until);
@@ -179,7 +161,7 @@ private:
     auto size_of_part = x.in.bytes();
     if (rank() != x.what.root)
       return peers_.send(x.what.root, {x.in.data, size_of_part}, until);
-    put(x.out.data + rank() * size_of_part, x.in.data, size_of_part);
+    copy_bytes(x.out.data + rank() * size_of_part, x.in.data, size_of_part);
     for (uint32_t other = 1; other < size(); ++other)
       TROUPE_TRY(peers_.receive(peers_.after(other),
                                 {x.out.data + peers_.after(other) * size_of_part, size_of_part},
@@ -191,7 +173,7 @@ private:
     auto size_of_part = x.out.bytes();
     if (rank() != x.what.root)
       return peers_.receive(x.what.root, {x.out.data, size_of_part}, until);
-    put(x.out.data, x.in.data + rank() * size_of_part, size_of_part);
+    copy_bytes(x.out.data, x.in.data + rank() * size_of_part, size_of_part);
     for (uint32_t other = 1; other < size(); ++other)
       TROUPE_TRY(peers_.send(peers_.after(other),
                              {x.in.data + peers_.after(other) * size_of_part, size_of_part},
@@ -219,25 +201,27 @@ private:
     return {};
   }
 
-  // The receiver says that it is there: what comes then is for it.
-  result<void> transmit(const call& x, uint32_t to, time_point until) override {
+  // Both say that they are there: what comes then is for the receiver.
+  result<void> greet(const call& x, uint32_t other, time_point until) {
     peers_.begin(x.what);
-    std::byte ready{};
-    TROUPE_TRY(peers_.exchange(to, {&ready, 1}, to, {&ready, 1}, until));
+    std::byte sent{};
+    std::byte got{};
+    return peers_.exchange(other, {&sent, 1}, other, {&got, 1}, until);
+  }
+
+  result<void> transmit(const call& x, uint32_t to, time_point until) override {
+    TROUPE_TRY(greet(x, to, until));
     return peers_.send(to, {x.in.data, x.in.bytes()}, until);
   }
 
   result<void> take(const call& x, uint32_t from, time_point until) override {
-    peers_.begin(x.what);
-    std::byte ready{};
-    TROUPE_TRY(peers_.exchange(from, {&ready, 1}, from, {&ready, 1}, until));
+    TROUPE_TRY(greet(x, from, until));
     return peers_.receive(from, {x.out.data, x.out.bytes()}, until);
   }
 
   tcp::peers peers_;
   tcp::costs costs_;
   std::vector<std::byte> scratch_;
-  std::vector<std::byte> wide_;
 };
 
 } // namespace

@@ -7,6 +7,8 @@
 
 namespace troupe::collective::tcp {
 
+inline constexpr size_t piece_bytes = 256u << 10; // goes at a time: stays in the second cache
+
 using bytes = std::span<std::byte>;
 using const_bytes = std::span<const std::byte>;
 
