@@ -197,7 +197,7 @@ private:
     case operation_kind::reduce:
     case operation_kind::reduce_scatter:
       return widens(x.what) ? reduce_wide(x, ends)
-                            : reduce(x.what, x.what.type, x.in.data, x.out.data, ends);
+                            : reduce_rows(x.what, x.what.type, x.in.data, x.out.data, ends);
     case operation_kind::allgather:
       return took(ncclAllGather(x.in.data, x.out.data, x.what.count, type, comm(), stream_), ends);
     case operation_kind::broadcast:
@@ -217,8 +217,8 @@ private:
     return {};
   }
 
-  result<void> reduce(const operation& what, element type, const void* in, void* out,
-                      const limits& ends) {
+  result<void> reduce_rows(const operation& what, element type, const void* in, void* out,
+                           const limits& ends) {
     auto data = type_of(type);
     auto how = operator_of(what.how);
     if (what.kind == operation_kind::allreduce)
@@ -241,7 +241,7 @@ private:
     cuda::cast(stream_, {element::f32, wide, x.in.count}, x.in);
     auto scatters = x.what.kind == operation_kind::reduce_scatter;
     auto* sums = scatters ? wide + rank() * x.what.count : wide;
-    TROUPE_TRY(reduce(x.what, element::f32, wide, sums, ends));
+    TROUPE_TRY(reduce_rows(x.what, element::f32, wide, sums, ends));
     if (x.what.kind != operation_kind::reduce || x.what.root == rank())
       cuda::cast(stream_, x.out, {element::f32, sums, x.what.count});
     return cuda::check(cudaGetLastError(), "round a row");
