@@ -1,8 +1,8 @@
 # The flags of our own code, and the functions that define its targets.
 add_library(troupe_flags INTERFACE)
 target_include_directories(troupe_flags INTERFACE "${CMAKE_SOURCE_DIR}")
-target_compile_options(troupe_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -fno-omit-frame-pointer)
+target_compile_options(troupe_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:
+  -Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Werror;-fno-omit-frame-pointer>)
 if(TROUPE_SANITIZE STREQUAL "address")
   # CAF binds a null reference in a header of its own at each spawn of a function, harmlessly.
   set(sanitizers -fsanitize=address,undefined -fno-sanitize=null -fno-sanitize-recover=undefined)
@@ -10,7 +10,7 @@ elseif(TROUPE_SANITIZE STREQUAL "thread")
   set(sanitizers -fsanitize=thread)
 endif()
 if(TROUPE_SANITIZE)
-  target_compile_options(troupe_flags INTERFACE ${sanitizers})
+  target_compile_options(troupe_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${sanitizers}>)
   target_link_options(troupe_flags INTERFACE ${sanitizers})
 endif()
 

@@ -1,5 +1,7 @@
 #include "kernels/op.hpp"
 
+#include <algorithm>
+
 namespace troupe::kernels {
 
 size_t elements(const shape& extents) {
@@ -21,40 +23,46 @@ std::string to_string(const shape& extents) {
 
 op::op(op_shapes shapes)
   : shapes_(std::move(shapes)), input_size_(elements(shapes_.input)),
-    output_size_(elements(shapes_.output)) {}
+    output_size_(elements(shapes_.output)), offsets_{0} {
+  for (const auto& each : shapes_.parameters)
+    offsets_.push_back(offsets_.back() + elements(each.extents));
+}
 
-result<void> op::forward(view input, view parameters, mutable_view output) {
+result<void> op::forward(const pass& in, view input, view parameters, mutable_view output) {
   TROUPE_ASSERT(input.size() == input_size_);
-  TROUPE_ASSERT(parameters.size() == shapes_.parameters.count());
+  TROUPE_ASSERT(parameters.size() == parameter_count());
   TROUPE_ASSERT(output.size() == output_size_);
-  return run_forward(input, parameters, output);
+  return run_forward(in, input, parameters, output);
 }
 
 result<void> op::backward(view input, view parameters, view output_gradient,
                           mutable_view input_gradient, mutable_view parameter_gradient) {
   TROUPE_ASSERT(input.size() == input_size_);
-  TROUPE_ASSERT(parameters.size() == shapes_.parameters.count());
+  TROUPE_ASSERT(parameters.size() == parameter_count());
   TROUPE_ASSERT(output_gradient.size() == output_size_);
   TROUPE_ASSERT(input_gradient.empty() || input_gradient.size() == input_size_);
-  TROUPE_ASSERT(parameter_gradient.size() == shapes_.parameters.count());
+  TROUPE_ASSERT(parameter_gradient.size() == parameter_count());
   return run_backward(input, parameters, output_gradient, input_gradient, parameter_gradient);
 }
 
-loss::loss(shape logits) : logits_(std::move(logits)) {}
+loss::loss(loss_shapes shapes) : shapes_(std::move(shapes)) {}
 
-result<float> loss::run(view logits, std::span<const uint8_t> labels, mutable_view gradient) {
-  auto batch = logits_[0];
-  auto classes = logits_[1];
-  TROUPE_ASSERT(logits.size() == batch * classes);
-  TROUPE_ASSERT(labels.size() == batch);
-  TROUPE_ASSERT(gradient.size() == logits.size());
-  for (auto label : labels) {
-    if (label >= classes)
-      return {errc::invalid, "label " + std::to_string(label)
-                               + " is not below the number of classes, " + std::to_string(classes)
-                               + ": give the network more outputs."};
-  }
-  return run_checked(logits, labels, gradient);
+void loss::clear(mutable_view part) {
+  std::fill(part.begin(), part.end(), 0.0F);
+}
+
+result<float> loss::run(view outputs, view targets, size_t valid, float scale,
+                        mutable_view gradient) {
+  auto rows = shapes_.outputs[0];
+  auto target_row = elements(shapes_.targets) / rows;
+  TROUPE_ASSERT(outputs.size() == rows * row());
+  TROUPE_ASSERT(targets.size() == rows * target_row);
+  TROUPE_ASSERT(gradient.size() == outputs.size());
+  TROUPE_ASSERT(valid <= rows);
+  auto counted = valid * row();
+  clear(gradient.subspan(counted));
+  return run_valid(outputs.first(counted), targets.first(valid * target_row), scale,
+                   gradient.first(counted));
 }
 
 } // namespace troupe::kernels

@@ -3,7 +3,6 @@
 #include "runtime/base/random.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace troupe::training {
 
@@ -13,14 +12,14 @@ result<model> model::make(const kernels::backend& on, const model_options& optio
   auto last = [&] { return m.layers_.back().op->output_shape(); };
   kernels::shape images{options.batch, 1, options.rows, options.columns};
   TROUPE_TRY(m.add(on.conv2d(images, {options.channels_first, 3, 1, 1})));
-  TROUPE_TRY(m.add(on.relu(last())));
+  TROUPE_TRY(m.add(on.activate(last(), kernels::activation::relu)));
   TROUPE_TRY(m.add(on.max_pool2d(last(), {2, 2})));
   TROUPE_TRY(m.add(on.conv2d(last(), {options.channels_second, 3, 1, 1})));
-  TROUPE_TRY(m.add(on.relu(last())));
+  TROUPE_TRY(m.add(on.activate(last(), kernels::activation::relu)));
   TROUPE_TRY(m.add(on.max_pool2d(last(), {2, 2})));
-  TROUPE_TRY(m.add(on.dense(last(), options.hidden)));
-  TROUPE_TRY(m.add(on.relu(last())));
-  TROUPE_TRY(m.add(on.dense(last(), options.classes)));
+  TROUPE_TRY(m.add(on.dense(last(), {options.hidden})));
+  TROUPE_TRY(m.add(on.activate(last(), kernels::activation::relu)));
+  TROUPE_TRY(m.add(on.dense(last(), {options.classes})));
   auto loss = on.softmax_cross_entropy(last());
   if (!loss)
     return loss.error();
@@ -37,7 +36,7 @@ result<void> model::add(result<std::unique_ptr<kernels::op>> made) {
   next.offset = parameters_.size();
   next.output.resize(kernels::elements(next.op->output_shape()));
   next.gradient.resize(next.output.size());
-  parameters_.resize(next.offset + next.op->parameters().count());
+  parameters_.resize(next.offset + next.op->parameter_count());
   gradients_.resize(parameters_.size());
   layers_.push_back(std::move(next));
   return {};
@@ -46,34 +45,36 @@ result<void> model::add(result<std::unique_ptr<kernels::op>> made) {
 void model::initialise(uint64_t seed) {
   random_source random{seed};
   for (const auto& each : layers_) {
-    const auto& layout = each.op->parameters();
-    if (layout.weights == 0)
-      continue;
-    auto bound = std::sqrt(6.0 / static_cast<double>(layout.fan_in));
-    for (size_t i = 0; i < layout.weights; ++i)
-      parameters_[each.offset + i] = static_cast<float>((random.real() * 2 - 1) * bound);
+    const auto& list = each.op->parameters();
+    for (size_t i = 0; i < list.size(); ++i)
+      for (size_t k = each.op->offset_of(i); k < each.op->offset_of(i + 1); ++k)
+        parameters_[each.offset + k]
+          = list[i].spread == 0
+              ? list[i].centre
+              : list[i].centre + static_cast<float>(random.real() * 2 - 1) * list[i].spread;
   }
 }
 
-result<void> model::forward(std::span<const float> images) {
+result<void> model::forward(const kernels::pass& in, std::span<const float> images) {
   auto input = images;
   for (auto& each : layers_) {
-    auto mine = std::span(parameters_).subspan(each.offset, each.op->parameters().count());
-    TROUPE_TRY(each.op->forward(input, mine, each.output));
+    auto mine = std::span(parameters_).subspan(each.offset, each.op->parameter_count());
+    TROUPE_TRY(each.op->forward(in, input, mine, each.output));
     input = each.output;
   }
   return {};
 }
 
-result<float> model::learn(std::span<const float> images, std::span<const uint8_t> labels) {
-  TROUPE_TRY(forward(images));
+result<float> model::learn(std::span<const float> images, std::span<const float> labels) {
+  TROUPE_TRY(forward({.training = true}, images));
   auto& end = layers_.back();
-  auto mean = loss_->run(end.output, labels, end.gradient);
-  if (!mean)
-    return mean.error();
+  auto part = 1 / static_cast<float>(options_.batch);
+  auto sum = loss_->run(end.output, labels, options_.batch, part, end.gradient);
+  if (!sum)
+    return sum.error();
   for (size_t i = layers_.size(); i-- > 0;) {
     auto& each = layers_[i];
-    auto count = each.op->parameters().count();
+    auto count = each.op->parameter_count();
     // Nobody asks for the gradient of the images.
     auto input = i == 0 ? images : std::span<const float>(layers_[i - 1].output);
     auto back = i == 0 ? std::span<float>() : std::span<float>(layers_[i - 1].gradient);
@@ -81,11 +82,11 @@ result<float> model::learn(std::span<const float> images, std::span<const uint8_
                                  each.gradient, back,
                                  std::span(gradients_).subspan(each.offset, count)));
   }
-  return *mean;
+  return *sum * part;
 }
 
 result<std::vector<uint8_t>> model::classify(std::span<const float> images) {
-  TROUPE_TRY(forward(images));
+  TROUPE_TRY(forward({.training = false}, images));
   const auto& logits = layers_.back().output;
   std::vector<uint8_t> likeliest(options_.batch);
   for (size_t n = 0; n < options_.batch; ++n) {

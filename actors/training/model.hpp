@@ -21,8 +21,8 @@ struct model_options {
 
 class model {
 public:
-  // Random weights of the scale that keeps the signal's variance (He et al., "Delving deep into
-  // rectifiers", 2015). Errors: invalid, for extents that are too small for the network.
+  // Random weights, as the operators want them. Errors: invalid, for extents that are too small for
+  // the network.
   static result<model> make(const kernels::backend& on, const model_options& options,
                             uint64_t seed);
 
@@ -33,7 +33,7 @@ public:
   std::span<const float> gradients() const { return gradients_; }
 
   // One batch: the mean loss, and the gradients of it. Images are batch x rows x columns.
-  result<float> learn(std::span<const float> images, std::span<const uint8_t> labels);
+  result<float> learn(std::span<const float> images, std::span<const float> labels);
 
   // One batch: the likeliest class of each image.
   result<std::vector<uint8_t>> classify(std::span<const float> images);
@@ -50,7 +50,7 @@ private:
 
   result<void> add(result<std::unique_ptr<kernels::op>> made);
   void initialise(uint64_t seed);
-  result<void> forward(std::span<const float> images);
+  result<void> forward(const kernels::pass& in, std::span<const float> images);
 
   model_options options_;
   std::vector<layer> layers_;

@@ -94,7 +94,7 @@ void trainer::fill(const idx_dataset& from, size_t slot, size_t sample) {
   std::transform(pixels.begin(), pixels.end(),
                  images_.begin() + static_cast<std::ptrdiff_t>(slot * pixels.size()),
                  [](uint8_t x) { return static_cast<float>(x) * (1 / 127.5F) - 1.0F; });
-  labels_[slot] = from.labels[sample];
+  labels_[slot] = static_cast<float>(from.labels[sample]);
 }
 
 float trainer::learning_rate() const {
@@ -125,8 +125,11 @@ result<float> trainer::advance() {
   exchanged.back() = *loss;
   if (gang_)
     TROUPE_TRY(gang_->allreduce(exchanged, collective::reduction::mean));
-  backend_->sgd({learning_rate(), plan_.momentum, plan_.weight_decay},
-                exchanged.first(gradients.size()), velocity_, model_.parameters());
+  kernels::optimiser_options how{.momentum = plan_.momentum, .weight_decay = plan_.weight_decay};
+  // A momentum of 0 has no velocity.
+  auto velocity = std::span(velocity_).first(state_arrays(how) * velocity_.size());
+  backend_->update(how, {step_ + 1, learning_rate()}, exchanged.first(gradients.size()), velocity,
+                   {}, model_.parameters());
   ++step_;
   return exchanged.back();
 }
@@ -145,7 +148,7 @@ result<double> trainer::accuracy(const idx_dataset& samples) {
     if (!classes)
       return classes.error();
     for (size_t i = 0; i < filled; ++i)
-      correct += (*classes)[i] == labels_[i] ? 1 : 0;
+      correct += static_cast<float>((*classes)[i]) == labels_[i] ? 1 : 0;
   }
   // Exact: each rank counts far below 2^24.
   std::array<float, 1> total{static_cast<float>(correct)};

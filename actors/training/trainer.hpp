@@ -81,7 +81,7 @@ private:
   std::vector<float> velocity_;
   std::unique_ptr<collective::memory> exchanged_; // gradients, and the loss after them
   std::vector<float> images_;
-  std::vector<uint8_t> labels_;
+  std::vector<float> labels_;
   std::vector<uint32_t> shard_; // of the epoch below
   uint64_t shard_epoch_ = 0;
   uint64_t steps_per_epoch_;

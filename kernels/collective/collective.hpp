@@ -105,6 +105,10 @@ public:
   // same offset on all ranks. Not to be used after the group.
   virtual result<std::unique_ptr<memory>> allocate(size_t bytes) = 0;
 
+  // Fails, and the group is dead, if it has ended or a rank is known to have gone; does not wait.
+  // For who waits for something else that needs the other ranks.
+  virtual result<void> look() = 0;
+
   // Ends the group: an operation that runs, here or on another rank, fails soon.
   virtual void abort() = 0;
 };

@@ -16,6 +16,7 @@ private:
   result<void> execute(const call&, time_point) override { return {}; }
   result<void> transmit(const call&, uint32_t, time_point) override { return {}; }
   result<void> take(const call&, uint32_t, time_point) override { return {}; }
+  result<void> look_at_others() override { return {}; }
   void end(errc) override {}
 };
 
@@ -210,6 +211,7 @@ result<void> common_group::send(input data, uint32_t to) {
   TROUPE_TRY(check_peer(to, "the receiver of a send"));
   if (to == rank())
     return wrong(operation_kind::transfer, "a rank does not send to itself.");
+  TROUPE_TRY(check_memory(data));
   call x{{operation_kind::transfer, {}, data.type, 0, 0, data.count}, data, {}};
   return transfer_to(x, to, now() + options_.deadline);
 }
@@ -218,6 +220,7 @@ result<void> common_group::receive(output data, uint32_t from) {
   TROUPE_TRY(check_peer(from, "the sender of a receive"));
   if (from == rank())
     return wrong(operation_kind::transfer, "a rank does not receive from itself.");
+  TROUPE_TRY(check_memory(data));
   call x{{operation_kind::transfer, {}, data.type, 0, 0, data.count}, {}, data};
   return transfer_from(x, from, now() + options_.deadline);
 }
@@ -229,6 +232,10 @@ result<std::unique_ptr<memory>> common_group::allocate(size_t bytes) {
   return make_memory(bytes);
 }
 
+result<void> common_group::look() {
+  return guarded([&](time_point) { return look_at_others(); }, {});
+}
+
 void common_group::abort() {
   aborted_ = true;
   end(errc::aborted);
@@ -238,7 +245,7 @@ result<void> common_group::perform(operation what, input in, output out, time_po
   auto work = [&](time_point end) -> result<void> {
     what.sequence = sequence_++;
     call x{what, in, out};
-    return size() == 1 ? alone(x) : execute(x, end);
+    return size() == 1 ? alone(x, end) : execute(x, end);
   };
   return guarded(work, until);
 }
@@ -268,7 +275,7 @@ result<void> common_group::reduce_as_sum(const call& x, const row_work& work) {
 }
 
 // What one rank's operation comes to: its row. Every mean, sum and part is that, too.
-result<void> common_group::alone(const call& x) const {
+result<void> common_group::alone(const call& x, time_point) {
   copy_bytes(x.out.data, x.in.data, x.in.bytes());
   return {};
 }

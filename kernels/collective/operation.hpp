@@ -81,6 +81,7 @@ public:
   result<void> send(input data, uint32_t to) final;
   result<void> receive(output data, uint32_t from) final;
   result<std::unique_ptr<memory>> allocate(size_t bytes) final;
+  result<void> look() final;
   void abort() final;
 
   // Operations whose rows have been checked, for a group of groups.
@@ -93,6 +94,15 @@ protected:
   virtual result<void> execute(const call& x, time_point until) = 0;
   virtual result<void> transmit(const call& x, uint32_t to, time_point until) = 0;
   virtual result<void> take(const call& x, uint32_t from, time_point until) = 0;
+
+  // Runs one operation in a group of one rank.
+  virtual result<void> alone(const call& x, time_point until);
+
+  // Whether the others are there, as far as is known at once.
+  virtual result<void> look_at_others() = 0;
+
+  // Refuses (invalid) rows in memory that the backend does not reach.
+  virtual result<void> check_memory(const input&) const { return {}; }
 
   // What the last operation has allocated; none: memory of this process does as well.
   virtual std::unique_ptr<memory> take_allocated() { return {}; }
@@ -113,9 +123,10 @@ private:
   result<void> guarded(const F& work, time_point until);
 
   result<void> perform(operation what, input in, output out) {
+    TROUPE_TRY(check_memory(in));
+    TROUPE_TRY(check_memory(out));
     return perform(what, in, out, now() + options_.deadline);
   }
-  result<void> alone(const call& x) const;
   result<void> check_peer(uint32_t peer, const char* what) const;
 
   const group_options options_;

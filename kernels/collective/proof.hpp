@@ -3,14 +3,11 @@
 // Threads: pure functions.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <span>
+#include "kernels/collective/sha256.hpp"
+
 #include <string_view>
 
 namespace troupe::collective {
-
-using digest = std::array<uint8_t, 32>;
 
 // The keyed hash of `purpose`, a zero byte, and `bytes`. Different purposes never give equal input.
 digest prove(std::string_view secret, std::string_view purpose, std::span<const uint8_t> bytes);

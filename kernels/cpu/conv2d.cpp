@@ -1,4 +1,5 @@
 #include "kernels/cpu/cpu.hpp"
+#include "kernels/fused_relu.hpp"
 
 #include <algorithm>
 
@@ -9,7 +10,7 @@ namespace {
 class conv2d final : public op {
 public:
   conv2d(op_shapes shapes, const conv2d_options& options)
-    : op(std::move(shapes)), options_(options) {}
+    : op(std::move(shapes)), options_(options), relu_(options.relu, elements(output_shape())) {}
 
 private:
   // Calls visit(input index, weight index, output index) for each product that the convolution
@@ -42,24 +43,26 @@ private:
     return index / (out[2] * out[3]) % out[1];
   }
 
-  result<void> run_forward(view input, view weights, mutable_view output) override {
+  result<void> run_forward(const pass&, view input, view weights, mutable_view output) override {
     std::vector<double> sums(output.size());
     for (size_t i = 0; i < sums.size(); ++i)
-      sums[i] = weights[parameters().weights + channel(i)];
+      sums[i] = weights[offset_of(1) + channel(i)];
     each_product([&](size_t in, size_t w, size_t out) {
       sums[out] += static_cast<double>(input[in]) * weights[w];
     });
     std::transform(sums.begin(), sums.end(), output.begin(),
                    [](double x) { return static_cast<float>(x); });
+    relu_.forward(output);
     return {};
   }
 
-  result<void> run_backward(view input, view weights, view output_gradient,
-                            mutable_view input_gradient, mutable_view parameter_gradient) override {
+  result<void> run_backward(view input, view weights, view gradient, mutable_view input_gradient,
+                            mutable_view parameter_gradient) override {
+    auto output_gradient = relu_.backward(gradient);
     std::vector<double> inputs(input_gradient.size());
-    std::vector<double> sums(parameters().count());
+    std::vector<double> sums(parameter_count());
     for (size_t i = 0; i < output_gradient.size(); ++i)
-      sums[parameters().weights + channel(i)] += output_gradient[i];
+      sums[offset_of(1) + channel(i)] += output_gradient[i];
     each_product([&](size_t in, size_t w, size_t out) {
       sums[w] += static_cast<double>(input[in]) * output_gradient[out];
       if (!inputs.empty())
@@ -72,6 +75,7 @@ private:
   }
 
   conv2d_options options_;
+  fused_relu relu_;
 };
 
 } // namespace

@@ -1,3 +1,4 @@
+#include "kernels/fused_relu.hpp"
 #include "kernels/onednn/session.hpp"
 
 namespace troupe::kernels::onednn {
@@ -10,7 +11,8 @@ using weights_pass = dnnl::convolution_backward_weights;
 
 class conv2d final : public op {
 public:
-  conv2d(op_shapes shapes, const conv2d_options& options) : op(std::move(shapes)) {
+  conv2d(op_shapes shapes, const conv2d_options& options)
+    : op(std::move(shapes)), relu_(options.relu, elements(output_shape())) {
     // Direct, not the fastest of all: Winograd's sums differ by shape and cost accuracy.
     const auto how = dnnl::algorithm::convolution_direct;
     const auto& engine = session_.engine();
@@ -54,22 +56,23 @@ public:
   }
 
 private:
-  result<void> run_forward(view input, view weights, mutable_view output) override {
+  result<void> run_forward(const pass&, view input, view weights, mutable_view output) override {
     return guarded("conv2d", [&]() -> result<void> {
-      session_.run(forward_,
-                   {{DNNL_ARG_SRC, input_.load(session_, input.data())},
-                    {DNNL_ARG_WEIGHTS, weights_.load(session_, weights.data())},
-                    {DNNL_ARG_BIAS, bias_.load(session_, weights.data() + parameters().weights)},
-                    {DNNL_ARG_DST, output_.target(output.data())}});
+      session_.run(forward_, {{DNNL_ARG_SRC, input_.load(session_, input.data())},
+                              {DNNL_ARG_WEIGHTS, weights_.load(session_, weights.data())},
+                              {DNNL_ARG_BIAS, bias_.load(session_, weights.data() + offset_of(1))},
+                              {DNNL_ARG_DST, output_.target(output.data())}});
       output_.store(session_);
+      relu_.forward(output);
       return {};
     });
   }
 
-  result<void> run_backward(view input, view weights, view output_gradient,
-                            mutable_view input_gradient, mutable_view parameter_gradient) override {
+  result<void> run_backward(view input, view weights, view gradient, mutable_view input_gradient,
+                            mutable_view parameter_gradient) override {
+    auto output_gradient = relu_.backward(gradient);
     return guarded("the gradient of conv2d", [&]() -> result<void> {
-      auto* bias = parameter_gradient.data() + parameters().weights;
+      auto* bias = parameter_gradient.data() + offset_of(1);
       session_.run(update_,
                    {{DNNL_ARG_SRC, update_input_.load(session_, input.data())},
                     {DNNL_ARG_DIFF_DST, update_gradient_.load(session_, output_gradient.data())},
@@ -103,6 +106,7 @@ private:
   operand update_gradient_;
   operand weights_gradient_;
   operand bias_gradient_;
+  fused_relu relu_;
 };
 
 } // namespace

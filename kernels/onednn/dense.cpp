@@ -1,88 +1,81 @@
+#include "kernels/onednn/product.hpp"
 #include "kernels/onednn/session.hpp"
+#include "kernels/vectorised.hpp"
+
+#include <algorithm>
 
 namespace troupe::kernels::onednn {
 
 namespace {
 
-using forward_pass = dnnl::inner_product_forward;
-using data_pass = dnnl::inner_product_backward_data;
-using weights_pass = dnnl::inner_product_backward_weights;
+TROUPE_VECTORISED void add(const float* bias, float* row, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    row[i] += bias[i];
+}
+
+// And then max(x, 0), noting where it passes.
+TROUPE_VECTORISED void add_and_clip(const float* bias, float* row, float* passed, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    auto x = row[i] + bias[i];
+    passed[i] = x > 0 ? 1.0F : 0.0F;
+    row[i] = x > 0 ? x : 0;
+  }
+}
+
+TROUPE_VECTORISED void mask(const float* slope, const float* passed, float* out, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    out[i] = slope[i] * passed[i];
+}
 
 class dense final : public op {
 public:
-  explicit dense(op_shapes shapes) : op(std::move(shapes)) {
-    const auto& engine = session_.engine();
-    const shape in{output_shape()[0], parameters().fan_in};
-    const shape matrix{output_shape()[1], parameters().fan_in};
-    const auto plain_in = plain_desc(in);
-    const auto plain_matrix = plain_desc(matrix);
-    const auto bias = plain_desc({output_shape()[1]});
-    const auto out = plain_desc(output_shape());
-    // The weights only are packed: rows stay as they come.
-    forward_pass::primitive_desc forward(
-      {dnnl::prop_kind::forward_training, plain_in, any_desc(matrix), bias, out}, engine);
-    data_pass::primitive_desc data({plain_in, any_desc(matrix), out}, engine, forward);
-    weights_pass::primitive_desc update({plain_in, any_desc(matrix), bias, out}, engine, forward);
-    forward_ = forward_pass(forward);
-    data_ = data_pass(data);
-    update_ = weights_pass(update);
-    input_ = operand(session_, plain_in, plain_in);
-    output_ = operand(session_, out, out);
-    bias_ = operand(session_, bias, bias);
-    weights_ = operand(session_, plain_matrix, forward.weights_desc());
-    data_weights_ = operand(session_, plain_matrix, data.weights_desc());
-    weights_gradient_ = operand(session_, plain_matrix, update.diff_weights_desc());
-  }
+  dense(op_shapes shapes, const dense_options& options)
+    : op(std::move(shapes)), rows_(output_shape()[0]), outputs_(output_row()), inputs_(input_row()),
+      passed_(options.relu ? rows_ * outputs_ : 0), masked_(passed_.size()) {}
 
 private:
-  result<void> run_forward(view input, view weights, mutable_view output) override {
-    return guarded("dense", [&]() -> result<void> {
-      session_.run(forward_,
-                   {{DNNL_ARG_SRC, input_.load(session_, input.data())},
-                    {DNNL_ARG_WEIGHTS, weights_.load(session_, weights.data())},
-                    {DNNL_ARG_BIAS, bias_.load(session_, weights.data() + parameters().weights)},
-                    {DNNL_ARG_DST, output_.target(output.data())}});
-      return {};
-    });
+  result<void> run_forward(const pass&, view input, view parameters, mutable_view output) override {
+    TROUPE_TRY(multiply(rows_, outputs_, inputs_, {input.data(), inputs_},
+                        {parameters.data(), inputs_, true}, 0, output.data()));
+    auto* bias = parameters.data() + offset_of(1);
+    for (size_t at = 0; at < output.size(); at += outputs_)
+      if (passed_.empty())
+        add(bias, &output[at], outputs_);
+      else
+        add_and_clip(bias, &output[at], &passed_[at], outputs_);
+    return {};
   }
 
-  result<void> run_backward(view input, view weights, view output_gradient,
+  result<void> run_backward(view input, view parameters, view output_gradient,
                             mutable_view input_gradient, mutable_view parameter_gradient) override {
-    return guarded("the gradient of dense", [&]() -> result<void> {
-      auto* bias = parameter_gradient.data() + parameters().weights;
-      session_.run(update_,
-                   {{DNNL_ARG_SRC, input_.load(session_, input.data())},
-                    {DNNL_ARG_DIFF_DST, output_.load(session_, output_gradient.data())},
-                    {DNNL_ARG_DIFF_WEIGHTS, weights_gradient_.target(parameter_gradient.data())},
-                    {DNNL_ARG_DIFF_BIAS, bias_.target(bias)}});
-      weights_gradient_.store(session_);
-      if (input_gradient.empty())
-        return {};
-      session_.run(data_, {{DNNL_ARG_DIFF_DST, output_.load(session_, output_gradient.data())},
-                           {DNNL_ARG_WEIGHTS, data_weights_.load(session_, weights.data())},
-                           {DNNL_ARG_DIFF_SRC, input_.target(input_gradient.data())}});
+    auto* slope = output_gradient.data();
+    if (!passed_.empty()) {
+      mask(slope, passed_.data(), masked_.data(), masked_.size());
+      slope = masked_.data();
+    }
+    TROUPE_TRY(multiply(outputs_, inputs_, rows_, {slope, outputs_, true}, {input.data(), inputs_},
+                        0, parameter_gradient.data()));
+    auto bias = parameter_gradient.subspan(offset_of(1));
+    std::fill(bias.begin(), bias.end(), 0.0F);
+    for (size_t n = 0; n < rows_; ++n)
+      add(slope + n * outputs_, bias.data(), outputs_);
+    if (input_gradient.empty())
       return {};
-    });
+    return multiply(rows_, inputs_, outputs_, {slope, outputs_}, {parameters.data(), inputs_}, 0,
+                    input_gradient.data());
   }
 
-  session session_;
-  forward_pass forward_;
-  data_pass data_;
-  weights_pass update_;
-  operand input_;
-  operand output_;
-  operand bias_;
-  operand weights_;
-  operand data_weights_;
-  operand weights_gradient_;
+  size_t rows_;
+  size_t outputs_;
+  size_t inputs_;
+  std::vector<float> passed_; // 1 where relu passes, or else 0
+  std::vector<float> masked_; // the gradient before it
 };
 
 } // namespace
 
-result<std::unique_ptr<op>> make_dense(op_shapes shapes) {
-  return guarded("making dense", [&]() -> result<std::unique_ptr<op>> {
-    return std::make_unique<dense>(std::move(shapes));
-  });
+std::unique_ptr<op> make_dense(op_shapes shapes, const dense_options& options) {
+  return std::make_unique<dense>(std::move(shapes), options);
 }
 
 } // namespace troupe::kernels::onednn

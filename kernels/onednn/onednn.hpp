@@ -7,6 +7,6 @@
 namespace troupe::kernels::onednn {
 
 // Errors: internal, when oneDNN finds no engine.
-result<std::unique_ptr<backend>> make_backend();
+result<std::unique_ptr<backend>> make_backend(precision products = precision::f32);
 
 } // namespace troupe::kernels::onednn

@@ -7,18 +7,18 @@ namespace troupe::kernels::onednn {
 
 session::session() : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
   // Primitives are compiled for the team that is set when they are made.
-  omp_set_num_threads(1);
+  one_thread();
 }
 
 void session::run(const dnnl::primitive& primitive, const arguments& args) {
-  // The setting belongs to a thread: an op may be run by another one than made it.
-  omp_set_num_threads(1);
+  // An op may be run by another thread than made it.
+  one_thread();
   primitive.execute(stream_, args);
   stream_.wait();
 }
 
 void session::reorder(dnnl::memory& from, dnnl::memory& to) {
-  omp_set_num_threads(1);
+  one_thread();
   // oneDNN keeps compiled reorders in a cache of its own.
   dnnl::reorder(from, to).execute(stream_, from, to);
   stream_.wait();
@@ -77,6 +77,10 @@ dnnl::memory::desc any_desc(const shape& extents) {
 
 dnnl::memory::dims square(size_t extent) {
   return {static_cast<dnnl::memory::dim>(extent), static_cast<dnnl::memory::dim>(extent)};
+}
+
+void one_thread() {
+  omp_set_num_threads(1);
 }
 
 error refusal(const char* what, const std::exception& reason) {

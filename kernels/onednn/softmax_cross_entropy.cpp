@@ -1,4 +1,6 @@
 #include "kernels/onednn/session.hpp"
+#include "kernels/shapes.hpp"
+#include "kernels/vectorised.hpp"
 
 #include <cmath>
 
@@ -6,52 +8,50 @@ namespace troupe::kernels::onednn {
 
 namespace {
 
+// Writes scale times the probability of each class; returns the logarithm of what the exponentials
+// of the logits sum up to.
+TROUPE_VECTORISED float softmax(const float* logits, float scale, float* out, size_t classes) {
+  auto largest = logits[0];
+#pragma omp simd reduction(max : largest)
+  for (size_t c = 0; c < classes; ++c)
+    largest = largest < logits[c] ? logits[c] : largest;
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (size_t c = 0; c < classes; ++c) {
+    out[c] = vectorised::exp(logits[c] - largest);
+    sum += out[c];
+  }
+  auto factor = scale / sum;
+  for (size_t c = 0; c < classes; ++c)
+    out[c] *= factor;
+  return largest + std::log(sum);
+}
+
 class softmax_cross_entropy final : public loss {
 public:
-  explicit softmax_cross_entropy(const shape& logits)
-    : loss(logits), logarithms_(elements(logits)) {
-    const auto rows = plain_desc(logits);
-    dnnl::logsoftmax_forward::primitive_desc forward({dnnl::prop_kind::forward_training, rows, 1},
-                                                     session_.engine());
-    forward_ = dnnl::logsoftmax_forward(forward);
-    logits_ = operand(session_, rows, rows);
-    output_ = operand(session_, rows, rows);
-  }
+  using loss::loss;
 
 private:
-  result<float> run_checked(view logits, std::span<const uint8_t> labels,
-                            mutable_view gradient) override {
-    return guarded("softmax_cross_entropy", [&]() -> result<float> {
-      session_.run(forward_, {{DNNL_ARG_SRC, logits_.load(session_, logits.data())},
-                              {DNNL_ARG_DST, output_.target(logarithms_.data())}});
-      auto batch = logits_shape()[0];
-      auto classes = logits_shape()[1];
-      auto scale = 1.0F / static_cast<float>(batch);
-      double total = 0;
-      for (size_t n = 0; n < batch; ++n) {
-        auto wanted = n * classes + labels[n];
-        total -= logarithms_[wanted];
-        for (size_t i = n * classes; i < (n + 1) * classes; ++i)
-          gradient[i] = std::exp(logarithms_[i]) * scale;
-        gradient[wanted] -= scale;
-      }
-      return static_cast<float>(total / static_cast<double>(batch));
-    });
+  result<float> run_valid(view logits, view labels, float scale, mutable_view gradient) override {
+    auto classes = output_shape().back();
+    TROUPE_TRY(check_ids("the label", labels, classes));
+    auto per_row = row() / classes;
+    auto each = scale / static_cast<float>(per_row);
+    double total = 0;
+    for (size_t n = 0; n < labels.size(); ++n) {
+      auto wanted = n * classes + static_cast<size_t>(labels[n]);
+      total += softmax(&logits[n * classes], each, &gradient[n * classes], classes);
+      total -= logits[wanted];
+      gradient[wanted] -= each;
+    }
+    return static_cast<float>(total / static_cast<double>(per_row));
   }
-
-  session session_;
-  std::vector<float> logarithms_; // of the probabilities
-  dnnl::logsoftmax_forward forward_;
-  operand logits_;
-  operand output_;
 };
 
 } // namespace
 
-result<std::unique_ptr<loss>> make_softmax_cross_entropy(const shape& logits) {
-  return guarded("making softmax_cross_entropy", [&]() -> result<std::unique_ptr<loss>> {
-    return std::make_unique<softmax_cross_entropy>(logits);
-  });
+std::unique_ptr<loss> make_softmax_cross_entropy(loss_shapes shapes) {
+  return std::make_unique<softmax_cross_entropy>(std::move(shapes));
 }
 
 } // namespace troupe::kernels::onednn

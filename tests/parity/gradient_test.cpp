@@ -27,20 +27,21 @@ std::vector<float> spread(size_t size, uint64_t seed) {
 double score(op& of, const std::vector<float>& input, const std::vector<float>& parameters,
              const std::vector<float>& slope) {
   std::vector<float> output(slope.size());
-  EXPECT_TRUE(of.forward(input, parameters, output));
+  EXPECT_TRUE(of.forward({}, input, parameters, output));
   double sum = 0;
   for (size_t i = 0; i < output.size(); ++i)
     sum += static_cast<double>(output[i]) * slope[i];
   return sum;
 }
 
-void check(op& of, const char* name) {
+// Of token ids there is no gradient: they are given, and stay.
+void check(op& of, const char* name, const std::vector<float>& tokens = {}) {
   SCOPED_TRACE(name);
-  auto input = spread(elements(of.input_shape()), 1);
-  auto parameters = spread(of.parameters().count(), 2);
+  auto input = tokens.empty() ? spread(elements(of.input_shape()), 1) : tokens;
+  auto parameters = spread(of.parameter_count(), 2);
   auto slope = spread(elements(of.output_shape()), 3);
   std::vector<float> output(slope.size()), back(input.size()), update(parameters.size());
-  ASSERT_TRUE(of.forward(input, parameters, output));
+  ASSERT_TRUE(of.forward({}, input, parameters, output));
   ASSERT_TRUE(of.backward(input, parameters, slope, back, update));
   auto compare = [&](std::vector<float>& at, const std::vector<float>& gradient) {
     const float step = 0x1p-9F;
@@ -54,7 +55,10 @@ void check(op& of, const char* name) {
       EXPECT_NEAR((above - below) / (2.0 * step), gradient[i], 2e-3) << i;
     }
   };
-  compare(input, back);
+  if (tokens.empty())
+    compare(input, back);
+  else
+    EXPECT_EQ(back, std::vector<float>(back.size()));
   compare(parameters, update);
 }
 
@@ -68,37 +72,50 @@ TEST(Gradient, OfEachOperator) {
   checked(on->conv2d({1, 3, 6, 7}, {2, 3, 2, 0}), "conv2d strided");
   checked(on->max_pool2d({2, 2, 5, 6}, {2, 2}), "max_pool2d");
   checked(on->max_pool2d({1, 2, 5, 7}, {3, 2}), "max_pool2d overlapping");
-  checked(on->dense({3, 2, 4}, 5), "dense");
-  checked(on->relu({3, 17}), "relu");
+  checked(on->dense({3, 2, 4}, {5}), "dense");
+  checked(on->activate({3, 17}, activation::relu), "relu");
+  checked(on->activate({3, 17}, activation::tanh), "tanh");
+  checked(on->activate({3, 17}, activation::sigmoid), "sigmoid");
+  checked(on->activate({3, 17}, activation::gelu), "gelu");
+  checked(on->avg_pool2d({2, 2, 5, 6}, {2, 2}), "avg_pool2d");
+  checked(on->avg_pool2d({1, 2, 5, 7}, {3, 2}), "avg_pool2d overlapping");
+  checked(on->batch_norm({3, 2, 4, 2}, {}), "batch_norm 2d");
+  checked(on->batch_norm({7, 3}, {}), "batch_norm 1d");
+  checked(on->layer_norm({3, 2, 5}, {}), "layer_norm");
+  checked(on->dropout({3, 17}, 0.4F), "dropout");
+  checked(on->lstm({2, 3, 4}, {3, false}), "lstm");
+  checked(on->lstm({2, 3, 4}, {3, true}), "lstm last");
+  checked(on->gru({2, 3, 4}, {3, false}), "gru");
+  checked(on->gru({2, 3, 4}, {3, true}), "gru last");
+  auto embedding = on->embedding({2, 3}, {4, 2});
+  ASSERT_TRUE(embedding);
+  check(**embedding, "embedding", {0, 1, 3, 1, 1, 0});
 }
 
-TEST(Gradient, OfTheLoss) {
-  auto made = cpu::make_backend()->softmax_cross_entropy({3, 5});
-  ASSERT_TRUE(made);
-  auto logits = spread(15, 1);
-  std::vector<uint8_t> labels{0, 4, 2};
-  std::vector<float> gradient(15), unused(15);
-  ASSERT_TRUE((*made)->run(logits, labels, gradient));
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const float step = 0x1p-7F;
-    auto before = logits[i];
-    logits[i] = before + step;
-    auto above = (*made)->run(logits, labels, unused);
-    logits[i] = before - step;
-    auto below = (*made)->run(logits, labels, unused);
-    logits[i] = before;
-    ASSERT_TRUE(above && below);
-    EXPECT_NEAR((*above - *below) / (2 * step), gradient[i], 1e-4) << i;
-  }
-}
-
-TEST(Gradient, SgdFollowsItsDefinition) {
-  std::vector<float> gradients{1.0F, -2.0F}, velocity{0.5F, 0.0F}, parameters{3.0F, 4.0F};
-  cpu::sgd({0.1F, 0.5F, 0.1F}, gradients, velocity, parameters);
-  EXPECT_FLOAT_EQ(velocity[0], 0.5F * 0.5F + 1.0F + 0.3F);
-  EXPECT_FLOAT_EQ(velocity[1], -2.0F + 0.4F);
-  EXPECT_FLOAT_EQ(parameters[0], 3.0F - 0.1F * 1.55F);
-  EXPECT_FLOAT_EQ(parameters[1], 4.0F + 0.1F * 1.6F);
+TEST(Gradient, OfEachLoss) {
+  auto on = cpu::make_backend();
+  auto checked = [](result<std::unique_ptr<loss>> made, const std::vector<float>& targets) {
+    ASSERT_TRUE(made);
+    auto rows = (*made)->output_shape()[0];
+    auto outputs = spread(elements((*made)->output_shape()), 1);
+    std::vector<float> gradient(outputs.size()), unused(outputs.size());
+    ASSERT_TRUE((*made)->run(outputs, targets, rows, 2, gradient));
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const float step = 0x1p-7F;
+      auto before = outputs[i];
+      outputs[i] = before + step;
+      auto above = (*made)->run(outputs, targets, rows, 1, unused);
+      outputs[i] = before - step;
+      auto below = (*made)->run(outputs, targets, rows, 1, unused);
+      outputs[i] = before;
+      ASSERT_TRUE(above && below);
+      EXPECT_NEAR(2 * (*above - *below) / (2 * step), gradient[i], 1e-3) << i;
+    }
+  };
+  checked(on->softmax_cross_entropy({3, 5}), {0, 4, 2});
+  checked(on->softmax_cross_entropy({2, 3, 4}), {0, 1, 2, 3, 0, 1});
+  checked(on->mean_squared_error({3, 2}), {0, 1, -1, 2, 0.5F, 0});
+  checked(on->binary_cross_entropy({2, 3}), {0, 1, 0.5F, 0.25F, 1, 0});
 }
 
 } // namespace

@@ -43,6 +43,11 @@ private:
     return parts_.all->transfer_from(x, from, until);
   }
 
+  result<void> look_at_others() override {
+    TROUPE_TRY(parts_.local->look());
+    return parts_.all->look();
+  }
+
   void end(errc) override {
     parts_.local->abort();
     if (parts_.across)

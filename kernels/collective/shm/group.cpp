@@ -60,6 +60,7 @@ private:
     return meet(until);
   }
 
+  result<void> look_at_others() override { return memory_->look(); }
   void end(errc why) override { memory_->end(why); }
 
   // Where the rows lie, of those operations that gain by it. What is reduced in place is written in

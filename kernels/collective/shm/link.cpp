@@ -181,6 +181,16 @@ error region::ended_by_other() {
                  + std::string(name_of(code)) + "): make a new generation."};
 }
 
+bool region::has_gone(uint32_t rank, bool look_at_process) {
+  auto state = slot_of(rank).state.load();
+  return state == slot_left
+         || (look_at_process && state == slot_joined && !is_running(slot_of(rank).process));
+}
+
+error region::lost(uint32_t rank) {
+  return give_up(errc::aborted, "rank " + std::to_string(rank) + " has gone");
+}
+
 error region::give_up(errc why, const std::string& text) {
   end(why);
   return {why, text + ": make a new generation without it or start it again."};
@@ -209,12 +219,9 @@ result<void> region::wait(const Done& done, const Missing& missing, time_point u
       if (r == rank_ || !missing(r))
         continue;
       last_missing = r;
-      auto state = slot_of(r).state.load();
-      auto gone
-        = state == slot_left || (look && state == slot_joined && !is_running(slot_of(r).process));
       // It may have arrived before it went: then this meeting is complete without it.
-      if (gone && missing(r))
-        return give_up(errc::aborted, "rank " + std::to_string(r) + " has gone");
+      if (has_gone(r, look) && missing(r))
+        return lost(r);
     }
     if (look)
       next_look = time + look_interval;
@@ -235,6 +242,15 @@ result<void> region::wait_joined(time_point until) {
   // A rank that joined and went again is missed as much as one that never came.
   return wait(
     done, [&](uint32_t) { return !done(); }, until);
+}
+
+result<void> region::look() {
+  if (head().cause.load() != 0)
+    return ended_by_other();
+  for (uint32_t r = 0; r < ranks_; ++r)
+    if (r != rank_ && has_gone(r, true))
+      return lost(r);
+  return {};
 }
 
 result<void> region::meet(time_point until) {

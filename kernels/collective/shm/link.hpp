@@ -87,12 +87,17 @@ public:
   result<void> wait_for(uint32_t rank, const std::function<bool()>& done, time_point until);
   void ring_sleepers();
 
+  // Fails when the group has ended or another rank has gone.
+  result<void> look();
+
   void end(errc why);
 
 private:
   template <class Done, class Missing>
   result<void> wait(const Done& done, const Missing& missing, time_point until);
+  bool has_gone(uint32_t rank, bool look_at_process);
   error ended_by_other();
+  error lost(uint32_t rank);
   error give_up(errc why, const std::string& text);
   void ring();
 

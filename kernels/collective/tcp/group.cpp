@@ -60,6 +60,7 @@ private:
     return meet_all(until);
   }
 
+  result<void> look_at_others() override { return peers_.look(); }
   void end(errc) override { peers_.end(); }
 
   // A rank that calls something else is found at once, and not when somebody misses its bytes.

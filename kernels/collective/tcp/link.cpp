@@ -117,6 +117,15 @@ result<void> mesh_link::exchange(uint32_t to, std::span<const std::byte> out, ui
   return {};
 }
 
+result<void> mesh_link::look() {
+  for (uint32_t rank = 0; rank < incoming_.size(); ++rank) {
+    pollfd state{incoming_[rank].get(), POLLRDHUP, 0};
+    if (incoming_[rank] && poll(&state, 1, 0) > 0)
+      return lost(rank);
+  }
+  return {};
+}
+
 void mesh_link::end() {
   for (auto* sockets : {&outgoing_, &incoming_})
     for (auto& each : *sockets)

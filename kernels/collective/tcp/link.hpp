@@ -28,6 +28,9 @@ public:
   result<void> exchange(uint32_t to, std::span<const std::byte> out, uint32_t from,
                         std::span<std::byte> in, time_point until);
 
+  // Fails when a rank has closed its connection, also if bytes of it have not been read yet.
+  result<void> look();
+
   // Shuts all connections down: the others find an end of stream.
   void end();
 

@@ -26,6 +26,7 @@ public:
   uint32_t before(uint32_t steps) const { return (rank_ + size() - steps) % size(); }
 
   void begin(const operation& op) { link_->begin(op); }
+  result<void> look() { return link_->look(); }
   void end() { link_->end(); }
 
   result<void> exchange(uint32_t to, const_bytes out, uint32_t from, bytes in, time_point until) {

@@ -1,3 +1,4 @@
+#include "tests/support/gpu.hpp"
 #include "tests/unit/kernels/collective/gang.hpp"
 
 #include <gtest/gtest.h>
@@ -20,9 +21,19 @@ seconds elapsed_since(time_point start) {
 
 class Failure : public testing::TestWithParam<backend> {};
 
-INSTANTIATE_TEST_SUITE_P(All, Failure,
-                         testing::Values(backend::shm, backend::tcp, backend::hierarchical),
+std::vector<backend> backends() {
+  std::vector<backend> out{backend::shm, backend::tcp, backend::hierarchical};
+  if (troupe::test::count_gpus() >= 4)
+    out.push_back(backend::nccl);
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Failure, testing::ValuesIn(backends()),
                          [](auto& each) { return name_of(each.param); });
+
+TEST(FailureOverNccl, IsAmongTheseWhereThereAreFourGpus) {
+  TROUPE_NEEDS_GPUS(4, "failures of ranks over NCCL");
+}
 
 // Reduces until it fails; the exit code is the error's. Each operation is reported as a byte.
 int reduce_until_error(group& g, int progress) {
@@ -94,6 +105,50 @@ TEST_P(Failure, AbortFromAnotherThreadEndsARunningOperationEverywhere) {
     30s);
   EXPECT_EQ(failed, 2u);
   EXPECT_LT(elapsed_since(start), 10s);
+}
+
+// Looks until it sees something; for 20 s.
+result<void> look_for_long(group& g) {
+  auto until = system_clock{}.now() + 20s;
+  result<void> seen;
+  while (seen && system_clock{}.now() < until)
+    seen = g.look();
+  return seen;
+}
+
+TEST_P(Failure, ALookFindsAKilledRankThatNoOperationNeeds) {
+  process_gang gang(GetParam(), 4, 30s, [](group& g, int progress) {
+    if (!g.look() || !g.barrier())
+      return 98;
+    char byte = 'x';
+    if (write(progress, &byte, 1) != 1)
+      return 99;
+    auto seen = look_for_long(g);
+    return seen ? 0 : static_cast<int>(seen.error().code);
+  });
+  ASSERT_TRUE(gang.await_progress(4));
+  gang.signal(2, SIGKILL);
+  for (uint32_t r : {0u, 1u, 3u})
+    EXPECT_EQ(gang.await_exit(r), static_cast<int>(errc::aborted)) << "rank " << r;
+}
+
+TEST_P(Failure, ALookFindsAnAbortAndIsAsFinalAsAnOperation) {
+  run_threads(
+    GetParam(), 3,
+    [&](group& g) {
+      EXPECT_TRUE(g.barrier());
+      if (g.rank() == 1) {
+        g.abort();
+        return;
+      }
+      auto seen = look_for_long(g);
+      ASSERT_FALSE(seen);
+      EXPECT_EQ(seen.error().code, errc::aborted);
+      auto later = g.barrier();
+      ASSERT_FALSE(later);
+      EXPECT_EQ(later.error().text, seen.error().text);
+    },
+    30s);
 }
 
 TEST_P(Failure, AbortEndsTheOwnOperationThatWaits) {

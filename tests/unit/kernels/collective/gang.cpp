@@ -1,5 +1,7 @@
 #include "tests/unit/kernels/collective/gang.hpp"
 
+#include "tests/unit/kernels/collective/staged_group.hpp"
+
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -28,16 +30,53 @@ std::pair<int, std::string> listen_at(const std::string& host) {
   return {fd, host + ":" + std::to_string(ntohs(where.sin_port))};
 }
 
+bool listens(backend kind) {
+  return kind == backend::tcp || kind == backend::hierarchical;
+}
+
+result<std::unique_ptr<group>> join_gpus(const group_options& options, const std::string& name) {
+  on_device parts;
+  auto opened = cuda::open();
+  if (!opened)
+    return opened.error();
+  parts.plugin = std::move(*opened);
+  nccl_options more;
+  more.device = static_cast<int>(options.rank);
+  auto device = parts.plugin->open_device(more.device);
+  if (!device)
+    return device.error();
+  parts.device = std::move(*device);
+  auto over = join_shm(options, name);
+  if (!over)
+    return over.error();
+  parts.over = std::move(*over);
+  auto ranks = parts.plugin->join_nccl(options, *parts.over, more);
+  if (!ranks)
+    return ranks.error();
+  parts.ranks = std::move(*ranks);
+  return make_staged(std::move(parts));
+}
+
 } // namespace
 
 std::string name_of(backend kind) {
-  return kind == backend::shm ? "shm" : kind == backend::tcp ? "tcp" : "hierarchical";
+  switch (kind) {
+  case backend::shm:
+    return "shm";
+  case backend::tcp:
+    return "tcp";
+  case backend::hierarchical:
+    return "hierarchical";
+  case backend::nccl:
+    return "nccl";
+  }
+  return {};
 }
 
 place::place(backend kind, uint32_t ranks) : kind_(kind) {
   static std::atomic<uint32_t> number = 0;
   name_ = "troupe_test." + std::to_string(getpid()) + "." + std::to_string(number++);
-  for (uint32_t r = 0; kind != backend::shm && r < ranks; ++r) {
+  for (uint32_t r = 0; listens(kind) && r < ranks; ++r) {
     auto second = kind == backend::hierarchical && r % 2 == 1;
     auto [fd, address] = listen_at(second ? "127.0.0.2" : "127.0.0.1");
     listeners_.push_back(fd);
@@ -59,6 +98,8 @@ int place::take_listener(uint32_t rank) {
 result<std::unique_ptr<group>> place::join(const group_options& options) {
   if (kind_ == backend::shm)
     return join_shm(options, name_);
+  if (kind_ == backend::nccl)
+    return join_gpus(options, name_);
   if (kind_ == backend::tcp)
     return join_tcp(options, take_listener(options.rank), members_);
   return join_hierarchical(options, name_, take_listener(options.rank), members_);
@@ -94,7 +135,7 @@ process_gang::process_gang(backend kind, uint32_t ranks, duration deadline, cons
     if (pid == 0) {
       close(ends[0]);
       // The other ranks' listeners belong to them alone.
-      for (uint32_t other = 0; kind != backend::shm && other < ranks; ++other) {
+      for (uint32_t other = 0; listens(kind) && other < ranks; ++other) {
         if (other != r)
           close(where.take_listener(other));
       }

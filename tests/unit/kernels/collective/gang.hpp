@@ -11,7 +11,9 @@
 
 namespace troupe::collective::test {
 
-enum class backend { shm, tcp, hierarchical }; // the last: on two hosts, in turn
+// Hierarchical: on two hosts, in turn. NCCL: rank r has GPU r, and meets the others in shared
+// memory.
+enum class backend { shm, tcp, hierarchical, nccl };
 
 std::string name_of(backend kind);
 

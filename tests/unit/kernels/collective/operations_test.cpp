@@ -1,6 +1,7 @@
 // Every operation, on every backend, of 1 to 16 ranks, with every type of element. The values are
 // small whole numbers, so that each sum is exact in each type.
 #include "kernels/collective/arithmetic.hpp"
+#include "tests/support/gpu.hpp"
 #include "tests/unit/kernels/collective/gang.hpp"
 
 #include <gtest/gtest.h>
@@ -87,6 +88,9 @@ std::vector<scenario> scenarios() {
     if (takes_large_rows(ranks))
       out.push_back({backend::hierarchical, ranks});
   }
+  // Powers of two, for which a product with 1 / ranks is exact.
+  for (uint32_t ranks = 1; ranks <= static_cast<uint32_t>(troupe::test::count_gpus()); ranks *= 2)
+    out.push_back({backend::nccl, ranks});
   return out;
 }
 
@@ -118,6 +122,11 @@ protected:
 INSTANTIATE_TEST_SUITE_P(All, Operations, testing::ValuesIn(scenarios()), [](auto& each) {
   return name_of(each.param.kind) + std::to_string(each.param.ranks);
 });
+
+TEST(OperationsOverNccl, AreAmongTheseWhereThereAreGpus) {
+  TROUPE_NEEDS_GPUS(1, "collectives over NCCL");
+  TROUPE_NEEDS_GPUS(2, "collectives over NCCL between GPUs");
+}
 
 #define EXPECT_DONE(what)                                                                          \
   do {                                                                                             \

@@ -4,10 +4,10 @@ namespace troupe::kernels::onednn {
 
 namespace {
 
-class max_pool2d final : public op {
+class pool2d final : public op {
 public:
-  max_pool2d(op_shapes shapes, const max_pool2d_options& options) : op(std::move(shapes)) {
-    const auto how = dnnl::algorithm::pooling_max;
+  pool2d(op_shapes shapes, const pool2d_options& options, dnnl::algorithm how)
+    : op(std::move(shapes)) {
     const auto& engine = session_.engine();
     const auto in = plain_desc(input_shape());
     const auto out = plain_desc(output_shape());
@@ -25,14 +25,14 @@ public:
       {how, in, out, stride, kernel, square(0), after}, engine, forward);
     forward_ = dnnl::pooling_forward(forward);
     backward_ = dnnl::pooling_backward(backward);
-    winners_ = dnnl::memory(forward.workspace_desc(), engine);
+    winners_ = dnnl::memory(forward.workspace_desc(), engine); // empty where there are none
     input_ = operand(session_, in, in);
     output_ = operand(session_, out, out);
   }
 
 private:
-  result<void> run_forward(view input, view, mutable_view output) override {
-    return guarded("max_pool2d", [&]() -> result<void> {
+  result<void> run_forward(const pass&, view input, view, mutable_view output) override {
+    return guarded("a pool", [&]() -> result<void> {
       session_.run(forward_, {{DNNL_ARG_SRC, input_.load(session_, input.data())},
                               {DNNL_ARG_DST, output_.target(output.data())},
                               {DNNL_ARG_WORKSPACE, winners_}});
@@ -44,7 +44,7 @@ private:
                             mutable_view) override {
     if (input_gradient.empty())
       return {};
-    return guarded("the gradient of max_pool2d", [&]() -> result<void> {
+    return guarded("the gradient of a pool", [&]() -> result<void> {
       session_.run(backward_, {{DNNL_ARG_DIFF_DST, output_.load(session_, output_gradient.data())},
                                {DNNL_ARG_DIFF_SRC, input_.target(input_gradient.data())},
                                {DNNL_ARG_WORKSPACE, winners_}});
@@ -62,9 +62,17 @@ private:
 
 } // namespace
 
-result<std::unique_ptr<op>> make_max_pool2d(op_shapes shapes, const max_pool2d_options& options) {
+result<std::unique_ptr<op>> make_max_pool2d(op_shapes shapes, const pool2d_options& options) {
   return guarded("making max_pool2d", [&]() -> result<std::unique_ptr<op>> {
-    return std::make_unique<max_pool2d>(std::move(shapes), options);
+    return std::make_unique<pool2d>(std::move(shapes), options, dnnl::algorithm::pooling_max);
+  });
+}
+
+result<std::unique_ptr<op>> make_avg_pool2d(op_shapes shapes, const pool2d_options& options) {
+  return guarded("making avg_pool2d", [&]() -> result<std::unique_ptr<op>> {
+    // No window reaches padding: to include or exclude it is the same.
+    const auto how = dnnl::algorithm::pooling_avg_include_padding;
+    return std::make_unique<pool2d>(std::move(shapes), options, how);
   });
 }
 
