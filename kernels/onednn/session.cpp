@@ -40,6 +40,13 @@ dnnl::memory& operand::load(session& s, const float* data) {
   return wanted_;
 }
 
+dnnl::memory& operand::reload(const float* data) {
+  if (!same_)
+    return wanted_;
+  plain_.set_data_handle(const_cast<float*>(data));
+  return plain_;
+}
+
 dnnl::memory& operand::target(float* data) {
   plain_.set_data_handle(data);
   return same_ ? plain_ : wanted_;

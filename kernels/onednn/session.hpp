@@ -37,6 +37,9 @@ public:
   // Our data for the primitive to read.
   dnnl::memory& load(session& s, const float* data);
 
+  // The same data as last time: a copy of it is not made again.
+  dnnl::memory& reload(const float* data);
+
   // Where the primitive shall write; store() then brings it home.
   dnnl::memory& target(float* data);
   void store(session& s);
