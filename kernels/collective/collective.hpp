@@ -30,6 +30,7 @@
 #include "runtime/base/result.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -47,6 +48,10 @@ struct group_options {
   uint64_t generation = 1; // the attempt of the gang: a later one never meets an earlier one
   std::string secret;      // shared by the members of one generation
   duration deadline = std::chrono::seconds(30); // of joining, and of each operation
+
+  // Asked now and then while joining, where it is set: true ends that with errc::aborted, because a
+  // later generation has made this one void.
+  std::function<bool()> called_off{};
 };
 
 // Zeroed, and aligned to pages.

@@ -155,6 +155,8 @@ result<opened> await_existing(const group_options& options, const std::string& p
     auto found = open_existing(options, path);
     if (!found || found->memory)
       return found;
+    if (options.called_off && options.called_off())
+      return {errc::aborted, "joining was called off: a later generation is there."};
     if (now() >= until)
       return {errc::deadline, "rank 0 did not make " + path
                                 + " in time: check that it runs on this host, or wait longer."};
@@ -178,7 +180,7 @@ result<std::unique_ptr<region>> join(const group_options& options, const std::st
   // The last one to come removes the name, so that nothing is left whatever happens later.
   if (options.rank != 0 && memory.head().joined.fetch_add(1) + 1 == options.size)
     remove_name(mine->file.get(), path);
-  auto complete = memory.wait_joined(until);
+  auto complete = memory.wait_joined(until, options.called_off);
   if (!complete) {
     remove_name(mine->file.get(), path);
     return complete.error();

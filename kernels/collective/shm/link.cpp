@@ -223,6 +223,8 @@ result<void> region::wait(const Done& done, const Missing& missing, time_point u
       if (has_gone(r, look) && missing(r))
         return lost(r);
     }
+    if (look && called_off_ && *called_off_ && (*called_off_)())
+      return give_up(errc::aborted, "joining was called off");
     if (look)
       next_look = time + look_interval;
     if (time >= until && !done())
@@ -236,12 +238,15 @@ result<void> region::wait(const Done& done, const Missing& missing, time_point u
   }
 }
 
-result<void> region::wait_joined(time_point until) {
+result<void> region::wait_joined(time_point until, const std::function<bool()>& called_off) {
   ring();
   auto done = [this] { return head().joined.load() == ranks_; };
   // A rank that joined and went again is missed as much as one that never came.
-  return wait(
+  called_off_ = &called_off;
+  auto complete = wait(
     done, [&](uint32_t) { return !done(); }, until);
+  called_off_ = nullptr;
+  return complete;
 }
 
 result<void> region::look() {

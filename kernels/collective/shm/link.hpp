@@ -78,7 +78,7 @@ public:
   std::byte* piece(uint32_t rank, uint32_t turn);
 
   // Waits until all ranks have joined.
-  result<void> wait_joined(time_point until);
+  result<void> wait_joined(time_point until, const std::function<bool()>& called_off);
 
   // A barrier.
   result<void> meet(time_point until);
@@ -106,6 +106,7 @@ private:
   uint32_t ranks_;
   int spins_; // before sleeping
   uint32_t met_ = 0;
+  const std::function<bool()>* called_off_ = nullptr; // while joining
 };
 
 // Makes the region (rank 0) or finds it, and returns when all ranks have joined.

@@ -17,6 +17,7 @@ namespace {
 // Accepted connections that have not proven themselves, beside one for each rank.
 constexpr size_t strangers_max = 64;
 constexpr duration redial_interval = std::chrono::milliseconds(20);
+constexpr duration look_interval = std::chrono::milliseconds(50); // whether it is called off
 
 struct address {
   std::string host;
@@ -136,9 +137,11 @@ public:
       TROUPE_TRY(hear());
       if (reached() && heard_ == others_.size())
         break;
+      if (options_.called_off && options_.called_off())
+        return {errc::aborted, "joining was called off: a later generation is there."};
       if (now() >= until)
         return late();
-      wait(until);
+      wait(options_.called_off ? std::min(until, now() + look_interval) : until);
     }
     std::vector<owned_fd> outgoing(options_.size);
     for (auto& each : others_)
