@@ -149,7 +149,8 @@ result<agent_effects> agent_core::spec(const cluster_spec_msg& order, time_point
   agent_effects out;
   if (x->ended || x->stopping)
     return out;
-  if (x->report.state < task_state::running || !x->spec_given) {
+  auto later = order.generation > x->report.generation;
+  if (x->report.state < task_state::running || !x->spec_given || later) {
     auto given = order;
     given.accelerators = visible_accelerators(*x, order);
     given.accelerators_assigned = options_.capacity.accelerators != 0;
@@ -215,6 +216,11 @@ result<agent_effects> agent_core::executor_reported(const task_report_msg& repor
   agent_effects out;
   found->silence.emplace();
   found->report.ui_port = report.ui_port;
+  if (report.generation > found->report.generation) {
+    found->report.generation = report.generation;
+    news_ = true;
+    out.emplace_back(report_due{});
+  }
   if (!report.progress.empty()) {
     found->report.progress.clear();
     for (auto& x : report.progress)

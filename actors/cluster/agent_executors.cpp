@@ -16,10 +16,14 @@ executor_orders_msg orders_for(const executor_state& x, bool waits = true) {
   return orders;
 }
 
+bool has_orders(const executor_state& x) {
+  return x.stop || (x.spec && (!x.runs || x.spec->generation > x.generation));
+}
+
 } // namespace
 
 void answer_waiting(executor_state& x) {
-  if (x.waiting.pending() && (x.spec || x.stop))
+  if (x.waiting.pending() && has_orders(x))
     x.waiting.deliver(orders_for(x));
 }
 
@@ -32,7 +36,9 @@ caf::result<executor_orders_msg> on_register(agent_pointer self, const executor_
   known.task = *x.task;
   known.process = static_cast<int>(x.pid);
   run(self, *decided);
-  if (known.spec || known.stop)
+  known.runs = x.awaits_next;
+  known.generation = x.generation;
+  if (has_orders(known))
     return orders_for(known);
   known.waiting = self->make_response_promise<executor_orders_msg>();
   return known.waiting;

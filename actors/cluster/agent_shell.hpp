@@ -42,6 +42,8 @@ struct executor_state {
   std::vector<task_request> requests;                       // for its next heartbeat
   log_level level{};                                        // of one among them
   caf::typed_response_promise<executor_orders_msg> waiting; // its registration
+  bool runs = false; // it waits for a later generation than this one
+  uint32_t generation = 0;
 };
 
 struct agent_state {

@@ -15,6 +15,8 @@ uint64_t job_of(const cluster_changeUnion& x) {
     return changed->job;
   if (auto* held = x.Asjob_held())
     return held->job;
+  if (auto* regrouped = x.Asgang_regrouped())
+    return regrouped->job;
   return 0;
 }
 

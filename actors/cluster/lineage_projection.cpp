@@ -113,6 +113,7 @@ struct lineage_projection::state {
   void apply(uint64_t sequence, const cluster_event_msg& event);
   result<void> commit(uint64_t sequence, metadata_changes changes);
   metadata_changes changes_of(const cluster_event_msg& event) const;
+  void add_attempt(metadata_changes& to, const attempt_placed_msg& placed, int64_t time_ns) const;
   void add_outputs(metadata_changes& to, uint64_t job, uint32_t attempt, int64_t time_ns) const;
 
   storage::metadata& into;
@@ -212,6 +213,34 @@ void lineage_projection::state::add_outputs(metadata_changes& to, uint64_t job, 
     add(root + "/" + std::to_string(attempt) + "/" + name, "output");
 }
 
+// What a later stage brings, and tasks that join a running gang, is added to the attempt's.
+void lineage_projection::state::add_attempt(metadata_changes& to, const attempt_placed_msg& placed,
+                                            int64_t time_ns) const {
+  auto known = into.get_execution(storage::execution_id(job_key(placed.job)));
+  storage::execution attempt;
+  attempt.id = storage::execution_id(attempt_key(placed.job, placed.attempt));
+  auto before = into.get_execution(attempt.id);
+  attempt.type = "attempt";
+  attempt.name = known ? known->name : job_key(placed.job);
+  attempt.state = placed.joining && before ? before->state
+                                           : std::string(EnumNamejob_state(job_state::starting));
+  auto tasks = before ? split(before->properties["tasks"]) : std::vector<std::string>{};
+  for (auto& task : placed.tasks)
+    tasks.push_back(task->type + ":" + std::to_string(task->index) + " on " + task->node);
+  attempt.properties = {{"job", std::to_string(placed.job)},
+                        {"attempt", std::to_string(placed.attempt)},
+                        {"tasks", joined(tasks)}};
+  auto read = [&](storage::artifact from) {
+    to.events.push_back({attempt.id, from.id, storage::event_role::input, from.name});
+    to.artifacts.push_back(std::move(from));
+  };
+  for (auto& path : known ? split(known->properties["inputs"]) : std::vector<std::string>{})
+    read(file_artifact(path, "file", time_ns));
+  for (auto& line : known ? split(known->properties["packages"]) : std::vector<std::string>{})
+    read(package_artifact(line, time_ns));
+  to.executions.push_back(std::move(attempt));
+}
+
 metadata_changes lineage_projection::state::changes_of(const cluster_event_msg& event) const {
   metadata_changes to;
   if (auto* x = event.change.Asjob_submitted()) {
@@ -227,27 +256,7 @@ metadata_changes lineage_projection::state::changes_of(const cluster_event_msg& 
                       {"outputs", joined(x->spec->outputs)}};
     to.executions.push_back(std::move(job));
   } else if (auto* placed = event.change.Asattempt_placed()) {
-    auto known = into.get_execution(storage::execution_id(job_key(placed->job)));
-    storage::execution attempt;
-    attempt.id = storage::execution_id(attempt_key(placed->job, placed->attempt));
-    attempt.type = "attempt";
-    attempt.name = known ? known->name : job_key(placed->job);
-    attempt.state = std::string(EnumNamejob_state(job_state::starting));
-    std::vector<std::string> tasks;
-    for (auto& task : placed->tasks)
-      tasks.push_back(task->type + ":" + std::to_string(task->index) + " on " + task->node);
-    attempt.properties = {{"job", std::to_string(placed->job)},
-                          {"attempt", std::to_string(placed->attempt)},
-                          {"tasks", joined(tasks)}};
-    auto read = [&](storage::artifact from) {
-      to.events.push_back({attempt.id, from.id, storage::event_role::input, from.name});
-      to.artifacts.push_back(std::move(from));
-    };
-    for (auto& path : known ? split(known->properties["inputs"]) : std::vector<std::string>{})
-      read(file_artifact(path, "file", event.time_ns));
-    for (auto& line : known ? split(known->properties["packages"]) : std::vector<std::string>{})
-      read(package_artifact(line, event.time_ns));
-    to.executions.push_back(std::move(attempt));
+    add_attempt(to, *placed, event.time_ns);
   } else if (auto* now = event.change.Asjob_changed()) {
     for (auto& key : {job_key(now->job), attempt_key(now->job, now->attempt)})
       if (auto known = into.get_execution(storage::execution_id(key))) {

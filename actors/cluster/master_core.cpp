@@ -118,7 +118,7 @@ void master_core::keep_active(const gang& job, uint64_t id) {
   };
   keep(limited_, !spec.needs.empty() || spec.array_at_once != 0);
   keep(elastic_, std::any_of(spec.tasks.begin(), spec.tasks.end(),
-                             [](auto& type) { return type->instances_min != 0; }));
+                             [](auto& type) { return type->instances_min != 0 || type->regroup; }));
   keep(watched_, true);
 }
 
@@ -303,6 +303,8 @@ void master_core::commit(cluster_changeUnion change, moment at, master_outcome& 
   cluster_event_msg record;
   record.time_ns = at.wall_ns;
   record.change = std::move(change);
+  if (auto* regrouped = record.change.Asgang_regrouped())
+    regrouped->secret = random_.next();
   auto frees = record.change.Astask_ended() || record.change.Asjob_changed();
   apply(record);
   out.records.push_back(std::move(record));

@@ -179,8 +179,10 @@ private:
   std::string cannot_start(const gang& job) const;
   void keep_back(moment at, master_outcome& out);
   std::vector<node_room> rooms() const;
+  attempt_placed_msg placement_of(uint64_t id, uint32_t attempt, const std::vector<placed>& tasks);
   bool place_next(uint64_t id, fifo_placement& room, moment at, master_outcome& out);
   void place(moment at, master_outcome& out);
+  void join_more(uint64_t id, moment at, master_outcome& out);
   void grow(moment at, master_outcome& out);
   void make_way(uint64_t oldest, moment at, master_outcome& out);
   void stop_stray(const std::string& node, const task_id_msg& task, master_outcome& out) const;

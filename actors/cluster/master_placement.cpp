@@ -84,24 +84,30 @@ std::vector<node_room> master_core::rooms() const {
   return out;
 }
 
+// A record of tasks that were placed.
+attempt_placed_msg master_core::placement_of(uint64_t id, uint32_t attempt,
+                                             const std::vector<placed>& tasks) {
+  attempt_placed_msg out;
+  out.job = id;
+  out.attempt = attempt;
+  out.secret = random_.next();
+  for (auto& x : tasks) {
+    auto task = std::make_unique<placed_task_msg>();
+    task->type = x.type;
+    task->index = x.index;
+    task->node = x.node;
+    out.tasks.push_back(std::move(task));
+  }
+  return out;
+}
+
 // Whether it was placed.
 bool master_core::place_next(uint64_t id, fifo_placement& room, moment at, master_outcome& out) {
   auto& job = *lookup(id);
   auto chosen = room.next(gang_of(id, job, job.ready_types()));
   if (!chosen)
     return false;
-  attempt_placed_msg placed;
-  placed.job = id;
-  placed.attempt = job.next_attempt();
-  placed.secret = random_.next();
-  for (auto& x : chosen->tasks) {
-    auto task = std::make_unique<placed_task_msg>();
-    task->type = x.type;
-    task->index = x.index;
-    task->node = x.node;
-    placed.tasks.push_back(std::move(task));
-  }
-  commit(change_of(std::move(placed)), at, out);
+  commit(change_of(placement_of(id, job.next_attempt(), chosen->tasks)), at, out);
   return true;
 }
 
@@ -126,11 +132,37 @@ void master_core::place(moment at, master_outcome& out) {
     make_way(first, at, out);
 }
 
-// A gang that runs with fewer tasks than it may have starts again with more, when nobody waits and
-// there is room: one at a time.
+// Gives a gang that changes its members while it runs as many more as fit.
+void master_core::join_more(uint64_t id, moment at, master_outcome& out) {
+  auto& job = *find(id);
+  waiting_gang wanted{id, {}};
+  for (auto [kind, count] : job.wants_more(at.wall_ns)) {
+    auto& type = *job.spec().tasks[kind];
+    wanted.types.push_back({type.name, count, demand_of(type), labels_of(type), 1});
+  }
+  if (wanted.types.empty())
+    return;
+  auto chosen = fifo_placement{rooms()}.next(wanted);
+  if (!chosen)
+    return;
+  for (auto& x : chosen->tasks)
+    for (size_t kind = 0; kind < job.spec().tasks.size(); ++kind)
+      if (job.spec().tasks[kind]->name == x.type)
+        x.index += job.next_index(kind);
+  auto placed = placement_of(id, job.attempt(), chosen->tasks);
+  placed.joining = true;
+  commit(change_of(std::move(placed)), at, out);
+}
+
+// A gang that runs with fewer tasks than it may have gets more, or starts again with more, when
+// nobody waits and there is room: one at a time starts again.
 void master_core::grow(moment at, master_outcome& out) {
-  for (auto id : elastic_) {
+  for (auto id : std::set<uint64_t>{elastic_}) {
     auto& job = *find(id);
+    if (job.regroups()) {
+      join_more(id, at, out);
+      continue;
+    }
     auto since = std::chrono::nanoseconds{at.wall_ns - job.attempt_started_ns()};
     auto& types = job.spec().tasks;
     if (job.state() != job_state::running || job.stopping() || since < options_.grow_after)

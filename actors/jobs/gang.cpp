@@ -33,6 +33,7 @@ gang::gang(const gang_options& options, const job_kept_msg& kept)
     submitted_ns_(kept.submitted_ns), started_ns_(kept.started_ns), ended_ns_(kept.ended_ns),
     sequence_(kept.sequence), held_(kept.held), held_reason_(kept.held_reason),
     waiting_since_ns_(kept.waiting_since_ns), attempt_started_ns_(kept.attempt_started_ns) {
+  generation_ = kept.generation;
   for (auto& x : kept.ends)
     ends_.push_back(*x);
   for (auto& x : kept.events)
@@ -50,6 +51,8 @@ gang::gang(const gang_options& options, const job_kept_msg& kept)
     out.reason = x->reason;
     out.cause = x->cause;
     out.stage = x->stage;
+    out.left = x->left;
+    out.generation = x->generation;
     stage_ = std::max(stage_, x->stage);
     tasks_.push_back(std::move(out));
   }
@@ -68,17 +71,22 @@ void gang::apply(const cluster_changeUnion& change, int64_t wall_ns) {
     apply(*w, wall_ns);
   else if (auto* v = change.Asjob_held())
     apply(*v, wall_ns);
+  else if (auto* u = change.Asgang_regrouped())
+    apply(*u, wall_ns);
 }
 
 void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
+  if (x.joining)
+    return add_tasks(x, generation_ + 1, wall_ns);
   auto later_stage = x.attempt == attempt_;
   stage_ = later_stage ? stage_ + 1 : 0;
   if (!later_stage) {
     tasks_.clear();
     attempt_started_ns_ = wall_ns;
+    generation_ = 0;
+    secret_ = x.secret;
   }
   attempt_ = x.attempt;
-  secret_ = x.secret;
   state_ = job_state::starting;
   stopping_ = false;
   if (started_ns_ == 0)
@@ -88,6 +96,11 @@ void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
   retry_at_.reset();
   placed_by_.reset();
   ends_by_.clear();
+  add_tasks(x, 0, wall_ns);
+}
+
+void gang::add_tasks(const attempt_placed_msg& x, uint32_t generation, int64_t wall_ns) {
+  joined_by_.reset();
   std::set<std::string> nodes;
   for (size_t kind = 0; kind < spec().tasks.size(); ++kind)
     for (auto& placed : x.tasks)
@@ -97,15 +110,16 @@ void gang::apply(const attempt_placed_msg& x, int64_t wall_ns) {
         out.index = placed->index;
         out.node = placed->node;
         out.stage = stage_;
+        out.generation = generation;
         nodes.insert(placed->node);
         tasks_.push_back(std::move(out));
       }
   std::stable_sort(tasks_.begin(), tasks_.end(), [](const task& a, const task& b) {
     return std::tie(a.kind, a.index) < std::tie(b.kind, b.index);
   });
+  auto what = stage_ != 0 ? " goes on, stage " + std::to_string(stage_ + 1) : " is starting";
   auto text = "attempt " + std::to_string(attempt_)
-              + (later_stage ? " goes on, stage " + std::to_string(stage_ + 1) : " is starting")
-              + " on";
+              + (generation != 0 ? " may have more tasks" : what) + " on";
   for (auto& node : nodes)
     text += " " + node;
   tell(wall_ns, text);
@@ -198,13 +212,14 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
   }
   if (report.state > task_state::running)
     return {};
-  auto known = found->seen >= report.state
+  auto known = found->seen >= report.state && found->told >= report.generation
                && found->fetches == (report.state == task_state::pending)
                && (report.port == 0
                    || (found->port == report.port && found->ui_port == report.ui_port
                        && found->host == report.host));
   found->seen = std::max(found->seen, report.state);
   found->fetches = report.state == task_state::pending;
+  found->told = std::max(found->told, report.generation);
   if (report.port != 0) {
     found->host = report.host;
     found->port = report.port;
@@ -235,8 +250,8 @@ gang::missing(const std::string& node, const register_node_msg& report, bool sam
       continue;
     auto named = std::any_of(report.tasks.begin(), report.tasks.end(),
                              [&](auto& y) { return y->task && find(*y->task) == &x; });
-    auto on_its_way = same_life && x.seen == task_state::pending && state_ != job_state::running
-                      && x.stage == stage_;
+    auto on_its_way = same_life && x.seen == task_state::pending && x.stage == stage_
+                      && (state_ != job_state::running || is_joining(x));
     if (!named && !on_its_way)
       out.push_back(
         end_of(x, task_state::lost, 0, "the node came back without it", exit_class::lost_node));

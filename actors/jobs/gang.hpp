@@ -72,14 +72,17 @@ public:
     int32_t exit_code = 0;
     std::string reason;
     exit_class cause = exit_class::user_error;
-    uint32_t stage = 0;  // placements of the attempt before this one
-    uint32_t ending = 0; // how many tasks had ended before it; a snapshot forgets it
+    uint32_t stage = 0;      // placements of the attempt before this one
+    uint32_t ending = 0;     // how many tasks had ended before it; a snapshot forgets it
+    bool left = false;       // the gang goes on without it
+    uint32_t generation = 0; // the first one that it is a member of
     // volatile
     task_state seen = task_state::pending; // how far it got, by its agent's reports
     bool fetches = false;                  // its agent has it, and waits for its packages
     std::string host;
     uint16_t port = 0;
     uint16_t ui_port = 0;
+    uint32_t told = 0; // the generation that its command knows
     std::vector<std::unique_ptr<metric_msg>> progress;
     int ordered = 0; // the kind of the last order
     time_point ordered_at;
@@ -153,6 +156,16 @@ public:
   // Why it would not be placed whatever room there is; empty where it would.
   std::string kept_back() const;
 
+  // What the gang lacks of the types that may join it while it runs, when it is time to place them:
+  // indices into the spec, and how many.
+  std::vector<std::pair<size_t, uint32_t>> wants_more(int64_t wall_ns) const;
+
+  // The index of the next task of a type that joins: in one attempt none has that of another.
+  uint32_t next_index(size_t kind) const;
+
+  // Whether it changes its members while it runs, instead of starting again.
+  bool regroups() const;
+
   // The task types that have to be placed together next, as indices into the spec.
   std::vector<size_t> ready_types() const;
 
@@ -171,13 +184,15 @@ public:
   const job_spec_msg& spec() const noexcept { return *submitted_.spec; }
   job_state state() const noexcept { return state_; }
   uint32_t attempt() const noexcept { return attempt_; }
+  uint32_t generation() const noexcept { return generation_; } // of the members in this attempt
   int64_t attempt_started_ns() const noexcept { return attempt_started_ns_; } // wall time
   bool stopping() const noexcept { return stopping_; }
   const std::vector<task>& tasks() const noexcept { return tasks_; }
   const task_type_msg& type_of(const task& x) const { return *spec().tasks[x.kind]; }
   task_id_msg id_of(const task& x) const;
   const task* find(const task_id_msg& id) const; // null: not a task of the current attempt
-  uint32_t placed_of(size_t kind) const;         // tasks of a type that the attempt has
+  uint32_t
+  placed_of(size_t kind) const; // tasks of a type that the attempt has, and that have not left
   std::string output_directory() const;
   std::string log_path(const task& x) const; // of the task's output, on its node
 
@@ -194,10 +209,18 @@ private:
   void apply(const gang_stopping_msg& x, int64_t wall_ns);
   void apply(const job_changed_msg& x, int64_t wall_ns);
   void apply(const job_held_msg& x, int64_t wall_ns);
+  void apply(const gang_regrouped_msg& x, int64_t wall_ns);
+  void add_tasks(const attempt_placed_msg& x, uint32_t generation, int64_t wall_ns);
   void remember_end(const gang_stopping_msg& x, int64_t wall_ns);
   void tell(int64_t wall_ns, std::string text);
   bool all_ended() const;
   bool all_registered() const;
+  bool is_joining(const task& x) const { return !x.left && x.generation > generation_; }
+  bool is_member(const task& x) const { return !x.left && x.generation <= generation_; }
+  bool may_leave(const task& x) const;
+  bool has_enough(size_t kind) const;
+  std::optional<cluster_changeUnion> next_generation() const;
+  std::optional<cluster_changeUnion> late_to_join(time_point now);
   const task_type_msg* unplaced() const;
   bool is_chief(const task& x) const;
   bool may_run(const task& x) const;
@@ -210,6 +233,7 @@ private:
   const task* failed_task() const;
   bool settled(time_point now, const node_test& reachable);
   std::optional<cluster_changeUnion> outcome();
+  duration register_timeout() const;
   std::optional<cluster_changeUnion> late_to_register(time_point now);
   std::optional<cluster_changeUnion> late_to_end(time_point now);
   bool awaited(const task& x) const;
@@ -239,7 +263,8 @@ private:
   std::string reason_;
   bool stopping_ = false;
   job_state next_ = job_state::queued;
-  uint64_t secret_ = 0;
+  uint64_t secret_ = 0; // of the generation
+  uint32_t generation_ = 0;
   int64_t submitted_ns_ = 0;
   int64_t started_ns_ = 0;
   int64_t ended_ns_ = 0;
@@ -256,7 +281,9 @@ private:
   // volatile
   std::string blocked_;
   bool was_blocked_ = false;
+  int64_t regrouped_ns_ = 0; // wall time of the last change of its members
   std::optional<time_point> complete_by_;
+  std::optional<time_point> joined_by_;
   std::optional<time_point> settled_by_;
   std::optional<time_point> retry_at_;
   std::optional<time_point> placed_by_;

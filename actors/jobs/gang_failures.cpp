@@ -16,7 +16,7 @@ const gang::task* gang::failed_task() const {
   };
   const task* out = nullptr;
   for (auto& x : tasks_)
-    if (x.ended && x.state != task_state::succeeded && stops_gang(x)
+    if (x.ended && x.state != task_state::succeeded && is_member(x) && stops_gang(x)
         && (!out || rank(x) < rank(*out)))
       out = &x;
   return out;

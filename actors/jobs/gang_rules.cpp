@@ -53,7 +53,7 @@ bool gang::stops_gang(const task& x) const {
 bool gang::type_has_ended(const task_type_msg& type) const {
   auto placed = false;
   for (auto& x : tasks_)
-    if (&type_of(x) == &type) {
+    if (&type_of(x) == &type && is_member(x)) {
       placed = true;
       if (!x.ended)
         return false;
@@ -63,8 +63,9 @@ bool gang::type_has_ended(const task_type_msg& type) const {
 
 // Every task of it; where the gang goes on without some, one of them.
 bool gang::type_has_succeeded(const task_type_msg& type) const {
-  auto succeeded
-    = [&](const task& x) { return &type_of(x) != &type || x.state == task_state::succeeded; };
+  auto succeeded = [&](const task& x) {
+    return &type_of(x) != &type || !is_member(x) || x.state == task_state::succeeded;
+  };
   auto any = std::any_of(tasks_.begin(), tasks_.end(), [&](const task& x) {
     return &type_of(x) == &type && x.state == task_state::succeeded;
   });
@@ -75,8 +76,8 @@ bool gang::type_has_succeeded(const task_type_msg& type) const {
 // ---- placement ----
 
 uint32_t gang::placed_of(size_t kind) const {
-  return static_cast<uint32_t>(
-    std::count_if(tasks_.begin(), tasks_.end(), [&](const task& x) { return x.kind == kind; }));
+  auto there = [&](const task& x) { return x.kind == kind && !x.left; };
+  return static_cast<uint32_t>(std::count_if(tasks_.begin(), tasks_.end(), there));
 }
 
 // Types that nothing of the attempt has been placed of, and whose conditions hold.
@@ -181,6 +182,8 @@ std::optional<cluster_changeUnion> gang::next_of_placed(time_point now,
                                                         const node_test& reachable) {
   if (state_ == job_state::queued)
     return {};
+  if (auto due = next_generation())
+    return due;
   if (auto* x = failed_task()) {
     if (!settled(now, reachable))
       return {};
@@ -191,13 +194,13 @@ std::optional<cluster_changeUnion> gang::next_of_placed(time_point now,
   if (auto due = outcome())
     return due;
   if (state_ != job_state::starting)
-    return {};
+    return late_to_join(now);
   return all_registered() ? become(job_state::running, {}) : late_to_register(now);
 }
 
 // Whether the end of the job waits for this task.
 bool gang::awaited(const task& x) const {
-  if (type_of(x).role != task_role::tracked)
+  if (type_of(x).role != task_role::tracked || !is_member(x))
     return false;
   for (auto& [rule, when] : ends_by_)
     if (when == time_point{} && spec().end_rules[rule]->type == type_of(x).name)
@@ -241,10 +244,13 @@ std::optional<cluster_changeUnion> gang::outcome() {
   return stop(job_state::succeeded, "every awaited task has ended", exit_class::user_error);
 }
 
+duration gang::register_timeout() const {
+  auto own = of_ns(spec().register_timeout_ns);
+  return own != duration{} ? own : options_->register_timeout;
+}
+
 std::optional<cluster_changeUnion> gang::late_to_register(time_point now) {
-  auto limit = of_ns(spec().register_timeout_ns);
-  if (limit == duration{})
-    limit = options_->register_timeout;
+  auto limit = register_timeout();
   // A node that fetches packages gives up by itself when that does not go on.
   auto fetches = [](const task& x) { return !x.ended && x.fetches; };
   if (!complete_by_ || std::any_of(tasks_.begin(), tasks_.end(), fetches))
@@ -285,8 +291,12 @@ std::optional<cluster_changeUnion> gang::late_to_end(time_point now) {
 
 // Whether it may be told the addresses of its gang now.
 bool gang::may_run(const task& x) const {
+  if (is_joining(x))
+    return false;
+  if (x.seen == task_state::running)
+    return state_ == job_state::running && x.told < generation_;
   auto complete = state_ == job_state::running || x.stage < stage_;
-  return x.seen < task_state::running && (complete || (spec().each_when_ready && x.port != 0));
+  return complete || (spec().each_when_ready && x.port != 0);
 }
 
 gang::order_kind gang::order_for(const task& x, bool addresses_known) const {
@@ -294,7 +304,8 @@ gang::order_kind gang::order_for(const task& x, bool addresses_known) const {
     return order_kind::none;
   if (stopping_)
     return order_kind::stop;
-  if (x.seen == task_state::pending && state_ == job_state::starting && x.stage == stage_)
+  auto to_start = (state_ == job_state::starting && x.stage == stage_) || is_joining(x);
+  if (x.seen == task_state::pending && to_start)
     return order_kind::start;
   return addresses_known && may_run(x) ? order_kind::spec : order_kind::none;
 }
@@ -321,9 +332,10 @@ void gang::orders(time_point now, uint64_t epoch, const node_test& reachable,
   if (final() || state_ == job_state::queued)
     return;
   // Also where a master that is new knows of a gang that runs, but not yet where.
-  auto known = spec().each_when_ready
-               || std::all_of(tasks_.begin(), tasks_.end(),
-                              [](const task& x) { return x.port != 0 || x.ended; });
+  auto known
+    = spec().each_when_ready || std::all_of(tasks_.begin(), tasks_.end(), [&](const task& x) {
+        return x.port != 0 || x.ended || is_joining(x);
+      });
   for (auto& x : tasks_) {
     auto kind = order_for(x, known);
     auto which = static_cast<int>(kind);
@@ -339,7 +351,9 @@ void gang::orders(time_point now, uint64_t epoch, const node_test& reachable,
 bool gang::quiet() const {
   auto timed
     = spec().timeout_ns != 0 || spec().placement_timeout_ns != 0 || !spec().end_rules.empty();
-  auto settled = [](const task& x) { return x.ended || x.seen == task_state::running; };
+  auto settled = [&](const task& x) {
+    return x.ended || (x.seen == task_state::running && x.told >= generation_ && is_member(x));
+  };
   if (final() || timed || stopping_)
     return final();
   return state_ == job_state::queued

@@ -1,7 +1,6 @@
 // What a gang shows: its status, its events, its orders and its whole durable state.
 #include "actors/jobs/gang.hpp"
-
-#include <cstdio>
+#include "runtime/base/ids.hpp"
 
 namespace troupe {
 namespace {
@@ -11,12 +10,6 @@ std::unique_ptr<variable_msg> variable_of(std::string name, std::string value) {
   out->name = std::move(name);
   out->value = std::move(value);
   return out;
-}
-
-std::string hex(uint64_t x) {
-  char buffer[17];
-  std::snprintf(buffer, sizeof buffer, "%016llx", static_cast<unsigned long long>(x));
-  return buffer;
 }
 
 } // namespace
@@ -60,7 +53,7 @@ cluster_spec_msg gang::spec_of(const task& whose, uint64_t epoch) const {
   out.task = std::make_unique<task_id_msg>(id_of(whose));
   for (auto& x : tasks_) {
     auto serves = x.stage < whose.stage && type_of(x).role != task_role::tracked;
-    if (x.stage != whose.stage && !serves)
+    if ((x.stage != whose.stage && !serves) || !is_member(x))
       continue;
     if (&x == &whose)
       out.rank = out.world_size;
@@ -76,6 +69,9 @@ cluster_spec_msg gang::spec_of(const task& whose, uint64_t epoch) const {
   out.attempts_max = spec().attempts_max;
   out.ui = type_of(whose).ui;
   out.each_when_ready = spec().each_when_ready;
+  out.generation = generation_;
+  out.secret = secret_;
+  out.regroups = regroups();
   for (size_t kind = 0; kind < spec().tasks.size(); ++kind)
     if (auto& type = *spec().tasks[kind]; type.role == task_role::tracked)
       out.tasks_tracked += placed_of(kind) != 0 ? placed_of(kind) : type.instances;
@@ -147,6 +143,7 @@ job_kept_msg gang::keep() const {
   out.held_reason = held_reason_;
   out.waiting_since_ns = waiting_since_ns_;
   out.attempt_started_ns = attempt_started_ns_;
+  out.generation = generation_;
   for (auto& x : ends_)
     out.ends.push_back(std::make_unique<attempt_end_msg>(x));
   for (auto& x : tasks_) {
@@ -160,6 +157,8 @@ job_kept_msg gang::keep() const {
     kept->reason = x.reason;
     kept->stage = x.stage;
     kept->cause = x.cause;
+    kept->left = x.left;
+    kept->generation = x.generation;
     out.tasks.push_back(std::move(kept));
   }
   for (auto& x : events_)

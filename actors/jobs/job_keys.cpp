@@ -95,9 +95,12 @@ const std::vector<job_keys::key<job_keys::read_of_type>>& job_keys::of_type() {
      [](job_reader& r, node x, text at, type t) {
        t.role = static_cast<task_role>(r.choice(x, at, {"tracked", "untracked", "sidecar"}));
      }},
-    {"on_failure", "stop | go_on", "stop the gang, or go on without the task; default: stop",
+    {"on_failure", "stop | go_on | regroup",
+     "stop the gang, go on without the task, or regroup: make a new generation; default: stop",
      [](job_reader& r, node x, text at, type t) {
-       t.go_on = r.choice(x, at, {"stop", "go_on"}) == 1;
+       auto chosen = r.choice(x, at, {"stop", "go_on", "regroup"});
+       t.go_on = chosen == 1;
+       t.regroup = chosen == 2;
      }},
     {"after", "[type]", "types whose tasks have to succeed first",
      [](job_reader& r, node x, text at, type t) { t.after = r.texts(x, at); }},

@@ -2,6 +2,7 @@
 
 #include "actors/jobs/framework_environment.hpp"
 #include "actors/jobs/framework_port.hpp"
+#include "actors/jobs/generation_file.hpp"
 #include "actors/jobs/mpi_launch.hpp"
 #include "actors/jobs/task_shell.hpp"
 #include "runtime/actor_threads.hpp"
@@ -50,16 +51,19 @@ void give_accelerators(const task_executor_options& options, const cluster_spec_
 // The environment of the command: what the cluster says, and defaults for what the user may set.
 void complete_environment(const task_executor_options& options, const cluster_spec_msg& spec,
                           environment_variables& out) {
-  std::string members;
-  for (auto& each : spec.members)
-    members += (members.empty() ? "" : ",") + each->host + ":" + std::to_string(each->port);
   out["TROUPE_JOB"] = std::to_string(options.job);
   out["TROUPE_ATTEMPT"] = std::to_string(options.attempt);
   out["TROUPE_TASK_TYPE"] = options.type;
   out["TROUPE_TASK_INDEX"] = std::to_string(options.index);
   out["TROUPE_RANK"] = std::to_string(spec.rank);
   out["TROUPE_WORLD_SIZE"] = std::to_string(spec.world_size);
-  out["TROUPE_MEMBERS"] = members;
+  out["TROUPE_MEMBERS"] = members_of(spec);
+  if (spec.regroups)
+    out["TROUPE_GENERATION_FILE"] = generation_file(options.task.log_file);
+  if (spec.generation != 0) {
+    out["TROUPE_GENERATION"] = std::to_string(spec.generation);
+    out["TROUPE_SECRET"] = hex(spec.secret);
+  }
   out["TROUPE_OUTPUT"] = options.output_directory;
   out["TROUPE_LOG_LEVEL_FILE"] = log_level_file(options.task.log_file);
   out.emplace("TROUPE_CHECKPOINTS", checkpoints_beside(options.output_directory));
@@ -189,6 +193,7 @@ struct task_executor::session {
                                                     "agent/executors", {deadline});
             },
             [this](cluster_spec_msg spec) { runner.start(std::move(spec)); },
+            [this](const cluster_spec_msg& spec) { return tell_generation(spec); },
             [this](duration grace) { process.stop(grace); },
             [this](task_request what, log_level level) { request(what, level); },
             [this] { return process.metrics(); },
@@ -196,6 +201,17 @@ struct task_executor::session {
             ::getpid(),
             port,
             [this] { return ui_port.load(); }};
+  }
+
+  // Whether the command can learn of it.
+  bool tell_generation(const cluster_spec_msg& spec) const {
+    log::info("the gang has a new generation", {{"generation", std::to_string(spec.generation)},
+                                                {"tasks", std::to_string(spec.world_size)}});
+    auto written
+      = write_generation(generation_file(options.task.log_file), spec, options.task.user);
+    if (!written)
+      log::warning("no file for the generation", {{"reason", written.error().text}});
+    return static_cast<bool>(written);
   }
 
   // The level is that of this process too.

@@ -32,6 +32,8 @@ struct shell_state {
   bool late = false;         // the command ran longer than it may
   bool asked_to_end = false; // by stop(): then nobody may be left to acknowledge the exit
   task_state state = task_state::registered;
+  uint32_t generation = 0;  // that the command knows
+  bool awaits_next = false; // a request for a later one is open
   std::optional<task_exit> ended;
   pid_t process = 0;        // of the command, once it was started
   time_point alone_since{}; // no agent, or none that acknowledged the exit
@@ -53,6 +55,7 @@ struct shell_state {
     out.pid = static_cast<uint32_t>(around->process);
     out.host = around->options.host;
     out.port = around->port;
+    out.generation = generation;
     return out;
   }
 
@@ -66,6 +69,7 @@ struct shell_state {
     in.host = around->options.host;
     in.port = around->port;
     in.ui_port = around->ui_port();
+    in.generation = generation;
     if (ended) {
       in.exit_code = ended->code;
       in.reason = ended->reason;
@@ -92,6 +96,8 @@ void finish(shell* self) {
 }
 
 void on_orders(shell* self, const executor_orders_msg& in);
+void on_generation(shell* self, const cluster_spec_msg& spec);
+void await_generation(shell* self);
 void on_ended(shell* self, task_exit how);
 
 void stop_task(shell* self, duration grace, const std::string& why) {
@@ -169,10 +175,48 @@ void on_orders(shell* self, const executor_orders_msg& in) {
     st.around->request(each, in.level);
   if (in.stop)
     return stop_task(self, duration{static_cast<int64_t>(in.grace_ns)}, "ordered by the agent");
-  if (!in.spec || st.start_ordered || st.over())
+  if (!in.spec || st.over())
     return;
+  if (st.start_ordered)
+    return on_generation(self, *in.spec);
   st.start_ordered = true;
+  st.generation = in.spec->generation;
   st.around->start(*in.spec);
+  if (in.spec->regroups)
+    await_generation(self);
+}
+
+// A command that has not come to run yet gets its members by its environment, and later ones here.
+void on_generation(shell* self, const cluster_spec_msg& spec) {
+  auto& st = self->state;
+  if (spec.generation <= st.generation || !st.around->tell_generation(spec))
+    return;
+  st.generation = spec.generation;
+  send_report(self);
+}
+
+// The agent answers when there is one: it would be late with a heartbeat.
+void await_generation(shell* self) {
+  auto& st = self->state;
+  if (!st.connected || st.over() || std::exchange(st.awaits_next, true))
+    return;
+  auto again = [self] {
+    self->state.awaits_next = false;
+    self->delayed_send(self, self->state.around->options.report_every, generation_wanted{});
+  };
+  auto wanted = st.registration();
+  wanted.awaits_next = true;
+  self->request(st.agent, st.around->options.register_deadline, wanted)
+    .then(
+      [=](const executor_orders_msg& in) {
+        auto before = self->state.generation;
+        on_orders(self, in);
+        if (self->state.generation == before)
+          return again(); // an agent that does not know how to wait
+        self->state.awaits_next = false;
+        await_generation(self);
+      },
+      [=](const caf::error&) { again(); });
 }
 
 void on_link(shell* self, bool up) {
@@ -242,6 +286,7 @@ caf::behavior task_shell(shell* self, std::shared_ptr<surroundings> around) {
     [self](const command_started& in) { on_started(self, in.process); },
     [self](const command_ended& in) { on_ended(self, in.how); },
     [self](const time_is_up&) { on_time_is_up(self); },
+    [self](const generation_wanted&) { await_generation(self); },
     [self](const stop_wanted&) {
       self->state.asked_to_end = true;
       stop_task(self, self->state.around->options.stop_grace, "the executor was asked to end");

@@ -29,6 +29,7 @@ struct command_started {
 };
 struct stop_wanted {};
 struct time_is_up {};
+struct generation_wanted {};
 struct command_ended {
   task_exit how;
 };
@@ -36,10 +37,11 @@ struct command_ended {
 // What the actor works with; all of it outlives the actor system.
 struct surroundings {
   const task_executor_options& options;
-  std::function<agent_executor_api(duration deadline)> agent; // over the link that is up now
-  std::function<void(cluster_spec_msg)> start;                // the command: once
-  std::function<void(duration grace)> stop;                   // the command, after start
-  std::function<void(task_request, log_level)> request;       // ask the command for something
+  std::function<agent_executor_api(duration deadline)> agent;   // over the link that is up now
+  std::function<void(cluster_spec_msg)> start;                  // the command: once
+  std::function<bool(const cluster_spec_msg&)> tell_generation; // to the command, after start
+  std::function<void(duration grace)> stop;                     // the command, after start
+  std::function<void(task_request, log_level)> request;         // ask the command for something
   std::function<std::map<std::string, metric_value>()> metrics;
   std::function<void(int code)> finish; // the process of this executor: once, the last call
   int process;                          // its id
@@ -55,4 +57,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::link_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::command_started)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::stop_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::time_is_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::generation_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::command_ended)

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace troupe {
@@ -23,6 +24,9 @@ using link_id = id<struct link_tag>;     // a connection, as seen by one transpo
 
 // A node is known by its name; two nodes of one name are the same node.
 node_id node_named(std::string_view name) noexcept;
+
+// 16 hexadecimal digits.
+std::string hex(uint64_t x);
 
 } // namespace troupe
 

@@ -114,6 +114,8 @@ void job_ledger::apply(const cluster_event_msg& record) {
     apply(*changed);
   else if (auto* held = change.Asjob_held())
     apply(*held);
+  else if (auto* regrouped = change.Asgang_regrouped())
+    apply(*regrouped);
 }
 
 void job_ledger::apply(const epoch_started_msg& x) {
@@ -145,6 +147,8 @@ job_ledger::job_record* job_ledger::current(uint64_t job, uint32_t attempt, cons
 }
 
 void job_ledger::apply(const attempt_placed_msg& x) {
+  if (x.joining)
+    return join(x);
   auto known = jobs_.find(x.job);
   auto later = known != jobs_.end() && known->second.attempt == x.attempt;
   auto* job = current(x.job, later ? x.attempt : x.attempt - 1, "a placement");
@@ -157,6 +161,8 @@ void job_ledger::apply(const attempt_placed_msg& x) {
                  + " of the one before lives");
     job->tasks.clear();
     job->stages = 0;
+    job->generation = 0;
+    job->members.clear();
   }
   if (!later)
     check_turn(x, *job);
@@ -177,6 +183,110 @@ void job_ledger::apply(const attempt_placed_msg& x) {
   job->state = job_state::starting;
   job->stopping = false;
   check_room(x.job);
+}
+
+// ---- a gang that changes while it runs ----
+
+void job_ledger::join(const attempt_placed_msg& x) {
+  auto* job = current(x.job, x.attempt, "a placement of more tasks");
+  if (!job)
+    return;
+  if (job->state != job_state::running || job->stopping)
+    violated(attempt_name(x.job, x.attempt) + " gets more tasks and does not run");
+  for (auto& each : x.tasks) {
+    auto& type = *type_of(*job->submitted.spec, each->type);
+    auto name = task_name(each->type, each->index);
+    auto node = nodes_.find(each->node);
+    if (!type.regroup || job->tasks.contains(name) || node == nodes_.end() || !node->second.alive)
+      violated(name + " may not join " + attempt_name(x.job, x.attempt));
+    job->tasks[name]
+      = {each->node, false, task_state::pending, job->stages - 1, false, job->generation + 1};
+  }
+  for (auto& type : job->submitted.spec->tasks) {
+    auto there = std::count_if(job->tasks.begin(), job->tasks.end(), [&](auto& task) {
+      auto counts = job->has(task.second) || (!task.second.left && !task.second.ended);
+      return counts && task.first.starts_with(type->name + ":");
+    });
+    if (there > type->instances)
+      violated(attempt_name(x.job, x.attempt) + " has too many tasks of type " + type->name);
+  }
+  check_room(x.job);
+}
+
+// Whether some joined: each had found its agent.
+bool job_ledger::check_joined(const gang_regrouped_msg& x, job_record& job) {
+  for (auto& [name, task] : job.tasks)
+    if (!task.left && task.generation == x.generation)
+      task.generation = x.generation + 1;
+  for (auto& each : x.joined) {
+    auto name = task_name(each->type, each->index);
+    auto& task = job.tasks[name];
+    if (task.generation != x.generation + 1 || task.ended
+        || (!replaying_ && !truths_[key_of(x.job, x.attempt, name)].connected))
+      violated(name + " joins " + attempt_name(x.job, x.attempt) + " and was not there");
+    task.generation = x.generation;
+  }
+  return !x.joined.empty();
+}
+
+// Whether a member was left out: by its own fault none is.
+bool job_ledger::check_left(const gang_regrouped_msg& x, job_record& job) {
+  auto some = false;
+  for (auto& [name, task] : job.tasks) {
+    if (task.left || !task.ended || task.state == task_state::succeeded)
+      continue;
+    auto& type = *type_of(*job.submitted.spec, name.substr(0, name.find(':')));
+    auto member = task.generation <= job.generation;
+    if (member && !type.regroup && type.role != task_role::sidecar && !type.go_on)
+      violated(attempt_name(x.job, x.attempt) + " goes on without " + name);
+    some = some || member;
+    task.left = true;
+  }
+  return some;
+}
+
+void job_ledger::apply(const gang_regrouped_msg& x) {
+  auto* job = current(x.job, x.attempt, "a generation");
+  if (!job)
+    return;
+  if (x.generation != job->generation + 1 || job->state != job_state::running || job->stopping)
+    violated("generation " + std::to_string(x.generation) + " of " + attempt_name(x.job, x.attempt)
+             + " follows " + std::to_string(job->generation) + ", or does not run");
+  auto left = check_left(x, *job);
+  auto joined = check_joined(x, *job);
+  if (!left && !joined)
+    violated(attempt_name(x.job, x.attempt) + " regroups and nothing has changed");
+  job->generation = x.generation;
+  std::map<std::string, uint32_t> alive;
+  for (auto& [name, task] : job->tasks)
+    if (job->has(task)) {
+      job->members[x.generation].insert(name);
+      alive[name.substr(0, name.find(':'))] += task.ended ? 0 : 1;
+    }
+  for (auto& type : job->submitted.spec->tasks) {
+    auto least = type->instances_min != 0 ? type->instances_min : type->instances;
+    if (left && type->regroup && alive.contains(type->name) && alive[type->name] < least)
+      violated(attempt_name(x.job, x.attempt) + " goes on with too few of type " + type->name);
+  }
+}
+
+void job_ledger::told_generation(const cluster_spec_msg& spec) {
+  auto& real = truths_[task_key(*spec.task)];
+  auto* job = find(spec.task->job);
+  if (!job || job->attempt < spec.task->attempt || spec.generation <= real.generation)
+    return violated("task " + task_key(*spec.task)
+                    + " is told of a generation that is not its own");
+  real.generation = spec.generation;
+  if (job->attempt > spec.task->attempt)
+    return; // a frozen node hears it late
+  auto known = job->members.find(spec.generation);
+  if (known == job->members.end())
+    return violated("task " + task_key(*spec.task)
+                    + " is told of a generation before it is logged");
+  for (auto& each : spec.members)
+    if (!known->second.contains(task_name(each->type, each->index)))
+      violated("task " + task_key(*spec.task) + " is told of " + task_name(each->type, each->index)
+               + ", which is not of its generation");
 }
 
 // Whether nothing but room could keep it back.
@@ -234,11 +344,13 @@ bool job_ledger::type_succeeded(const job_record& job, const std::string& name) 
   auto& type = *type_of(*job.submitted.spec, name);
   uint32_t placed = 0;
   uint32_t succeeded = 0;
-  for (auto task = job.tasks.find(task_name(name, 0)); task != job.tasks.end();
-       task = job.tasks.find(task_name(name, ++placed))) {
-    if (!task->second.ended)
+  for (auto& [id, task] : job.tasks) {
+    if (!id.starts_with(name + ":") || !job.has(task))
+      continue;
+    if (!task.ended)
       return false;
-    succeeded += task->second.state == task_state::succeeded ? 1 : 0;
+    ++placed;
+    succeeded += task.state == task_state::succeeded ? 1 : 0;
   }
   return placed != 0 && (type.go_on ? succeeded > 0 : succeeded == placed);
 }
@@ -374,8 +486,11 @@ void job_ledger::started(const task_id_msg& task) {
   auto* job = find(task.job);
   auto early = [&] {
     auto known = job->tasks.find(task_name(task.type, task.index));
-    return job->state == job_state::starting && known != job->tasks.end()
-           && known->second.stage + 1 == job->stages && !job->submitted.spec->each_when_ready;
+    if (known == job->tasks.end())
+      return false;
+    auto starting = job->state == job_state::starting && known->second.stage + 1 == job->stages;
+    return known->second.generation > job->generation
+           || (starting && !job->submitted.spec->each_when_ready);
   };
   if (!job || job->attempt < task.attempt || (job->attempt == task.attempt && early()))
     violated("the process of task " + key + " starts before the log says that its gang runs");

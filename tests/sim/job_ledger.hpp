@@ -7,6 +7,10 @@
 //   it when the types that it follows have succeeded; a task ends once. No job fails while it has a
 //   restart left for the cause, and none restarts without. None starts while it is held, before the
 //   jobs that it needs, or while as many of its array run as may.
+// - A gang that runs changes its members by a generation at a time: each leaves out a task that was
+//   lost, or takes in one that had found its agent, of types that allow it, and keeps as many as
+//   each type needs. A process is told of a generation that the log has, with its members as the
+//   log has them, and never of an earlier one than it knows.
 // - An executor is started only for a task that is placed there, and once; the executors of a
 //   machine never exceed its capacity. A user's process starts once, when the log says that its
 //   gang runs, and that only when every executor of the gang had found its agent.
@@ -37,6 +41,7 @@ public:
   void launched(const std::string& node, const start_task_msg& order, const resources& room);
   void connected(const task_id_msg& task);
   void started(const task_id_msg& task);
+  void told_generation(const cluster_spec_msg& spec);
   void ended(const task_id_msg& task, int code);
 
   // Clients.
@@ -53,6 +58,8 @@ public:
     bool ended = false;
     task_state state = task_state::pending;
     uint32_t stage = 0;
+    bool left = false;
+    uint32_t generation = 0; // its first
   };
 
   struct job_record {
@@ -65,8 +72,11 @@ public:
     uint32_t stages = 0;                      // placed in this attempt
     std::map<exit_class, uint32_t> restarts;
     bool held = false;
+    uint32_t generation = 0;
+    std::map<uint32_t, std::set<std::string>> members; // of each generation of the attempt
 
     bool final() const { return state >= job_state::succeeded; }
+    bool has(const task_record& task) const { return !task.left && task.generation <= generation; }
   };
 
   // The last events of a job that a client was told, for people.
@@ -85,6 +95,7 @@ private:
     bool launched = false;
     bool connected = false;
     bool started = false;
+    uint32_t generation = 0; // that it knows
     std::optional<int> code;
     bool over = false; // the log says so, and not that it was lost
   };
@@ -104,6 +115,10 @@ private:
   void apply(const gang_stopping_msg& x);
   void apply(const job_changed_msg& x);
   void apply(const job_held_msg& x);
+  void apply(const gang_regrouped_msg& x);
+  void join(const attempt_placed_msg& x);
+  bool check_joined(const gang_regrouped_msg& x, job_record& job);
+  bool check_left(const gang_regrouped_msg& x, job_record& job);
   void check_turn(const attempt_placed_msg& x, const job_record& job);
   void check_room(uint64_t job);
   void check_snapshot(std::string_view payload, const storage::store& disk);

@@ -83,6 +83,10 @@ void shape(random_source& random, uint32_t room, bool greedy, wanted_job& job) {
   }
   if (random.chance(0.2))
     worker.instances_min = static_cast<uint32_t>(1 + random.below(worker.instances));
+  if (!worker.go_on && random.chance(0.3)) {
+    worker.instances_min = 1;
+    worker.regroup = true;
+  }
   if (!greedy && random.chance(0.1)) {
     spec.array = static_cast<uint32_t>(2 + random.below(3));
     spec.array_at_once = static_cast<uint32_t>(random.below(3));

@@ -172,6 +172,10 @@ surroundings sim_machine::around(sim_node& node, int id) {
                                                         {deadline});
           },
           [this, id](const cluster_spec_msg&) { start_command(id); },
+          [this](const cluster_spec_msg& spec) {
+            seen_.told_generation(spec);
+            return true;
+          },
           [this, id](duration grace) { stop_command(id, grace); },
           [](task_request, log_level) {},
           [] { return std::map<std::string, metric_value>{}; },

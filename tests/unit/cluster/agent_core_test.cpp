@@ -133,5 +133,37 @@ TEST_F(silent_executor, OfAnEarlierLifeOfTheAgentIsNotAwaitedForEver) {
   EXPECT_GE(kills, 1u);
 }
 
+// ---- generations ----
+
+TEST_F(silent_executor, IsToldOfALaterGenerationUntilItsTaskKnowsIt) {
+  auto told = [&](uint32_t generation) {
+    cluster_spec_msg spec;
+    spec.epoch = 1;
+    spec.task = std::make_unique<task_id_msg>(id());
+    spec.generation = generation;
+    auto effects = agent_.spec(spec, now_);
+    EXPECT_TRUE(effects);
+    return effects && std::any_of(effects->begin(), effects->end(), [](auto& each) {
+             return std::holds_alternative<deliver_spec>(each);
+           });
+  };
+  register_executor();
+  EXPECT_TRUE(told(0));
+  report_running();
+  EXPECT_FALSE(told(0));
+  EXPECT_TRUE(told(2));
+  EXPECT_TRUE(told(2));
+  task_report_msg report;
+  report.task = std::make_unique<task_id_msg>(id());
+  report.state = task_state::running;
+  report.generation = 2;
+  auto effects = agent_.executor_reported(report);
+  ASSERT_TRUE(effects);
+  EXPECT_FALSE(effects->empty()); // the master learns of it at once
+  EXPECT_EQ(agent_.report().tasks.front()->generation, 2u);
+  EXPECT_FALSE(told(2));
+  EXPECT_FALSE(told(1));
+}
+
 } // namespace
 } // namespace troupe

@@ -22,7 +22,8 @@ struct agent_notes {
   task_report_msg newest;
   bool refuse = false;
   bool stop = false;
-  bool ui = false; // the task shows one
+  bool ui = false;          // the task shows one
+  uint32_t generations = 0; // later ones that its gang comes to
   duration grace{};
   testing::events seen; // "register", "state N", "metric NAME"
 };
@@ -49,11 +50,17 @@ agent_executor_api::behavior_type fake_agent(agent_executor_api::pointer,
             std::lock_guard hold{notes->mutex};
             if (notes->refuse)
               return fail(errc::refused, "attempt 3 is newer");
-            notes->registered = in;
-            notes->seen.add("register");
             executor_orders_msg out;
             out.spec = std::make_unique<cluster_spec_msg>(gang_of_two(in));
             out.spec->ui = notes->ui;
+            out.spec->regroups = notes->generations != 0;
+            out.spec->secret = 0xabc;
+            if (in.awaits_next) {
+              out.spec->generation = std::min(in.generation + 1, notes->generations);
+              return out;
+            }
+            notes->registered = in;
+            notes->seen.add("register");
             return out;
           },
           [notes](const executor_report_msg& in) -> caf::result<executor_orders_msg> {
@@ -235,6 +242,20 @@ TEST_F(TaskExecutor, AUiHasAPortOfItsOwnThatIsReported) {
   EXPECT_NE(last.ui_port, 0);
   EXPECT_NE(last.ui_port, last.port);
   EXPECT_EQ(text_of_file("task.log"), last.host + ":" + std::to_string(last.ui_port) + "\n");
+}
+
+TEST_F(TaskExecutor, LaterGenerationsAreAnnouncedToTheCommandAndAcknowledged) {
+  script("until grep -qs GENERATION=3 $TROUPE_GENERATION_FILE; do sleep 0.01; done; "
+         "cat $TROUPE_GENERATION_FILE; stat -c %a $TROUPE_GENERATION_FILE");
+  notes->generations = 3;
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 0);
+  auto port = std::to_string(notes->registered.port);
+  EXPECT_EQ(text_of_file("task.log"), "TROUPE_GENERATION=3\nTROUPE_RANK=1\nTROUPE_WORLD_SIZE=2\n"
+                                      "TROUPE_MEMBERS=10.0.0.1:7000,10.0.0.1:"
+                                        + port + "\nTROUPE_SECRET=0000000000000abc\n600\n");
+  EXPECT_EQ(newest().generation, 3u);
 }
 
 TEST_F(TaskExecutor, AMissingProgramIsReportedByItsName) {
