@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -14,7 +15,8 @@ namespace {
 
 constexpr size_t checkpoints_kept = 3;
 constexpr const char* plan_key = "plan";
-constexpr const char* epoch_key = "steps per epoch";
+constexpr const char* position_key = "position"; // updates, epoch, consumed, good steps
+constexpr const char* scale_key = "loss scale";
 
 // All that a continued training must have in common with the one before; not its ranks.
 std::string fingerprint(const trainer& of) {
@@ -22,9 +24,11 @@ std::string fingerprint(const trainer& of) {
   std::string text = "seed " + std::to_string(plan.seed);
   text += ", epochs " + std::to_string(plan.epochs);
   text += ", batch " + std::to_string(plan.batch);
-  text += ", learning rate " + std::to_string(plan.learning_rate);
-  text += ", momentum " + std::to_string(plan.momentum);
-  text += ", weight decay " + std::to_string(plan.weight_decay);
+  text += ", accumulate " + std::to_string(plan.accumulate);
+  text += ", optimiser " + std::to_string(static_cast<int>(plan.optimiser.kind));
+  text += ", learning rate " + std::to_string(plan.optimiser.learning_rate);
+  text += ", momentum " + std::to_string(plan.optimiser.momentum);
+  text += ", weight decay " + std::to_string(plan.optimiser.weight_decay);
   return text;
 }
 
@@ -32,25 +36,50 @@ storage::tensor_view array_of(const char* name, const std::vector<float>& values
   return {name, {values.size()}, values};
 }
 
-const storage::tensor* find(const storage::checkpoint& in, std::string_view name) {
+// Empty where there is none of that name.
+std::vector<float> values_of(const storage::checkpoint& in, std::string_view name) {
   auto found = std::find_if(in.tensors.begin(), in.tensors.end(),
                             [&](const auto& each) { return each.name == name; });
-  return found == in.tensors.end() ? nullptr : &*found;
+  return found == in.tensors.end() ? std::vector<float>{} : found->values;
 }
 
-// The step that is as far into its epoch as the saved one was into its own: with another number of
-// ranks an epoch has another number of steps.
-result<uint64_t> step_in(const trainer& into, const storage::checkpoint& saved) {
-  auto known = saved.meta.find(epoch_key);
-  uint64_t per_epoch = 0;
-  if (known != saved.meta.end())
-    std::from_chars(known->second.data(), known->second.data() + known->second.size(), per_epoch);
-  if (per_epoch == 0)
-    return {errc::invalid, "The checkpoint does not say how long its epochs are: use another "
+result<std::vector<uint64_t>> numbers_of(const storage::checkpoint& in, const char* key,
+                                         size_t count) {
+  std::vector<uint64_t> out;
+  auto known = in.meta.find(key);
+  const auto* at = known == in.meta.end() ? nullptr : known->second.data();
+  const auto* end = at ? at + known->second.size() : nullptr;
+  for (uint64_t number = 0; at != end; at += at != end && *at == ' ' ? 1 : 0) {
+    auto [next, failed] = std::from_chars(at, end, number);
+    if (failed != std::errc{})
+      break;
+    out.push_back(number);
+    at = next;
+  }
+  if (out.size() != count)
+    return {errc::invalid, "The checkpoint does not say where the training was: use another "
                            "checkpoint directory."};
-  auto epoch = saved.step / per_epoch;
-  auto within = saved.step % per_epoch * into.steps_per_epoch() / per_epoch;
-  return epoch * into.steps_per_epoch() + within;
+  return out;
+}
+
+result<training_state> state_in(const storage::checkpoint& saved) {
+  auto position = numbers_of(saved, position_key, 4);
+  if (!position)
+    return position.error();
+  auto scale = numbers_of(saved, scale_key, 1);
+  if (!scale)
+    return scale.error();
+  training_state out;
+  out.step = saved.step;
+  out.updates = (*position)[0];
+  out.epoch = (*position)[1];
+  out.consumed = (*position)[2];
+  out.good_steps = (*position)[3];
+  out.loss_scale = std::bit_cast<float>(static_cast<uint32_t>(scale->front()));
+  out.parameters = values_of(saved, "parameters");
+  out.optimiser = values_of(saved, "optimiser");
+  out.statistics = values_of(saved, "statistics");
+  return out;
 }
 
 } // namespace
@@ -58,11 +87,20 @@ result<uint64_t> step_in(const trainer& into, const storage::checkpoint& saved) 
 result<std::string> save_checkpoint(const std::string& directory, uint64_t attempt,
                                     const trainer& of) {
   auto state = of.state();
-  std::array tensors{array_of("parameters", state.parameters),
-                     array_of("velocity", state.velocity)};
+  std::vector<storage::tensor_view> tensors;
+  for (auto& [name, values] :
+       {std::pair{"parameters", &state.parameters}, std::pair{"optimiser", &state.optimiser},
+        std::pair{"statistics", &state.statistics}})
+    if (!values->empty())
+      tensors.push_back(array_of(name, *values));
+  std::string position;
+  for (auto each : {state.updates, state.epoch, state.consumed, state.good_steps})
+    position.append(position.empty() ? "" : " ").append(std::to_string(each));
   auto written = storage::write_checkpoint(
     directory, attempt, state.step, tensors,
-    {{plan_key, fingerprint(of)}, {epoch_key, std::to_string(of.steps_per_epoch())}});
+    {{plan_key, fingerprint(of)},
+     {position_key, position},
+     {scale_key, std::to_string(std::bit_cast<uint32_t>(state.loss_scale))}});
   if (!written)
     return written.error();
   TROUPE_TRY(storage::prune_checkpoints(directory, checkpoints_kept));
@@ -85,16 +123,12 @@ result<std::optional<uint64_t>> resume_newest(const std::string& directory, trai
     return {errc::invalid, "The checkpoint " + path + " belongs to another plan (" + theirs
                              + "): use the same options, or another checkpoint directory."};
   }
-  const auto* parameters = find(*read, "parameters");
-  const auto* velocity = find(*read, "velocity");
-  if (!parameters || !velocity)
-    return {errc::invalid,
-            "The checkpoint " + path + " holds no training state: use another directory."};
-  auto step = step_in(into, *read);
-  if (!step)
-    return step.error();
-  TROUPE_TRY(into.restore({*step, parameters->values, velocity->values}));
-  return std::optional<uint64_t>{*step};
+  auto state = state_in(*read);
+  if (!state)
+    return state.error();
+  auto step = state->step;
+  TROUPE_TRY(into.restore(*std::move(state)));
+  return std::optional<uint64_t>{step};
 }
 
 result<void> save_model(const std::string& path, uint64_t attempt, const trainer& of,

@@ -1,8 +1,8 @@
 // The state of a training on disk, below a directory that all attempts of a job share.
 //
 // A checkpoint names its plan: one of another plan or network is refused instead of continued. One
-// of another world size is continued as far into its epoch as it was; samples of that epoch may
-// then be seen twice, or not. Threads: plain functions that block.
+// of another world size is continued at the same sample of its epoch. Threads: plain functions that
+// block.
 #pragma once
 
 #include "actors/training/trainer.hpp"

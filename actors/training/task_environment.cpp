@@ -1,9 +1,15 @@
 #include "actors/training/task_environment.hpp"
 
+#include "runtime/base/file_text.hpp"
 #include "runtime/base/ids.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <map>
 
 namespace troupe::training {
 
@@ -75,12 +81,14 @@ result<task_environment> read_environment(const variables& from) {
   auto index = number_of<uint32_t>(from, "TROUPE_TASK_INDEX", 0);
   auto rank = number_of<uint32_t>(from, "TROUPE_RANK", 0);
   auto size = number_of<uint32_t>(from, "TROUPE_WORLD_SIZE", 1);
+  auto generation = number_of<uint32_t>(from, "TROUPE_GENERATION", 0);
   auto listener = descriptor_of(from, "TROUPE_LISTEN_FD");
   auto metrics = descriptor_of(from, "TROUPE_METRICS_FD");
   TROUPE_TRY(attempt);
   TROUPE_TRY(index);
   TROUPE_TRY(rank);
   TROUPE_TRY(size);
+  TROUPE_TRY(generation);
   TROUPE_TRY(listener);
   TROUPE_TRY(metrics);
   if (*rank >= *size)
@@ -98,7 +106,38 @@ result<task_environment> read_environment(const variables& from) {
   task.world_size = *size;
   task.listen_fd = *listener;
   task.metrics_fd = *metrics;
+  task.generation = *generation;
+  task.generation_file = text_of(from, "TROUPE_GENERATION_FILE");
   return task;
+}
+
+result<std::optional<task_environment>> later_generation(const task_environment& task) {
+  if (task.generation_file.empty())
+    return std::optional<task_environment>{};
+  std::map<std::string, std::string> set;
+  auto text = text_of_file(task.generation_file);
+  for (size_t start = 0; start < text.size();) {
+    auto end = std::min(text.find('\n', start), text.size());
+    auto line = text.substr(start, end - start);
+    if (auto equals = line.find('='); equals != std::string::npos)
+      set[line.substr(0, equals)] = line.substr(equals + 1);
+    start = end + 1;
+  }
+  auto read = read_environment([&](const char* name) -> const char* {
+    auto found = set.find(name);
+    return found == set.end() ? nullptr : found->second.c_str();
+  });
+  if (!read)
+    return read.error();
+  if (read->generation <= task.generation)
+    return std::optional<task_environment>{};
+  auto later = task;
+  later.generation = read->generation;
+  later.rank = read->rank;
+  later.world_size = read->world_size;
+  later.members = std::move(read->members);
+  later.secret = std::move(read->secret);
+  return std::optional{std::move(later)};
 }
 
 result<std::unique_ptr<collective::group>> join_gang(const task_environment& task) {
@@ -107,8 +146,13 @@ result<std::unique_ptr<collective::group>> join_gang(const task_environment& tas
   collective::group_options options;
   options.rank = task.rank;
   options.size = task.world_size;
-  options.generation = task.attempt;
+  options.generation = task.attempt << 32 | task.generation;
   options.secret = task.secret;
+  if (!task.generation_file.empty())
+    options.called_off = [&task] {
+      auto later = later_generation(task);
+      return later && *later;
+    };
   // Two clusters of one host may both have a job 1: their members' ports differ.
   std::string members;
   for (const auto& member : task.members)
@@ -116,13 +160,17 @@ result<std::unique_ptr<collective::group>> join_gang(const task_environment& tas
   std::string name = "troupe_";
   name += std::to_string(node_named(members + task.job).value);
   name += "_";
-  name += std::to_string(task.attempt);
+  name += std::to_string(task.attempt) + "." + std::to_string(task.generation);
   if (task.one_host())
     return collective::join_shm(options, name);
   if (!task.listen_fd)
     return {errc::invalid,
             "TROUPE_LISTEN_FD is missing: ranks on several hosts need their listening socket."};
-  return collective::join_hierarchical(options, name, *task.listen_fd, task.members);
+  auto listener = fcntl(*task.listen_fd, F_DUPFD_CLOEXEC, 0);
+  if (listener < 0)
+    return {errc::invalid, std::string("TROUPE_LISTEN_FD is no open socket (") + strerror(errno)
+                             + "): leave it open."};
+  return collective::join_hierarchical(options, name, listener, task.members);
 }
 
 } // namespace troupe::training

@@ -8,6 +8,8 @@
 //   TROUPE_SECRET                           shared by the members of this attempt
 //   TROUPE_OUTPUT, TROUPE_CHECKPOINTS       directories: of this attempt, of all attempts
 //   TROUPE_METRICS_FD                       optional: where metrics go
+//   TROUPE_GENERATION                       optional: of the gang, within the attempt; 0 at first
+//   TROUPE_GENERATION_FILE                  optional: where later ones are announced
 //
 // Without TROUPE_RANK the process is a gang of its own.
 #pragma once
@@ -35,6 +37,8 @@ struct task_environment {
   std::string output;      // empty: nothing is written
   std::string checkpoints; // empty: none are kept
   std::optional<int> metrics_fd;
+  uint32_t generation = 0;     // of the members, within the attempt
+  std::string generation_file; // empty: they never change
 
   // Whether all ranks are on one host, so that they can share memory.
   bool one_host() const;
@@ -46,8 +50,13 @@ using variables = std::function<const char*(const char* name)>;
 // Errors: invalid, naming the variable.
 result<task_environment> read_environment(const variables& from);
 
-// The gang of this attempt, over shared memory on one host and TCP across; null for a rank of its
-// own. Errors: those of joining a group.
+// The task in a later generation of its gang, from the file that announces it; nothing while there
+// is none. Errors: invalid, naming the variable.
+result<std::optional<task_environment>> later_generation(const task_environment& task);
+
+// The gang of this generation, over shared memory on one host and TCP across; null for a rank of
+// its own. The listening socket stays open for later generations. Errors: those of joining a group;
+// aborted, as soon as a later generation is announced.
 result<std::unique_ptr<collective::group>> join_gang(const task_environment& task);
 
 } // namespace troupe::training

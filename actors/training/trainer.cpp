@@ -1,160 +1,350 @@
 #include "actors/training/trainer.hpp"
 
-#include "actors/training/sharding.hpp"
+#include "actors/training/epoch_order.hpp"
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 namespace troupe::training {
 
 namespace {
 
-// A float holds integers of 24 bits exactly: a step number travels as two of them.
-constexpr uint64_t half_bits = 24;
+// What the ranks add up beside the gradients.
+enum tail : uint8_t { loss_sum, leaving, tail_count };
+
+constexpr uint64_t steps_per_growth = 2000; // good ones, until the loss scale is doubled again
+constexpr float scale_least = 1;
+constexpr float scale_most = 16777216; // 2^24
 
 bool sensible(const training_plan& plan) {
-  auto positive = [](float x) { return std::isfinite(x) && x > 0; };
-  auto fraction = [](float x) { return x >= 0 && x < 1; };
-  return plan.epochs > 0 && plan.batch > 0 && positive(plan.learning_rate)
-         && fraction(plan.momentum) && fraction(plan.weight_decay);
+  auto positive_or_0 = [](float x) { return std::isfinite(x) && x >= 0; };
+  return plan.epochs > 0 && plan.batch > 0 && plan.accumulate > 0 && positive_or_0(plan.clip_norm)
+         && positive_or_0(plan.loss_scale);
+}
+
+float norm_of(std::span<const float> gradients) {
+  double sum = 0;
+  for (auto x : gradients)
+    sum += double{x} * x;
+  return static_cast<float>(std::sqrt(sum));
+}
+
+// Whether the network can learn them.
+result<void> check(const sample_set& samples, const network& net) {
+  if (samples.from->size() == 0)
+    return {errc::invalid, "There are no samples to train with: name data that has some."};
+  for (auto [name, row] : {std::pair{&samples.inputs, net.input_row()},
+                           std::pair{&samples.targets, net.target_row()}}) {
+    auto place = find_field(*samples.from, *name);
+    if (!place)
+      return place.error();
+    if (auto values = samples.from->fields()[*place].values(); values != row)
+      return {errc::invalid, "The field " + *name + " of a sample has " + std::to_string(values)
+                               + " values and the network takes " + std::to_string(row)
+                               + ": make the network for this data."};
+  }
+  return {};
+}
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
 }
 
 } // namespace
 
-result<trainer> trainer::make(const kernels::backend& on, const idx_dataset& samples,
-                              const training_plan& plan, collective::group* gang) {
+// Samples of the epoch's order.
+struct trainer::share {
+  size_t first = 0;
+  size_t last = 0;
+  size_t together = 0; // of all ranks
+};
+
+result<trainer> trainer::make(const kernels::backend& on, network net, const sample_set& samples,
+                              const training_plan& plan) {
   if (!sensible(plan))
-    return {
-      errc::invalid,
-      "The training plan makes no sense: epochs, batch and learning rate must be above 0, momentum "
-      "and weight decay at least 0 and below 1."};
-  auto together = size_t{plan.batch} * (gang ? gang->size() : 1);
-  if (samples.size() < together)
-    return {errc::invalid, "One step of the gang needs " + std::to_string(together)
-                             + " samples and the data has " + std::to_string(samples.size())
-                             + ": use a smaller batch or fewer ranks."};
-  model_options options;
-  options.batch = plan.batch;
-  options.rows = samples.rows;
-  options.columns = samples.columns;
-  auto network = model::make(on, options, plan.seed);
-  if (!network)
-    return network.error();
-  auto bytes = (network->parameter_count() + 1) * sizeof(float);
-  auto exchanged = gang ? gang->allocate(bytes) : collective::make_memory(bytes);
-  if (!exchanged)
-    return exchanged.error();
-  return trainer(on, samples, plan, gang, *std::move(network), *std::move(exchanged));
+    return {errc::invalid,
+            "The training plan makes no sense: epochs, batch and accumulate must be above 0, the "
+            "largest norm and the loss scale at least 0."};
+  TROUPE_TRY(check(plan.optimiser));
+  TROUPE_TRY(check(plan.rate));
+  TROUPE_ASSERT(net.batch() == plan.batch);
+  TROUPE_TRY(check(samples, net));
+  trainer made(on, std::move(net), samples, plan);
+  TROUPE_TRY(made.join(nullptr));
+  return made;
 }
 
-trainer::trainer(const kernels::backend& on, const idx_dataset& samples, const training_plan& plan,
-                 collective::group* gang, model network,
-                 std::unique_ptr<collective::memory> exchanged)
-  : backend_(&on), samples_(&samples), plan_(plan), gang_(gang), model_(std::move(network)),
-    velocity_(model_.parameter_count()), exchanged_(std::move(exchanged)),
-    images_(size_t{plan.batch} * samples.rows * samples.columns), labels_(plan.batch),
-    steps_per_epoch_(samples.size() / (size_t{plan.batch} * world_size())) {}
+trainer::trainer(const kernels::backend& on, network net, const sample_set& samples,
+                 const training_plan& plan)
+  : backend_(&on), network_(std::move(net)), samples_(samples), plan_(plan) {
+  state_.loss_scale = plan.loss_scale;
+  state_.optimiser.resize(state_arrays(plan.optimiser) * parameter_count());
+  if (plan.accumulate > 1)
+    micro_.resize(parameter_count());
+}
+
+double trainer::epochs_done() const {
+  return static_cast<double>(state_.epoch)
+         + static_cast<double>(state_.consumed) / static_cast<double>(samples_.from->size());
+}
 
 training_state trainer::state() const {
-  auto values = model_.parameters();
-  return {step_, {values.begin(), values.end()}, velocity_};
+  auto out = state_;
+  auto values = network_.parameters();
+  out.parameters.assign(values.begin(), values.end());
+  out.statistics.resize(network_.statistics_count());
+  network_.copy_statistics(out.statistics);
+  return out;
 }
 
 result<void> trainer::restore(training_state state) {
-  if (state.parameters.size() != model_.parameter_count()
-      || state.velocity.size() != velocity_.size())
-    return {errc::invalid,
-            "The checkpoint is of another network: start with an empty checkpoint directory."};
-  if (state.step > steps())
-    return {errc::invalid, "The checkpoint is at step " + std::to_string(state.step)
-                             + " and the plan ends at " + std::to_string(steps())
-                             + ": ask for more epochs."};
-  std::copy(state.parameters.begin(), state.parameters.end(), model_.parameters().begin());
-  velocity_ = std::move(state.velocity);
-  step_ = state.step;
+  if (state.parameters.size() != parameter_count()
+      || state.optimiser.size() != state_.optimiser.size()
+      || state.statistics.size() != network_.statistics_count())
+    return {errc::invalid, "The checkpoint is of another network or optimiser: start with an empty "
+                           "checkpoint directory."};
+  if (state.epoch > plan_.epochs || state.consumed >= samples_.from->size())
+    return {errc::invalid, "The checkpoint is at sample " + std::to_string(state.consumed)
+                             + " of epoch " + std::to_string(state.epoch) + " and the plan has "
+                             + std::to_string(plan_.epochs) + " epochs of "
+                             + std::to_string(samples_.from->size())
+                             + " samples: use the same data, and as many epochs or more."};
+  std::copy(state.parameters.begin(), state.parameters.end(), network_.parameters().begin());
+  network_.set_statistics(state.statistics);
+  input_.reset();
+  state_ = std::move(state);
+  state_.parameters = {};
+  state_.statistics = {};
+  return {};
+}
+
+void trainer::leave() {
+  input_.reset();
+  exchanged_.reset();
+  gang_ = nullptr;
+}
+
+result<void> trainer::join(collective::group* gang) {
+  auto bytes = (parameter_count() + tail_count) * sizeof(float);
+  auto made = gang ? gang->allocate(bytes) : collective::make_memory(bytes);
+  if (!made)
+    return made.error();
+  exchanged_ = *std::move(made);
+  gang_ = gang;
+  input_.reset();
+  leave_asked_ = leave_agreed_ = false;
   return {};
 }
 
 result<void> trainer::synchronise() {
   if (!gang_)
     return {};
-  constexpr uint64_t mask = (uint64_t{1} << half_bits) - 1;
-  std::array<float, 2> position{static_cast<float>(step_ & mask),
-                                static_cast<float>(step_ >> half_bits)};
-  TROUPE_TRY(gang_->broadcast(position, 0));
-  TROUPE_TRY(gang_->broadcast(model_.parameters(), 0));
-  TROUPE_TRY(gang_->broadcast(velocity_, 0));
-  step_ = static_cast<uint64_t>(position[0]) | static_cast<uint64_t>(position[1]) << half_bits;
+  auto newest = state();
+  constexpr size_t fields = 6;
+  std::array<int64_t, fields> own{
+    static_cast<int64_t>(newest.step),         static_cast<int64_t>(newest.updates),
+    static_cast<int64_t>(newest.epoch),        static_cast<int64_t>(newest.consumed),
+    std::bit_cast<int32_t>(newest.loss_scale), static_cast<int64_t>(newest.good_steps)};
+  std::vector<int64_t> all(fields * world_size());
+  TROUPE_TRY(gang_->allgather(own, all));
+  uint32_t from = 0;
+  for (uint32_t r = 1; r < world_size(); ++r)
+    if (all[r * fields] > all[from * fields])
+      from = r;
+  for (auto* each : {&newest.parameters, &newest.optimiser, &newest.statistics})
+    if (!each->empty())
+      TROUPE_TRY(gang_->broadcast(*each, from));
+  // None goes on before all have it: whoever is lost now can be done without.
+  TROUPE_TRY(gang_->barrier());
+  auto field = [&](size_t i) { return static_cast<uint64_t>(all[from * fields + i]); };
+  newest.step = field(0);
+  newest.updates = field(1);
+  newest.epoch = field(2);
+  newest.consumed = field(3);
+  newest.loss_scale = std::bit_cast<float>(static_cast<int32_t>(all[from * fields + 4]));
+  newest.good_steps = field(5);
+  return restore(std::move(newest));
+}
+
+// The samples of the epoch that come next, in as even parts as can be.
+trainer::share trainer::share_at(uint64_t consumed) const {
+  auto most = size_t{plan_.batch} * plan_.accumulate * world_size();
+  share out;
+  out.together = std::min<size_t>(most, samples_.from->size() - consumed);
+  out.first = consumed + out.together * rank() / world_size();
+  out.last = consumed + out.together * (rank() + 1) / world_size();
+  return out;
+}
+
+result<std::unique_ptr<pipeline>> trainer::read_ahead(const sample_set& from,
+                                                      std::vector<uint32_t> order) const {
+  return pipeline::make(*from.from, std::move(order),
+                        {.inputs = from.inputs,
+                         .targets = from.targets,
+                         .batch = plan_.batch,
+                         .workers = from.workers,
+                         .map = from.map});
+}
+
+// This rank's shares of all steps that the epoch still has: each but the last fills its batches.
+result<void> trainer::open_input() {
+  input_epoch_ = epoch();
+  auto order = epoch_order(static_cast<uint32_t>(samples_.from->size()), plan_.seed, input_epoch_);
+  std::vector<uint32_t> mine;
+  for (auto consumed = state_.consumed; consumed < order.size();) {
+    auto each = share_at(consumed);
+    mine.insert(mine.end(), order.begin() + static_cast<std::ptrdiff_t>(each.first),
+                order.begin() + static_cast<std::ptrdiff_t>(each.last));
+    consumed += each.together;
+  }
+  auto made = read_ahead(samples_, std::move(mine));
+  if (!made)
+    return made.error();
+  input_ = *std::move(made);
   return {};
 }
 
-void trainer::fill(const idx_dataset& from, size_t slot, size_t sample) {
-  auto pixels = from.image(sample);
-  std::transform(pixels.begin(), pixels.end(),
-                 images_.begin() + static_cast<std::ptrdiff_t>(slot * pixels.size()),
-                 [](uint8_t x) { return static_cast<float>(x) * (1 / 127.5F) - 1.0F; });
-  labels_[slot] = static_cast<float>(from.labels[sample]);
-}
-
-float trainer::learning_rate() const {
-  auto warm = std::max<uint64_t>(1, steps() / 20);
-  auto at = static_cast<float>(step_ + 1);
-  if (step_ < warm)
-    return plan_.learning_rate * at / static_cast<float>(warm);
-  return plan_.learning_rate * static_cast<float>(steps() - step_)
-         / static_cast<float>(steps() - warm + 1);
+// The gradients of this rank's share are then in the exchanged memory; its loss.
+result<float> trainer::learn(const share& mine) {
+  auto gradients = exchanged_->row<float>().first(parameter_count());
+  auto scale
+    = (state_.loss_scale > 0 ? state_.loss_scale : 1.0F) / static_cast<float>(mine.together);
+  if (mine.first == mine.last)
+    std::fill(gradients.begin(), gradients.end(), 0.0F);
+  float loss = 0;
+  for (auto at = mine.first; at < mine.last;) {
+    auto next = input_->next();
+    if (!next)
+      return next.error();
+    TROUPE_ASSERT(*next); // the order has them
+    auto& [inputs, targets, valid] = **next;
+    auto first = at == mine.first;
+    auto into = first ? gradients : std::span<float>(micro_);
+    auto seed = plan_.seed ^ (state_.step << 20 ^ at);
+    auto sum = network_.learn({inputs, targets, valid}, scale, seed, into);
+    if (!sum)
+      return sum.error();
+    loss += *sum;
+    if (!first)
+      std::transform(into.begin(), into.end(), gradients.begin(), gradients.begin(), std::plus<>{});
+    at += valid;
+  }
+  return loss;
 }
 
 result<float> trainer::advance() {
   TROUPE_ASSERT(!done());
-  if (shard_.empty() || shard_epoch_ != epoch()) {
-    shard_epoch_ = epoch();
-    shard_ = shard(static_cast<uint32_t>(samples_->size()), plan_.seed, shard_epoch_, rank(),
-                   world_size());
-  }
-  auto first = (step_ % steps_per_epoch_) * plan_.batch;
-  for (size_t i = 0; i < plan_.batch; ++i)
-    fill(*samples_, i, shard_[first + i]);
-  auto loss = model_.learn(images_, labels_);
+  if (!input_ || input_epoch_ != epoch())
+    TROUPE_TRY(open_input());
+  auto mine = share_at(state_.consumed);
+  std::vector<float> statistics(network_.statistics_count());
+  network_.copy_statistics(statistics);
+  auto undo = [&](const error& why) {
+    network_.set_statistics(statistics);
+    input_.reset(); // it has given what the step will take again
+    return why;
+  };
+  auto loss = learn(mine);
   if (!loss)
-    return loss.error();
-  auto gradients = model_.gradients();
-  auto exchanged = exchanged_->row<float>();
-  std::copy(gradients.begin(), gradients.end(), exchanged.begin());
-  exchanged.back() = *loss;
+    return undo(loss.error());
+  auto exchanged = exchanged_->row<float>().first(parameter_count() + tail_count);
+  auto numbers = exchanged.last(tail_count);
+  numbers[loss_sum] = *loss;
+  numbers[leaving] = leave_asked_ ? 1 : 0;
   if (gang_)
-    TROUPE_TRY(gang_->allreduce(exchanged, collective::reduction::mean));
-  kernels::optimiser_options how{.momentum = plan_.momentum, .weight_decay = plan_.weight_decay};
-  // A momentum of 0 has no velocity.
-  auto velocity = std::span(velocity_).first(state_arrays(how) * velocity_.size());
-  backend_->update(how, {step_ + 1, learning_rate()}, exchanged.first(gradients.size()), velocity,
-                   {}, model_.parameters());
-  ++step_;
-  return exchanged.back();
+    if (auto reduced = gang_->allreduce(exchanged, collective::reduction::sum); !reduced)
+      return undo(reduced.error());
+  update();
+  leave_agreed_ = numbers[leaving] > 0;
+  auto mean = numbers[loss_sum] / static_cast<float>(mine.together);
+  consume(mine.together);
+  return mean;
 }
 
-result<double> trainer::accuracy(const idx_dataset& samples) {
-  if (samples.rows != samples_->rows || samples.columns != samples_->columns)
-    return {errc::invalid,
-            "The test images have another size than the training images: use data of one set."};
-  size_t correct = 0;
-  for (size_t next = rank(); next < samples.size();) {
-    size_t filled = 0;
-    for (; filled < plan_.batch && next < samples.size(); ++filled, next += world_size())
-      fill(samples, filled, next);
-    // What stands behind a short last batch is left from the one before and not counted.
-    auto classes = model_.classify(images_);
-    if (!classes)
-      return classes.error();
-    for (size_t i = 0; i < filled; ++i)
-      correct += static_cast<float>((*classes)[i]) == labels_[i] ? 1 : 0;
+// With the sums of all ranks: the same on each. Under a loss scale that was too large nothing is
+// changed but the scale.
+void trainer::update() {
+  auto gradients = exchanged_->row<float>().first(parameter_count());
+  auto scaled = state_.loss_scale > 0;
+  if (scaled && !all_finite(gradients)) {
+    state_.loss_scale = std::max(state_.loss_scale / 2, scale_least);
+    state_.good_steps = 0;
+    return;
   }
-  // Exact: each rank counts far below 2^24.
-  std::array<float, 1> total{static_cast<float>(correct)};
+  auto scale = scaled ? 1 / state_.loss_scale : 1.0F;
+  if (plan_.clip_norm > 0)
+    if (auto norm = norm_of(gradients) * scale; norm > plan_.clip_norm)
+      scale *= plan_.clip_norm / norm;
+  auto begin = epochs_done() / plan_.epochs;
+  auto end = begin
+             + static_cast<double>(share_at(state_.consumed).together)
+                 / (static_cast<double>(samples_.from->size()) * plan_.epochs);
+  auto rate = plan_.optimiser.learning_rate * factor_at(plan_.rate, begin, end);
+  auto arrays = state_arrays(plan_.optimiser);
+  auto array = [&](size_t i) {
+    return i < arrays
+             ? std::span(state_.optimiser).subspan(i * parameter_count(), parameter_count())
+             : std::span<float>();
+  };
+  backend_->update(plan_.optimiser, {++state_.updates, rate, scale}, gradients, array(0), array(1),
+                   network_.parameters());
+  if (scaled && ++state_.good_steps >= steps_per_growth) {
+    state_.loss_scale = std::min(state_.loss_scale * 2, scale_most);
+    state_.good_steps = 0;
+  }
+}
+
+void trainer::consume(size_t samples) {
+  ++state_.step;
+  state_.consumed += samples;
+  if (state_.consumed == samples_.from->size()) {
+    ++state_.epoch;
+    state_.consumed = 0;
+  }
+}
+
+result<double> trainer::accuracy(const sample_set& samples) {
+  TROUPE_TRY(check(samples, network_));
+  auto size = samples.from->size();
+  std::vector<uint32_t> mine;
+  for (auto i = size * rank() / world_size(); i < size * (rank() + 1) / world_size(); ++i)
+    mine.push_back(static_cast<uint32_t>(i));
+  auto input = read_ahead(samples, std::move(mine));
+  if (!input)
+    return input.error();
+  int64_t correct = 0;
+  for (;;) {
+    auto next = (*input)->next();
+    if (!next)
+      return next.error();
+    if (!*next)
+      break;
+    auto right = count_right(**next);
+    if (!right)
+      return right.error();
+    correct += *right;
+  }
+  std::array<int64_t, 1> total{correct};
   if (gang_)
     TROUPE_TRY(gang_->allreduce(total, collective::reduction::sum));
-  return static_cast<double>(total[0]) / static_cast<double>(samples.size());
+  return static_cast<double>(total[0]) / static_cast<double>(size);
+}
+
+// Samples whose likeliest class is that of their target.
+result<int64_t> trainer::count_right(const batch& in) {
+  auto outputs = network_.infer(in.inputs);
+  if (!outputs)
+    return outputs.error();
+  auto classes = network_.output_row();
+  int64_t right = 0;
+  for (size_t i = 0; i < in.valid; ++i) {
+    auto row = outputs->subspan(i * classes, classes);
+    auto likeliest = std::max_element(row.begin(), row.end()) - row.begin();
+    right += static_cast<float>(likeliest) == in.targets[i] ? 1 : 0;
+  }
+  return right;
 }
 
 } // namespace troupe::training

@@ -1,52 +1,79 @@
-// Synchronous data-parallel training: each rank computes the gradient of its own batch, the mean
+// Synchronous data-parallel training: each rank computes the gradient of its own samples, the sum
 // over the ranks is taken by one allreduce, and every rank makes the same update.
 //
-// Guarantees: on one machine the same plan, world size and data give the same bits, also when the
-// training was interrupted at any step and went on from its state. All ranks hold equal parameters
-// after synchronise() and after each step. Threads: one at a time. The dataset and the group
-// outlive the trainer.
+// Guarantees
+// - On one machine the same plan, world size and data give the same bits, also when the training
+//   was interrupted at any step and went on from its state.
+// - All ranks hold equal parameters after synchronise() and after each step.
+// - Each sample is used exactly once in an epoch, whatever becomes of the world size: the order of
+//   an epoch depends on seed and epoch only, and a step takes the next samples of it.
+// - A step that fails has changed nothing: with the next group it is made again.
+// Threads: one at a time. The samples and the group outlive the trainer.
 #pragma once
 
-#include "actors/training/idx_dataset.hpp"
-#include "actors/training/model.hpp"
+#include "actors/training/input/pipeline.hpp"
+#include "actors/training/network.hpp"
+#include "actors/training/schedule.hpp"
 #include "kernels/collective/collective.hpp"
 
 namespace troupe::training {
 
+// What of a dataset is learned, and how it is read.
+struct sample_set {
+  const dataset* from = nullptr;
+  std::string inputs{}; // the names of its fields
+  std::string targets{};
+  sample_map map{};   // of the inputs; empty: none
+  size_t workers = 1; // threads that read ahead
+};
+
 struct training_plan {
   uint64_t seed = 1;
   uint32_t epochs = 3;
-  uint32_t batch = 64; // samples of one rank in one step
-  float learning_rate
-    = 0.05F; // the highest: it rises over the first 5 % of steps, then falls to 0 in a line
-  float momentum = 0.9F;
-  float weight_decay = 5e-4F;
+  uint32_t batch = 64;     // samples that one rank takes at once
+  uint32_t accumulate = 1; // so many batches of each rank make a step
+  kernels::optimiser_options optimiser{
+    .learning_rate = 0.05F, .momentum = 0.9F, .weight_decay = 5e-4F};
+  schedule rate{};      // of the optimiser's learning rate
+  float clip_norm = 0;  // gradients are scaled down to this norm; 0: they are not
+  float loss_scale = 0; // the first one, for products in f16; 0: none
 };
 
 // All that the next step depends on, besides the plan and the data.
 struct training_state {
-  uint64_t step = 0;
+  uint64_t step = 0;     // how many were made
+  uint64_t updates = 0;  // those that changed the parameters
+  uint64_t epoch = 0;    // of the next step
+  uint64_t consumed = 0; // samples of that epoch that were used
+  float loss_scale = 0;
+  uint64_t good_steps = 0; // since the scale was changed
   std::vector<float> parameters;
-  std::vector<float> velocity; // the optimiser's momentum
+  std::vector<float> optimiser;  // its arrays, one after the other
+  std::vector<float> statistics; // what operators learn by themselves
 };
 
 class trainer {
 public:
-  // `gang` is null for a rank of its own.
-  // Errors: invalid, when there are fewer samples than one step of the gang needs, or the plan
-  // makes no sense.
-  static result<trainer> make(const kernels::backend& on, const idx_dataset& samples,
-                              const training_plan& plan, collective::group* gang);
+  // A rank of its own, until it joins a gang. The batch of the network is that of the plan.
+  // Errors: invalid, when there are no samples, they do not fit the network, or the plan makes no
+  // sense; not_found: no such field.
+  static result<trainer> make(const kernels::backend& on, network net, const sample_set& samples,
+                              const training_plan& plan);
 
   const training_plan& plan() const { return plan_; }
   uint32_t rank() const { return gang_ ? gang_->rank() : 0; }
   uint32_t world_size() const { return gang_ ? gang_->size() : 1; }
-  uint64_t step() const { return step_; }
-  uint64_t steps_per_epoch() const { return steps_per_epoch_; }
-  uint64_t steps() const { return steps_per_epoch_ * plan_.epochs; }
-  uint64_t epoch() const { return step_ / steps_per_epoch_; }
-  bool done() const { return step_ >= steps(); }
-  size_t parameter_count() const { return model_.parameter_count(); }
+  uint64_t step() const { return state_.step; }
+  uint64_t epoch() const { return state_.epoch; }
+  bool done() const { return state_.epoch >= plan_.epochs; }
+
+  // How far the training is, in epochs.
+  double epochs_done() const;
+
+  // Samples that were used, of all epochs.
+  uint64_t samples_done() const { return state_.epoch * samples_.from->size() + state_.consumed; }
+
+  size_t parameter_count() const { return network_.parameters().size(); }
 
   training_state state() const;
 
@@ -54,38 +81,54 @@ public:
   // plan.
   result<void> restore(training_state state);
 
-  // Gives every rank the step, parameters and momentum of rank 0. Errors: those of the group.
+  // Gives every rank the state of the one that is farthest; of those that are as far, the lowest.
+  // A failure changes nothing. Errors: those of the group.
   result<void> synchronise();
 
-  // One step of the gang; the mean loss over it. Not to be called when done(). Samples that do not
-  // fill a last step of an epoch are left out; they differ from epoch to epoch. Errors: those of
-  // the group and of the kernels.
+  // One step of the gang; the mean loss over it. Not to be called when done(). The last step of an
+  // epoch takes what is left of it. Errors: those of the group, the dataset and the kernels.
   result<float> advance();
 
-  // The part of `samples` that is classified correctly, 0 to 1; the ranks share the work. Errors:
-  // as advance().
-  result<double> accuracy(const idx_dataset& samples);
+  // Asks that the ranks leave the group after a step: left_after() is then true on all of them
+  // after the same one.
+  void ask_to_leave() { leave_asked_ = true; }
+  bool left_after() const { return leave_agreed_; }
+
+  // The group of the next steps; null for a rank of its own. Before it is destroyed, leave().
+  // Errors: those of the group.
+  result<void> join(collective::group* gang);
+  void leave();
+
+  // The part of `samples` whose likeliest class is that of their target, 0 to 1; the ranks share
+  // the work. Errors: as advance().
+  result<double> accuracy(const sample_set& samples);
 
 private:
-  trainer(const kernels::backend& on, const idx_dataset& samples, const training_plan& plan,
-          collective::group* gang, model network, std::unique_ptr<collective::memory> exchanged);
+  trainer(const kernels::backend& on, network net, const sample_set& samples,
+          const training_plan& plan);
 
-  void fill(const idx_dataset& from, size_t slot, size_t sample);
-  float learning_rate() const;
+  struct share; // of a rank, in a step
+  share share_at(uint64_t consumed) const;
+  result<std::unique_ptr<pipeline>> read_ahead(const sample_set& from,
+                                               std::vector<uint32_t> order) const;
+  result<void> open_input();
+  result<float> learn(const share& mine);
+  void update();
+  void consume(size_t samples);
+  result<int64_t> count_right(const batch& in);
 
   const kernels::backend* backend_;
-  const idx_dataset* samples_;
+  network network_;
+  sample_set samples_;
   training_plan plan_;
-  collective::group* gang_;
-  model model_;
-  std::vector<float> velocity_;
-  std::unique_ptr<collective::memory> exchanged_; // gradients, and the loss after them
-  std::vector<float> images_;
-  std::vector<float> labels_;
-  std::vector<uint32_t> shard_; // of the epoch below
-  uint64_t shard_epoch_ = 0;
-  uint64_t steps_per_epoch_;
-  uint64_t step_ = 0;
+  collective::group* gang_ = nullptr;
+  training_state state_; // without parameters and statistics, which the network has
+  std::unique_ptr<collective::memory> exchanged_; // gradients, and a few numbers after them
+  std::vector<float> micro_;                      // gradients of one batch of several
+  std::unique_ptr<pipeline> input_;               // of what is left of the epoch below
+  uint64_t input_epoch_ = 0;
+  bool leave_asked_ = false;
+  bool leave_agreed_ = false;
 };
 
 } // namespace troupe::training

@@ -11,6 +11,7 @@ const char* const usage = R"(One rank of a gang that trains a small network on F
   --learning-rate X       the highest of the schedule (0.1)
   --seed N                of weights and shuffling (1)
   --checkpoint-every N    steps between checkpoints (100)
+  --report-every N        steps between reports of the metrics (25)
 Example: fashion_mnist_worker --epochs 2 --seed 7
 )";
 
@@ -38,11 +39,13 @@ result<void> set(worker_options& options, const std::string& name, std::string_v
   if (name == "--batch")
     return read(name, value, 1U, plan.batch);
   if (name == "--learning-rate")
-    return read(name, value, 1e-9F, plan.learning_rate);
+    return read(name, value, 1e-9F, plan.optimiser.learning_rate);
   if (name == "--seed")
     return read(name, value, uint64_t{0}, plan.seed);
   if (name == "--checkpoint-every")
     return read(name, value, uint64_t{1}, options.steps_per_checkpoint);
+  if (name == "--report-every")
+    return read(name, value, uint64_t{1}, options.steps_per_report);
   if (name != "--data")
     return wrong(name, "is no option of this program");
   options.data = value;

@@ -11,8 +11,12 @@ namespace troupe::examples {
 
 struct worker_options {
   std::string data = "/usr/share/datasets/fashion-mnist";
-  training::training_plan plan{.epochs = 4, .batch = 64, .learning_rate = 0.1F};
+  training::training_plan plan{.epochs = 4,
+                               .batch = 64,
+                               .optimiser
+                               = {.learning_rate = 0.1F, .momentum = 0.9F, .weight_decay = 5e-4F}};
   uint64_t steps_per_checkpoint = 100;
+  uint64_t steps_per_report = 25;
 };
 
 extern const char* const usage;

@@ -5,13 +5,16 @@
 //
 // It goes on from the job's newest checkpoint, whichever attempt wrote it.
 #include "actors/training/checkpoints.hpp"
-#include "actors/training/task_environment.hpp"
+#include "actors/training/elastic_gang.hpp"
+#include "actors/training/image_network.hpp"
+#include "actors/training/input/idx.hpp"
 #include "examples/fashion_mnist/options.hpp"
 #include "kernels/onednn/onednn.hpp"
 #include "launcher/troupe_metric.h"
 #include "runtime/base/clock.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -22,90 +25,174 @@ namespace {
 
 using namespace troupe::training;
 
-constexpr size_t classes = 10;
-constexpr uint64_t steps_per_report = 25;
+constexpr uint64_t reports_per_line = 4;
 
-result<idx_dataset> read(const worker_options& from, const char* part) {
+result<std::unique_ptr<dataset>> read(const worker_options& from, const char* part) {
   auto path = from.data + "/" + part;
-  return read_idx_dataset(path + "-images-idx3-ubyte.gz", path + "-labels-idx1-ubyte.gz", classes);
+  const std::array<named_file, 2> files{
+    {{"image", path + "-images-idx3-ubyte.gz"}, {"label", path + "-labels-idx1-ubyte.gz"}}};
+  auto opened = open_idx(files);
+  if (!opened && opened.error().code == errc::not_found)
+    return {errc::not_found, opened.error().text
+                               + " The package dataset-fashion-mnist brings the files, and --data "
+                                 "names another directory."};
+  return opened;
 }
+
+// Set by a signal: SIGTERM asks for a checkpoint and an end, SIGUSR1 for a checkpoint.
+volatile std::sig_atomic_t end_asked = 0;
+volatile std::sig_atomic_t checkpoint_asked = 0;
 
 // Tells people and Troupe how far the training is.
 class progress {
 public:
-  progress(const trainer& of, const clock& time)
-    : trainer_(of), time_(time), last_step_(of.step()), last_(time.now()) {}
+  progress(const trainer& of, uint64_t steps_per_report, const clock& time)
+    : trainer_(of), steps_per_report_(steps_per_report), time_(time),
+      last_samples_(of.samples_done()), last_(time.now()) {}
 
   void step(float loss) {
-    if (trainer_.step() % steps_per_report != 0 && !trainer_.done())
+    if (trainer_.step() % steps_per_report_ != 0 && !trainer_.done())
       return;
     auto now = time_.now();
     auto seconds = std::chrono::duration<double>(now - last_).count();
-    auto samples = (trainer_.step() - last_step_) * trainer_.plan().batch * trainer_.world_size();
+    auto samples = trainer_.samples_done() - last_samples_;
     auto rate = static_cast<double>(samples) / std::max(seconds, 1e-9);
-    auto part = static_cast<double>(trainer_.step()) / static_cast<double>(trainer_.steps());
-    auto epoch = part * trainer_.plan().epochs;
+    auto epoch = trainer_.epochs_done();
     troupe_metric("epoch", epoch, trainer_.step());
     troupe_metric("loss", loss, trainer_.step());
     troupe_metric("samples_per_s", rate, trainer_.step());
-    troupe_metric("progress", part, trainer_.step());
+    troupe_metric("progress", epoch / trainer_.plan().epochs, trainer_.step());
     last_ = now;
-    last_step_ = trainer_.step();
-    if (trainer_.rank() == 0 && (trainer_.step() / steps_per_report) % 4 == 0) {
-      std::printf("epoch %.2f of %u, step %llu of %llu, loss %.3f, %.0f samples/s\n", epoch,
+    last_samples_ += samples;
+    if (trainer_.rank() == 0 && trainer_.step() % (reports_per_line * steps_per_report_) == 0)
+      std::printf("epoch %.2f of %u, step %llu, loss %.3f, %.0f samples/s\n", epoch,
                   trainer_.plan().epochs, static_cast<unsigned long long>(trainer_.step()),
-                  static_cast<unsigned long long>(trainer_.steps()), static_cast<double>(loss),
-                  rate);
-      std::fflush(stdout);
-    }
+                  static_cast<double>(loss), rate);
   }
 
   void accuracy(double value) { troupe_metric("accuracy", value, trainer_.step()); }
 
 private:
   const trainer& trainer_;
+  uint64_t steps_per_report_;
   const clock& time_;
-  uint64_t last_step_;
+  uint64_t last_samples_;
   time_point last_;
 };
 
-// Set by a signal: SIGTERM asks for a checkpoint and an end, SIGUSR1 for a checkpoint.
-volatile std::sig_atomic_t end_asked = 0;
-volatile std::sig_atomic_t checkpoint_asked = 0;
+// One rank, from its first step to its last, through the generations of its gang.
+class worker {
+public:
+  worker(const worker_options& given, trainer& network, elastic_gang& gang, const dataset& test,
+         progress& shown)
+    : given_(given), network_(network), gang_(gang), test_(images_with_labels(test)),
+      shown_(shown) {}
 
-bool keeps_checkpoints(const trainer& network, const task_environment& task) {
-  return network.rank() == 0 && !task.checkpoints.empty();
-}
+  // Brings the ranks together. A member that is new to a gang that runs learns where that is.
+  result<void> begin() {
+    if (auto met = meet(); !met)
+      return go_on_after(met.error());
+    if (gang_.task().generation != 0)
+      announce();
+    return {};
+  }
 
-// Between two steps the state is whole, also when the next step failed.
-result<void> leave(const trainer& network, const task_environment& task, const error& why) {
-  if (keeps_checkpoints(network, task))
-    TROUPE_TRY(save_checkpoint(task.checkpoints, task.attempt, network));
-  return why;
-}
+  result<void> train() {
+    while (!network_.done()) {
+      if (gang_.is_behind())
+        network_.ask_to_leave();
+      auto stepped = step();
+      if (!stepped) {
+        TROUPE_TRY(go_on_after(stepped.error()));
+      } else if (network_.left_after()) {
+        TROUPE_TRY(regroup());
+      }
+    }
+    return {};
+  }
 
-result<void> train(trainer& network, const task_environment& task, const worker_options& given,
-                   const idx_dataset& test, progress& shown) {
-  while (!network.done()) {
-    auto loss = network.advance();
+  result<void> finish() {
+    auto accuracy = network_.accuracy(test_);
+    while (!accuracy) {
+      TROUPE_TRY(go_on_after(accuracy.error()));
+      accuracy = network_.accuracy(test_);
+    }
+    shown_.accuracy(*accuracy);
+    if (network_.rank() != 0)
+      return {};
+    const auto& task = gang_.task();
+    if (!task.output.empty())
+      TROUPE_TRY(save_model(task.output + "/model.ckpt", task.attempt, network_, *accuracy));
+    std::printf("test accuracy: %.1f %%\n", *accuracy * 100);
+    return {};
+  }
+
+private:
+  result<void> save() {
+    const auto& task = gang_.task();
+    if (task.rank == 0 && !task.checkpoints.empty())
+      TROUPE_TRY(save_checkpoint(task.checkpoints, task.attempt, network_));
+    return {};
+  }
+
+  result<void> step() {
+    auto epoch = network_.epoch();
+    auto loss = network_.advance();
     if (!loss)
-      return leave(network, task, loss.error());
-    if (end_asked)
-      return leave(network, task, {errc::aborted, "it was asked to end"});
-    shown.step(*loss);
-    if (network.step() % network.steps_per_epoch() == 0 && !network.done()) {
-      auto accuracy = network.accuracy(test);
+      return loss.error();
+    shown_.step(*loss);
+    if (network_.epoch() != epoch && !network_.done()) {
+      auto accuracy = network_.accuracy(test_);
       if (!accuracy)
         return accuracy.error();
-      shown.accuracy(*accuracy);
+      shown_.accuracy(*accuracy);
     }
-    auto due = network.step() % given.steps_per_checkpoint == 0 || network.done()
+    auto due = network_.step() % given_.steps_per_checkpoint == 0 || network_.done()
                || std::exchange(checkpoint_asked, 0) != 0;
-    if (due && keeps_checkpoints(network, task))
-      TROUPE_TRY(save_checkpoint(task.checkpoints, task.attempt, network));
+    if (due)
+      TROUPE_TRY(save());
+    return end_asked ? result<void>{errc::aborted, "it was asked to end"} : result<void>{};
   }
-  return {};
-}
+
+  // Between two steps the state is whole, also when the next step failed.
+  result<void> go_on_after(const error& why) {
+    auto lost_member = why.code == errc::aborted || why.code == errc::deadline;
+    if (!end_asked && lost_member && gang_.may_change())
+      if (auto met = regroup(); met || end_asked)
+        return met;
+    TROUPE_TRY(save());
+    return why;
+  }
+
+  result<void> meet() {
+    TROUPE_TRY(network_.join(gang_.group()));
+    return network_.synchronise();
+  }
+
+  // Members that are lost meanwhile are left out by a later generation.
+  result<void> regroup() {
+    for (;;) {
+      network_.leave();
+      TROUPE_TRY(gang_.regroup());
+      if (!meet())
+        continue;
+      announce();
+      return {};
+    }
+  }
+
+  void announce() const {
+    std::printf("generation %u: rank %u of %u goes on at step %llu\n", gang_.task().generation,
+                network_.rank(), network_.world_size(),
+                static_cast<unsigned long long>(network_.step()));
+  }
+
+  const worker_options& given_;
+  trainer& network_;
+  elastic_gang& gang_;
+  sample_set test_;
+  progress& shown_;
+};
 
 result<void> run(const worker_options& given, const clock& time) {
   auto task = read_environment([](const char* name) { return std::getenv(name); });
@@ -120,13 +207,21 @@ result<void> run(const worker_options& given, const clock& time) {
   auto backend = kernels::onednn::make_backend();
   if (!backend)
     return backend.error();
-  auto gang = join_gang(*task);
-  if (!gang)
-    return gang.error();
-  auto network = trainer::make(**backend, *samples, given.plan, gang->get());
+  auto extents = image_extents(**samples);
+  if (!extents)
+    return extents.error();
+  auto net = make_image_network(
+    **backend, {.batch = given.plan.batch, .rows = (*extents)[0], .columns = (*extents)[1]},
+    given.plan.seed);
+  if (!net)
+    return net.error();
+  elastic_gang gang(*task, time, {.ended = [] { return end_asked != 0; }});
+  TROUPE_TRY(gang.join());
+  auto network
+    = trainer::make(**backend, *std::move(net), images_with_labels(**samples), given.plan);
   if (!network)
     return network.error();
-  if (keeps_checkpoints(*network, *task)) {
+  if (gang.task().rank == 0 && !task->checkpoints.empty()) {
     auto step = resume_newest(task->checkpoints, *network);
     if (!step)
       return step.error();
@@ -134,19 +229,11 @@ result<void> run(const worker_options& given, const clock& time) {
       std::printf("goes on from the checkpoint of step %llu\n",
                   static_cast<unsigned long long>(**step));
   }
-  TROUPE_TRY(network->synchronise());
-  progress shown(*network, time);
-  TROUPE_TRY(train(*network, *task, given, *test, shown));
-  auto accuracy = network->accuracy(*test);
-  if (!accuracy)
-    return accuracy.error();
-  shown.accuracy(*accuracy);
-  if (network->rank() != 0)
-    return {};
-  if (!task->output.empty())
-    TROUPE_TRY(save_model(task->output + "/model.ckpt", task->attempt, *network, *accuracy));
-  std::printf("test accuracy: %.1f %%\n", *accuracy * 100);
-  return {};
+  progress shown(*network, given.steps_per_report, time);
+  worker one(given, *network, gang, **test, shown);
+  TROUPE_TRY(one.begin());
+  TROUPE_TRY(one.train());
+  return one.finish();
 }
 
 } // namespace
@@ -176,6 +263,7 @@ void listen_to_signals() {
 } // namespace troupe::examples
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   troupe::examples::listen_to_signals();
   return troupe::examples::work({argv + (argc > 0 ? 1 : 0), argv + argc});
 }

@@ -1,5 +1,4 @@
 // Damaged files and stored records: what a disk, a torn write or a hand gives us to read.
-#include "actors/training/idx_dataset.hpp"
 #include "launcher/executors.hpp"
 #include "launcher/hosts_file.hpp"
 #include "runtime/base/log.hpp"
@@ -14,8 +13,6 @@
 #include "tests/fuzz/cases.hpp"
 #include "tests/fuzz/random_frame.hpp"
 #include "tests/support/two_nodes.hpp"
-
-#include <zlib.h>
 
 #include <fstream>
 #include <set>
@@ -136,31 +133,6 @@ TEST_F(FuzzFiles, ADamagedCheckpointIsRefused) {
     EXPECT_EQ(static_cast<bool>(storage::read_checkpoint(path)), bad == good);
     EXPECT_EQ(static_cast<bool>(storage::verify_checkpoint_file(path)), bad == good);
     EXPECT_LE(allocated() - before, 64 * bad.size() + (64 << 10));
-  });
-}
-
-std::string big_endian(uint32_t x) {
-  return {static_cast<char>(x >> 24), static_cast<char>(x >> 16), static_cast<char>(x >> 8),
-          static_cast<char>(x)};
-}
-
-TEST_F(FuzzFiles, ADamagedDatasetIsRefusedOrWhole) {
-  fuzz("ADamagedDatasetIsRefusedOrWhole", 100, [this](random_source& random) {
-    auto count = static_cast<uint32_t>(1 + random.below(20));
-    auto images = std::string{big_endian(0x803)}.append(big_endian(count));
-    images.append(big_endian(4)).append(big_endian(4)).append(16 * count, '\7');
-    auto labels = std::string{big_endian(0x801)}.append(big_endian(count)).append(count, '\3');
-    write("labels", random.chance(0.3) ? damaged(labels, random) : labels);
-    auto* file = gzopen(path_of("images").c_str(), "wb");
-    gzwrite(file, images.data(), static_cast<unsigned>(images.size()));
-    gzclose(file);
-    write("images", damaged(random.chance(0.5) ? read("images") : images, random));
-    auto before = allocated();
-    auto data = training::read_idx_dataset(path_of("images"), path_of("labels"), 10);
-    EXPECT_LE(allocated() - before, 16u << 20);
-    if (!data)
-      return;
-    EXPECT_EQ(data->pixels.size(), data->size() * data->rows * data->columns);
   });
 }
 

@@ -1,0 +1,75 @@
+// Operators one after the other, and the loss at their end.
+//
+// All parameters lie in one array, and gradients in another of the same layout, which the caller
+// gives: it may be memory in which a gang reduces them. Threads: one at a time.
+#pragma once
+
+#include "kernels/op.hpp"
+
+#include <functional>
+
+namespace troupe::training {
+
+// Rows of a batch; those from `valid` on do not count.
+struct batch_view {
+  kernels::view inputs;
+  kernels::view targets;
+  size_t valid = 0;
+};
+
+class network {
+public:
+  // Takes what a backend made, or its error: then finish() returns the first one.
+  network& add(result<std::unique_ptr<kernels::op>> made);
+
+  // The shape that the next operator gets.
+  const kernels::shape& last() const;
+
+  // Ends the network, and sets the initial parameters. Errors: of what was added; invalid, when
+  // nothing was.
+  result<void> finish(result<std::unique_ptr<kernels::loss>> made, uint64_t seed);
+
+  size_t batch() const { return layers_.front().op->input_shape().front(); }
+  size_t input_row() const; // elements of one row of the inputs
+  size_t output_row() const;
+  size_t target_row() const;
+
+  std::span<float> parameters() { return parameters_; }
+  std::span<const float> parameters() const { return parameters_; }
+
+  // What operators learn by themselves, of all of them, one after the other.
+  size_t statistics_count() const;
+  void copy_statistics(std::span<float> to) const;
+  void set_statistics(std::span<const float> from);
+
+  // One batch: the sum of its rows' losses, and the gradients of scale * that sum. `ready` is told,
+  // from the end of the array to its beginning, from where on the gradients are there. Errors:
+  // those of the operators and of the loss.
+  result<float> learn(
+    const batch_view& in, float scale, uint64_t seed, std::span<float> gradients,
+    const std::function<void(size_t from)>& ready = [](size_t) {});
+
+  // One batch: the outputs, which are good until the next call.
+  result<kernels::view> infer(kernels::view inputs);
+
+  // One batch: the sum of its rows' losses.
+  result<float> evaluate(const batch_view& in);
+
+private:
+  struct layer {
+    std::unique_ptr<kernels::op> op;
+    size_t offset = 0; // of its parameters in the array
+    std::vector<float> output;
+    std::vector<float> gradient; // of the output
+  };
+
+  std::span<float> parameters_of(const layer& x);
+  result<void> forward(const kernels::pass& how, kernels::view inputs);
+
+  std::vector<layer> layers_;
+  std::unique_ptr<kernels::loss> loss_;
+  std::vector<float> parameters_;
+  result<void> added_;
+};
+
+} // namespace troupe::training

@@ -1,0 +1,120 @@
+// A gang that loses a member and goes on without starting again, over real processes.
+#include "tests/e2e/cluster.hpp"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+namespace troupe::e2e {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<int> children_of(int process) {
+  std::vector<int> out;
+  std::ifstream in{"/proc/" + std::to_string(process) + "/task/" + std::to_string(process)
+                   + "/children"};
+  for (int each = 0; in >> each;)
+    out.push_back(each);
+  return out;
+}
+
+} // namespace
+
+class regroup : public cluster {
+protected:
+  // Two workers that train and may go on as one; empty where there is no data.
+  std::string training(int epochs) const {
+    auto worker = fs::path{binary}.parent_path() / "fashion_mnist_worker";
+    if (!fs::exists("/usr/share/datasets/fashion-mnist") || !fs::exists(worker)) {
+      std::printf("SKIPPED: training that regroups: no dataset-fashion-mnist\n");
+      return {};
+    }
+    return write("train.yaml", "name: train\nattempts: 1\ntasks:\n  worker:\n    instances: 2\n"
+                               "    instances_min: 1\n    on_failure: regroup\n    cpus: 1\n"
+                               "    command: ["
+                                 + worker.string() + ", --epochs, \"" + std::to_string(epochs)
+                                 + "\"]\n");
+  }
+
+  bool printed(const std::string& job, const std::string& task, const std::string& text) const {
+    return eventually([&] {
+      return troupe({"logs", job, "--task", task}).out.find(text) != std::string::npos;
+    });
+  }
+
+  bool trains(const std::string& job) const {
+    return eventually([&] { return value_of(job_json(job), "epoch") == "{"; });
+  }
+
+  // Kills the command of the only task on a node.
+  void kill_command(const std::string& node) const {
+    auto executors = executors_of(node);
+    ASSERT_EQ(executors.size(), 1u);
+    auto commands = children_of(executors.front());
+    ASSERT_FALSE(commands.empty());
+    for (auto each : commands)
+      ::kill(each, SIGKILL);
+  }
+
+  // The node that a task is on.
+  std::string node_of(const std::string& job, const std::string& task) const {
+    auto shown = job_json(job);
+    auto before = shown.rfind("\"node\"", shown.find("\"" + task + "\""));
+    return before == std::string::npos ? "" : value_of(shown.substr(before), "node");
+  }
+};
+
+TEST_F(regroup, survivors_go_on_and_a_new_task_joins_them) {
+  auto file = training(3);
+  if (file.empty())
+    GTEST_SKIP();
+  start_nodes(2, 1);
+  auto job = submit(file);
+  ASSERT_TRUE(trains(job));
+  kill_command(node_of(job, "worker:1"));
+  ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
+  ASSERT_TRUE(printed(job, "worker:0", "generation 2: rank 0 of 2 goes on"));
+  ASSERT_TRUE(printed(job, "worker:2", "generation 2: rank 1 of 2 goes on"));
+  // And the one that led so far.
+  kill_command(node_of(job, "worker:0"));
+  ASSERT_TRUE(printed(job, "worker:2", "generation 3: rank 0 of 1 goes on"));
+  EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
+                         std::chrono::seconds(240)));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  EXPECT_TRUE(printed(job, "worker:2", "test accuracy"));
+}
+
+TEST_F(regroup, a_lost_machine_is_a_lost_member) {
+  auto file = training(2);
+  if (file.empty())
+    GTEST_SKIP();
+  start_nodes(2, 1);
+  auto job = submit(file);
+  ASSERT_TRUE(trains(job));
+  signal_node(node_of(job, "worker:1"), SIGKILL);
+  ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
+  EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
+                         std::chrono::seconds(240)));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+}
+
+// The master that decided is killed before every member says that it knows.
+TEST_F(regroup, a_new_master_goes_on_with_the_generation) {
+  auto file = training(3);
+  if (file.empty())
+    GTEST_SKIP();
+  start_nodes(2, 1);
+  auto job = submit(file);
+  ASSERT_TRUE(trains(job));
+  kill_command(node_of(job, "worker:1"));
+  ::kill(master_process(), SIGKILL);
+  ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
+  ASSERT_TRUE(printed(job, "worker:0", "generation 2: rank 0 of 2 goes on"));
+  EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
+                         std::chrono::seconds(240)));
+  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+}
+
+} // namespace troupe::e2e
