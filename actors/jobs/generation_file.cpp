@@ -28,8 +28,8 @@ result<void> write_generation(const std::string& path, const cluster_spec_msg& s
                               const std::string& user) {
   auto text = "TROUPE_GENERATION=" + std::to_string(spec.generation) + "\nTROUPE_RANK="
               + std::to_string(spec.rank) + "\nTROUPE_WORLD_SIZE=" + std::to_string(spec.world_size)
-              + "\nTROUPE_MEMBERS=" + members_of(spec)
-              + "\nTROUPE_SECRET=" + hex(spec.secret) + "\n";
+              + "\nTROUPE_MEMBERS=" + members_of(spec) + "\nTROUPE_SECRET=" + hex(spec.secret)
+              + "\n";
   auto aside = path + ".new";
   auto failed = [&] {
     auto why = std::string{std::strerror(errno)};
