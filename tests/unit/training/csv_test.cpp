@@ -77,6 +77,7 @@ TEST_F(Csv, ReadsTheColumnsThatAreNamed) {
   // Without names the inputs are all but the label.
   EXPECT_EQ(read("a,b,c\n1,2,3\n", {.label = "b"}), (rows{{1, 3}}));
   EXPECT_EQ(read("1,2,3\n", {.header = false, .inputs = {"2"}, .label = "0"}), (rows{{3}}));
+  EXPECT_EQ(read("\xef\xbb\xbf\"a\",b\n1,2\n", {.inputs = {"a"}}), (rows{{1}}));
 }
 
 TEST_F(Csv, CategoriesBecomeIds) {

@@ -1,7 +1,7 @@
 // The pipeline: the same batches whatever the number of workers, a bound on what it reads ahead,
 // errors in their place, and an end at any time.
-#include "actors/training/input/pipeline.hpp"
 #include "actors/training/epoch_order.hpp"
+#include "actors/training/input/pipeline.hpp"
 #include "runtime/base/random.hpp"
 
 #include <gtest/gtest.h>

@@ -1,0 +1,107 @@
+"""How many samples a second the input pipeline brings, against PyTorch's DataLoader."""
+
+import gzip
+import math
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+from rows import higher_is_better, show, tell
+from troupe_cluster import BINARIES
+
+ROUNDS = 3
+DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
+OURS = [BINARIES / "input_troupe"]
+PEER = [sys.executable, pathlib.Path(__file__).with_name("input_torch.py")]
+TABLE_ROWS, TABLE_COLUMNS = 20000, 64
+
+
+def run(words):
+    """Samples a second with opening, those without it, and the sum of all numbers."""
+    done = subprocess.run(
+        [str(each) for each in words],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"benchmark: {words[0]}: {done.stderr.strip()}")
+    return [float(word) for word in done.stdout.split()]
+
+
+def version_of_torch():
+    """None where it is not installed."""
+    words = [sys.executable, "-c", "import numpy, torch; print(torch.__version__)"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def write_array(source, path):
+    """A .npy file of what an IDX file of bytes holds."""
+    with gzip.open(source) as file:
+        magic = file.read(4)
+        extents = tuple(int.from_bytes(file.read(4), "big") for _ in range(magic[3]))
+        header = repr({"descr": "|u1", "fortran_order": False, "shape": extents})
+        header += " " * (-(len(header) + 11) % 64) + "\n"
+        length = len(header).to_bytes(2, "little")
+        path.write_bytes(b"\x93NUMPY\x01\x00" + length + header.encode() + file.read())
+
+
+def write_table(path):
+    numbers = random.Random(1)
+    with path.open("w", encoding="ascii") as file:
+        file.write(",".join(["label", *(f"x{i}" for i in range(TABLE_COLUMNS))]) + "\n")
+        for _ in range(TABLE_ROWS):
+            values = (f"{255 * numbers.random():.4f}" for _ in range(TABLE_COLUMNS))
+            file.write(f"{numbers.randrange(10)}," + ",".join(values) + "\n")
+
+
+def cases(directory):
+    """The files, by the format that both know."""
+    packed = [DATA / f"train-{each}-ubyte.gz" for each in ("images-idx3", "labels-idx1")]
+    arrays = [directory / "images.npy", directory / "labels.npy"]
+    for source, path in zip(packed, arrays):
+        write_array(source, path)
+    write_table(directory / "table.csv")
+    return {"idx": packed, "npy": arrays, "csv": [directory / "table.csv"]}
+
+
+def main():
+    if not DATA.exists():
+        raise SystemExit(f"benchmark: {DATA} is missing: install dataset-fashion-mnist")
+    version = version_of_torch()
+    seen = {}
+    with tempfile.TemporaryDirectory(prefix="troupe-bench-") as directory:
+        files = cases(pathlib.Path(directory))
+        for _ in range(ROUNDS):
+            for form, paths in files.items():
+                figures = {"ours": run([*OURS, form, *paths])}
+                if version:
+                    figures["peer"] = run([*PEER, form, *paths])
+                    sums = [each[2] for each in figures.values()]
+                    if not math.isclose(*sums, rel_tol=1e-4):
+                        raise SystemExit(f"benchmark: {form}: other numbers were read: {sums}")
+                for whose, (opened, read, _) in figures.items():
+                    seen.setdefault((form, whose, "opened"), []).append(opened)
+                    seen.setdefault((form, whose, "read"), []).append(read)
+    middle = {key: tell(", ".join(key), samples, "samples/s") for key, samples in seen.items()}
+    missing = "not installed: pip install torch numpy"
+
+    def row(metric, form, kind):
+        ours, peer = (middle.get((form, whose, kind)) for whose in ("ours", "peer"))
+        name = "PyTorch DataLoader"
+        return higher_is_better(metric, "samples/s", ours, peer, name, version or missing)
+
+    rows = [row("samples_rate", "idx", "opened"), row("samples_rate_open", "idx", "read")]
+    for form in ("npy", "csv"):
+        rows += [row(f"{form}_rate", form, "opened"), row(f"{form}_rate_open", form, "read")]
+    show(rows)
+
+
+if __name__ == "__main__":
+    main()
