@@ -109,8 +109,7 @@ result<void> network::forward(const kernels::pass& how, kernels::view inputs) {
 }
 
 result<float> network::learn(const batch_view& in, float scale, uint64_t seed,
-                             std::span<float> gradients,
-                             const std::function<void(size_t from)>& ready) {
+                             std::span<float> gradients) {
   TROUPE_ASSERT(gradients.size() == parameters_.size());
   TROUPE_TRY(forward({.training = true, .seed = seed}, in.inputs));
   auto& end = layers_.back();
@@ -124,8 +123,6 @@ result<float> network::learn(const batch_view& in, float scale, uint64_t seed,
     auto back = i == 0 ? kernels::mutable_view() : kernels::mutable_view(layers_[i - 1].gradient);
     TROUPE_TRY(each.op->backward(from, parameters_of(each), each.gradient, back,
                                  gradients.subspan(each.offset, each.op->parameter_count())));
-    if (each.op->parameter_count() > 0)
-      ready(each.offset);
   }
   return *sum;
 }
@@ -133,12 +130,6 @@ result<float> network::learn(const batch_view& in, float scale, uint64_t seed,
 result<kernels::view> network::infer(kernels::view inputs) {
   TROUPE_TRY(forward({.training = false}, inputs));
   return kernels::view(layers_.back().output);
-}
-
-result<float> network::evaluate(const batch_view& in) {
-  TROUPE_TRY(forward({.training = false}, in.inputs));
-  auto& end = layers_.back();
-  return loss_->run(end.output, in.targets, in.valid, 1, end.gradient);
 }
 
 } // namespace troupe::training

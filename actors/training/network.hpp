@@ -6,8 +6,6 @@
 
 #include "kernels/op.hpp"
 
-#include <functional>
-
 namespace troupe::training {
 
 // Rows of a batch; those from `valid` on do not count.
@@ -42,18 +40,12 @@ public:
   void copy_statistics(std::span<float> to) const;
   void set_statistics(std::span<const float> from);
 
-  // One batch: the sum of its rows' losses, and the gradients of scale * that sum. `ready` is told,
-  // from the end of the array to its beginning, from where on the gradients are there. Errors:
-  // those of the operators and of the loss.
-  result<float> learn(
-    const batch_view& in, float scale, uint64_t seed, std::span<float> gradients,
-    const std::function<void(size_t from)>& ready = [](size_t) {});
+  // One batch: the sum of its rows' losses, and the gradients of scale * that sum. Errors: those of
+  // the operators and of the loss.
+  result<float> learn(const batch_view& in, float scale, uint64_t seed, std::span<float> gradients);
 
   // One batch: the outputs, which are good until the next call.
   result<kernels::view> infer(kernels::view inputs);
-
-  // One batch: the sum of its rows' losses.
-  result<float> evaluate(const batch_view& in);
 
 private:
   struct layer {

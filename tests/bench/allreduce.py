@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 
+from contender import output_of
 from rows import higher_is_better, lower_is_better, show, tell
 from troupe_cluster import BINARIES
 
@@ -21,17 +22,8 @@ def times(words, **environment):
     """What a contender prints: seconds an operation, by case; empty where it is not installed."""
     if not os.access(words[0] if words[0] != "mpirun" else BINARIES / "allreduce_mpi", os.X_OK):
         return {}
-    done = subprocess.run(
-        [str(each) for each in words],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"benchmark: {words[0]}: {done.stderr.strip()}")
-    return {case: float(s) for case, s in (line.split() for line in done.stdout.splitlines())}
+    lines = output_of(words, **environment).splitlines()
+    return {case: float(s) for case, s in (line.split() for line in lines)}
 
 
 def ours(backend, ranks, cases):

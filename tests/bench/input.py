@@ -2,13 +2,12 @@
 
 import gzip
 import math
-import os
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 
+from contender import figures, version_of_torch
 from rows import higher_is_better, show, tell
 from troupe_cluster import BINARIES
 
@@ -17,28 +16,6 @@ DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 OURS = [BINARIES / "input_troupe"]
 PEER = [sys.executable, pathlib.Path(__file__).with_name("input_torch.py")]
 TABLE_ROWS, TABLE_COLUMNS = 20000, 64
-
-
-def run(words):
-    """Samples a second with opening, those without it, and the sum of all numbers."""
-    done = subprocess.run(
-        [str(each) for each in words],
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"benchmark: {words[0]}: {done.stderr.strip()}")
-    return [float(word) for word in done.stdout.split()]
-
-
-def version_of_torch():
-    """None where it is not installed."""
-    words = [sys.executable, "-c", "import numpy, torch; print(torch.__version__)"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
 
 
 def write_array(source, path):
@@ -74,19 +51,20 @@ def cases(directory):
 def main():
     if not DATA.exists():
         raise SystemExit(f"benchmark: {DATA} is missing: install dataset-fashion-mnist")
-    version = version_of_torch()
+    version = version_of_torch("numpy")
     seen = {}
     with tempfile.TemporaryDirectory(prefix="troupe-bench-") as directory:
         files = cases(pathlib.Path(directory))
         for _ in range(ROUNDS):
             for form, paths in files.items():
-                figures = {"ours": run([*OURS, form, *paths])}
+                # With opening, without it, and the sum of all numbers.
+                both = {"ours": figures([*OURS, form, *paths])}
                 if version:
-                    figures["peer"] = run([*PEER, form, *paths])
-                    sums = [each[2] for each in figures.values()]
+                    both["peer"] = figures([*PEER, form, *paths])
+                    sums = [each[2] for each in both.values()]
                     if not math.isclose(*sums, rel_tol=1e-4):
                         raise SystemExit(f"benchmark: {form}: other numbers were read: {sums}")
-                for whose, (opened, read, _) in figures.items():
+                for whose, (opened, read, _) in both.items():
                     seen.setdefault((form, whose, "opened"), []).append(opened)
                     seen.setdefault((form, whose, "read"), []).append(read)
     middle = {key: tell(", ".join(key), samples, "samples/s") for key, samples in seen.items()}

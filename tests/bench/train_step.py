@@ -4,11 +4,10 @@ Each rank has one thread and a batch of 64. Ours reads its samples in a pipeline
 tensor that is there already.
 """
 
-import os
 import pathlib
-import subprocess
 import sys
 
+from contender import figures, version_of_torch
 from rows import higher_is_better, lower_is_better, show, tell
 from troupe_cluster import BINARIES
 
@@ -20,24 +19,7 @@ PEER = pathlib.Path(__file__).with_name("train_step_torch.py")
 
 def run(*words):
     """Milliseconds of a step, and, of ours, of the allreduce alone."""
-    done = subprocess.run(
-        [str(each) for each in words],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"benchmark: {words[0]}: {done.stderr.strip()}")
-    return [float(word) for word in done.stdout.split()]
-
-
-def version_of_torch():
-    """None where it is not installed."""
-    words = [sys.executable, "-c", "import torch; print(torch.__version__)"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    return figures(words, OMP_NUM_THREADS="1")
 
 
 def main():

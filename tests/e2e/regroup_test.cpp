@@ -44,8 +44,22 @@ protected:
     });
   }
 
-  bool trains(const std::string& job) const {
-    return eventually([&] { return value_of(job_json(job), "epoch") == "{"; });
+  // The job, when it trains on two nodes; empty where there is no data.
+  std::string begin_training(int epochs) {
+    auto file = training(epochs);
+    if (file.empty())
+      return {};
+    start_nodes(2, 1);
+    auto job = submit(file);
+    EXPECT_FALSE(job.empty());
+    EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "epoch") == "{"; }));
+    return job;
+  }
+
+  void expect_success_of_the_first_attempt(const std::string& job) const {
+    EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
+                           std::chrono::seconds(240)));
+    EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
   }
 
   // Kills the command of the only task on a node.
@@ -67,12 +81,9 @@ protected:
 };
 
 TEST_F(regroup, survivors_go_on_and_a_new_task_joins_them) {
-  auto file = training(3);
-  if (file.empty())
+  auto job = begin_training(3);
+  if (job.empty())
     GTEST_SKIP();
-  start_nodes(2, 1);
-  auto job = submit(file);
-  ASSERT_TRUE(trains(job));
   kill_command(node_of(job, "worker:1"));
   ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
   ASSERT_TRUE(printed(job, "worker:0", "generation 2: rank 0 of 2 goes on"));
@@ -80,41 +91,29 @@ TEST_F(regroup, survivors_go_on_and_a_new_task_joins_them) {
   // And the one that led so far.
   kill_command(node_of(job, "worker:0"));
   ASSERT_TRUE(printed(job, "worker:2", "generation 3: rank 0 of 1 goes on"));
-  EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
-                         std::chrono::seconds(240)));
-  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  expect_success_of_the_first_attempt(job);
   EXPECT_TRUE(printed(job, "worker:2", "test accuracy"));
 }
 
 TEST_F(regroup, a_lost_machine_is_a_lost_member) {
-  auto file = training(2);
-  if (file.empty())
+  auto job = begin_training(2);
+  if (job.empty())
     GTEST_SKIP();
-  start_nodes(2, 1);
-  auto job = submit(file);
-  ASSERT_TRUE(trains(job));
   signal_node(node_of(job, "worker:1"), SIGKILL);
   ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
-  EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
-                         std::chrono::seconds(240)));
-  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  expect_success_of_the_first_attempt(job);
 }
 
 // The master that decided is killed before every member says that it knows.
 TEST_F(regroup, a_new_master_goes_on_with_the_generation) {
-  auto file = training(3);
-  if (file.empty())
+  auto job = begin_training(3);
+  if (job.empty())
     GTEST_SKIP();
-  start_nodes(2, 1);
-  auto job = submit(file);
-  ASSERT_TRUE(trains(job));
   kill_command(node_of(job, "worker:1"));
   ::kill(master_process(), SIGKILL);
   ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
   ASSERT_TRUE(printed(job, "worker:0", "generation 2: rank 0 of 2 goes on"));
-  EXPECT_TRUE(eventually([&] { return value_of(job_json(job), "state") == "succeeded"; },
-                         std::chrono::seconds(240)));
-  EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
+  expect_success_of_the_first_attempt(job);
 }
 
 } // namespace troupe::e2e
