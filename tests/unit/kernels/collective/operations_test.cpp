@@ -153,7 +153,7 @@ TEST_P(Operations, Allreduce) {
 TEST_P(Operations, ReduceScatter) {
   with_types([&]<class T>(group& g, T) {
     for (auto count : sizes<T>())
-      for (auto how : all_reductions) {
+      for (auto how : {reduction::mean, reduction::max}) {
         auto expected = reduced_row<T>(g.size(), count, how, g.rank() * count);
         auto row = row_of<T>(g.rank(), count * g.size());
         std::vector<T> out(count);
