@@ -109,7 +109,7 @@ result<void> network::forward(const kernels::pass& how, kernels::view inputs) {
 }
 
 result<float> network::learn(const batch_view& in, float scale, uint64_t seed,
-                             std::span<float> gradients) {
+                             std::span<float> gradients, const progress& ready) {
   TROUPE_ASSERT(gradients.size() == parameters_.size());
   TROUPE_TRY(forward({.training = true, .seed = seed}, in.inputs));
   auto& end = layers_.back();
@@ -123,6 +123,8 @@ result<float> network::learn(const batch_view& in, float scale, uint64_t seed,
     auto back = i == 0 ? kernels::mutable_view() : kernels::mutable_view(layers_[i - 1].gradient);
     TROUPE_TRY(each.op->backward(from, parameters_of(each), each.gradient, back,
                                  gradients.subspan(each.offset, each.op->parameter_count())));
+    if (each.op->parameter_count() > 0)
+      ready(each.offset);
   }
   return *sum;
 }

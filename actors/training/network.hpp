@@ -6,6 +6,8 @@
 
 #include "kernels/op.hpp"
 
+#include <functional>
+
 namespace troupe::training {
 
 // Rows of a batch; those from `valid` on do not count.
@@ -40,9 +42,13 @@ public:
   void copy_statistics(std::span<float> to) const;
   void set_statistics(std::span<const float> from);
 
+  // Is told, from the end of an array of gradients to its beginning, from where on they are final.
+  using progress = std::function<void(size_t from)>;
+
   // One batch: the sum of its rows' losses, and the gradients of scale * that sum. Errors: those of
   // the operators and of the loss.
-  result<float> learn(const batch_view& in, float scale, uint64_t seed, std::span<float> gradients);
+  result<float> learn(const batch_view& in, float scale, uint64_t seed, std::span<float> gradients,
+                      const progress& ready);
 
   // One batch: the outputs, which are good until the next call.
   result<kernels::view> infer(kernels::view inputs);

@@ -11,8 +11,9 @@ namespace troupe::training {
 
 namespace {
 
-// What the ranks add up beside the gradients.
-enum tail : uint8_t { loss_sum, leaving, tail_count };
+// What the ranks add up beside the gradients. It is known last, and so comes first in the row,
+// where the bucket is that is exchanged last.
+enum head : uint8_t { loss_sum, leaving, head_count = 16 }; // gradients begin at a cache line
 
 constexpr uint64_t steps_per_growth = 2000; // good ones, until the loss scale is doubled again
 constexpr float scale_least = 1;
@@ -122,16 +123,15 @@ result<void> trainer::restore(training_state state) {
 
 void trainer::leave() {
   input_.reset();
-  exchanged_.reset();
+  exchange_.reset();
   gang_ = nullptr;
 }
 
 result<void> trainer::join(collective::group* gang) {
-  auto bytes = (parameter_count() + tail_count) * sizeof(float);
-  auto made = gang ? gang->allocate(bytes) : collective::make_memory(bytes);
+  auto made = gradient_exchange::make(gang, head_count + parameter_count());
   if (!made)
     return made.error();
-  exchanged_ = *std::move(made);
+  exchange_ = *std::move(made);
   gang_ = gang;
   input_.reset();
   leave_asked_ = leave_agreed_ = false;
@@ -206,32 +206,41 @@ result<void> trainer::open_input() {
   return {};
 }
 
-// The gradients of this rank's share are then in the exchanged memory; its loss.
+// The gradients of this rank's share are then in the exchanged row; its loss.
 result<float> trainer::learn(const share& mine) {
-  auto gradients = exchanged_->row<float>().first(parameter_count());
-  auto scale
-    = (state_.loss_scale > 0 ? state_.loss_scale : 1.0F) / static_cast<float>(mine.together);
   if (mine.first == mine.last)
-    std::fill(gradients.begin(), gradients.end(), 0.0F);
+    std::fill(gradients().begin(), gradients().end(), 0.0F);
   float loss = 0;
   for (auto at = mine.first; at < mine.last;) {
     auto next = input_->next();
     if (!next)
       return next.error();
     TROUPE_ASSERT(*next); // the order has them
-    auto& [inputs, targets, valid] = **next;
-    auto first = at == mine.first;
-    auto into = first ? gradients : std::span<float>(micro_);
-    auto seed = plan_.seed ^ (state_.step << 20 ^ at);
-    auto sum = network_.learn({inputs, targets, valid}, scale, seed, into);
+    auto sum = learn_batch(**next, at, mine);
     if (!sum)
       return sum.error();
     loss += *sum;
-    if (!first)
-      std::transform(into.begin(), into.end(), gradients.begin(), gradients.begin(), std::plus<>{});
-    at += valid;
+    at += (*next)->valid;
   }
   return loss;
+}
+
+// Gradients that are final are exchanged while the earlier ones are computed.
+result<float> trainer::learn_batch(const batch& in, size_t at, const share& mine) {
+  auto scale
+    = (state_.loss_scale > 0 ? state_.loss_scale : 1.0F) / static_cast<float>(mine.together);
+  auto seed = plan_.seed ^ (state_.step << 20 ^ at);
+  auto is_first = at == mine.first;
+  auto is_last = at + in.valid == mine.last;
+  auto into = is_first ? gradients() : std::span<float>(micro_);
+  auto end = into.size();
+  return network_.learn({in.inputs, in.targets, in.valid}, scale, seed, into, [&](size_t from) {
+    for (auto i = from; !is_first && i < end; ++i)
+      gradients()[i] += into[i];
+    end = from;
+    if (is_last)
+      exchange_->ready(head_count + from);
+  });
 }
 
 result<float> trainer::advance() {
@@ -242,6 +251,7 @@ result<float> trainer::advance() {
   std::vector<float> statistics(network_.statistics_count());
   network_.copy_statistics(statistics);
   auto undo = [&](const error& why) {
+    exchange_->abandon();
     network_.set_statistics(statistics);
     input_.reset(); // it has given what the step will take again
     return why;
@@ -249,13 +259,12 @@ result<float> trainer::advance() {
   auto loss = learn(mine);
   if (!loss)
     return undo(loss.error());
-  auto exchanged = exchanged_->row<float>().first(parameter_count() + tail_count);
-  auto numbers = exchanged.last(tail_count);
+  auto numbers = exchange_->row().first(head_count);
+  std::fill(numbers.begin(), numbers.end(), 0.0F);
   numbers[loss_sum] = *loss;
   numbers[leaving] = leave_asked_ ? 1 : 0;
-  if (gang_)
-    if (auto reduced = gang_->allreduce(exchanged, collective::reduction::sum); !reduced)
-      return undo(reduced.error());
+  if (auto exchanged = exchange_->finish(); !exchanged)
+    return undo(exchanged.error());
   update();
   leave_agreed_ = numbers[leaving] > 0;
   auto mean = numbers[loss_sum] / static_cast<float>(mine.together);
@@ -266,16 +275,15 @@ result<float> trainer::advance() {
 // With the sums of all ranks: the same on each. Under a loss scale that was too large nothing is
 // changed but the scale.
 void trainer::update() {
-  auto gradients = exchanged_->row<float>().first(parameter_count());
   auto scaled = state_.loss_scale > 0;
-  if (scaled && !all_finite(gradients)) {
+  if (scaled && !all_finite(gradients())) {
     state_.loss_scale = std::max(state_.loss_scale / 2, scale_least);
     state_.good_steps = 0;
     return;
   }
   auto scale = scaled ? 1 / state_.loss_scale : 1.0F;
   if (plan_.clip_norm > 0)
-    if (auto norm = norm_of(gradients) * scale; norm > plan_.clip_norm)
+    if (auto norm = norm_of(gradients()) * scale; norm > plan_.clip_norm)
       scale *= plan_.clip_norm / norm;
   auto begin = epochs_done() / plan_.epochs;
   auto end = begin
@@ -288,8 +296,8 @@ void trainer::update() {
              ? std::span(state_.optimiser).subspan(i * parameter_count(), parameter_count())
              : std::span<float>();
   };
-  backend_->update(plan_.optimiser, {++state_.updates, rate, scale}, gradients, array(0), array(1),
-                   network_.parameters());
+  backend_->update(plan_.optimiser, {++state_.updates, rate, scale}, gradients(), array(0),
+                   array(1), network_.parameters());
   if (scaled && ++state_.good_steps >= steps_per_growth) {
     state_.loss_scale = std::min(state_.loss_scale * 2, scale_most);
     state_.good_steps = 0;

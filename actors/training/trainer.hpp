@@ -1,5 +1,5 @@
 // Synchronous data-parallel training: each rank computes the gradient of its own samples, the sum
-// over the ranks is taken by one allreduce, and every rank makes the same update.
+// over the ranks is taken meanwhile, and every rank makes the same update.
 //
 // Guarantees
 // - On one machine the same plan, world size and data give the same bits, also when the training
@@ -11,10 +11,10 @@
 // Threads: one at a time. The samples and the group outlive the trainer.
 #pragma once
 
+#include "actors/training/gradient_exchange.hpp"
 #include "actors/training/input/pipeline.hpp"
 #include "actors/training/network.hpp"
 #include "actors/training/schedule.hpp"
-#include "kernels/collective/collective.hpp"
 
 namespace troupe::training {
 
@@ -112,7 +112,9 @@ private:
   result<std::unique_ptr<pipeline>> read_ahead(const sample_set& from,
                                                std::vector<uint32_t> order) const;
   result<void> open_input();
+  std::span<float> gradients() { return exchange_->row().last(parameter_count()); }
   result<float> learn(const share& mine);
+  result<float> learn_batch(const batch& in, size_t at, const share& mine);
   void update();
   void consume(size_t samples);
   result<int64_t> count_right(const batch& in);
@@ -123,9 +125,9 @@ private:
   training_plan plan_;
   collective::group* gang_ = nullptr;
   training_state state_; // without parameters and statistics, which the network has
-  std::unique_ptr<collective::memory> exchanged_; // gradients, and a few numbers after them
-  std::vector<float> micro_;                      // gradients of one batch of several
-  std::unique_ptr<pipeline> input_;               // of what is left of the epoch below
+  std::unique_ptr<gradient_exchange> exchange_; // of a few numbers, and the gradients after them
+  std::vector<float> micro_;                    // gradients of one batch of several
+  std::unique_ptr<pipeline> input_;             // of what is left of the epoch below
   uint64_t input_epoch_ = 0;
   bool leave_asked_ = false;
   bool leave_agreed_ = false;

@@ -5,10 +5,8 @@
 // and writes the sums to both ("traffic_").
 #include "kernels/collective/arithmetic.hpp"
 #include "tests/bench/allreduce_cases.hpp"
+#include "tests/support/loopback.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,18 +32,6 @@ T must_have(result<T>&& made) {
   if (!made)
     must(result<void>(made.error()));
   return std::move(*made);
-}
-
-std::pair<int, std::string> listen_somewhere() {
-  auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof at;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&at), length) != 0 || listen(fd, 16) != 0
-      || getsockname(fd, reinterpret_cast<sockaddr*>(&at), &length) != 0)
-    std::exit(1);
-  return {fd, "127.0.0.1:" + std::to_string(ntohs(at.sin_port))};
 }
 
 void time_rank(group& gang, bool shared, const std::vector<std::string>& cases) {
@@ -83,7 +69,7 @@ int run(const std::string& backend, uint32_t ranks, const std::vector<std::strin
   std::vector<int> listeners;
   std::vector<std::string> members;
   for (uint32_t r = 0; backend == "tcp" && r < ranks; ++r) {
-    auto [fd, address] = listen_somewhere();
+    auto [fd, address] = test::listen_at("127.0.0.1");
     listeners.push_back(fd);
     members.push_back(address);
   }

@@ -1,13 +1,15 @@
 // How long a step of training takes, with one rank or several on this machine.
 //
-//   train_step_troupe NAME RANKS     NAME: mlp, cnn or lstm; each rank has one thread
+//   train_step_troupe NAME RANKS [tcp]     NAME: mlp, cnn or lstm; each rank has one thread; the
+//                                          ranks share memory, or meet over the loopback device
 //
-// Prints "<milliseconds of a step> <milliseconds of its allreduce alone>", medians over rounds of
-// rank 0.
+// Prints, in milliseconds, medians over rounds of rank 0: a step; what each rank computes for it,
+// while the others compute too; its allreduce alone.
 #include "actors/training/image_network.hpp"
 #include "actors/training/trainer.hpp"
 #include "kernels/onednn/onednn.hpp"
 #include "tests/support/labelled_images.hpp"
+#include "tests/support/loopback.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,37 +99,53 @@ double time_of(F&& once) {
   return all[rounds / 2];
 }
 
-void run_rank(const std::string& name, uint32_t rank, uint32_t ranks, const std::string& meeting) {
+void run_rank(const std::string& name, std::unique_ptr<collective::group> gang) {
+  auto ranks = gang ? gang->size() : 1;
   auto on = must(kernels::onednn::make_backend());
-  std::unique_ptr<collective::group> gang;
-  if (ranks > 1)
-    gang = must(collective::join_shm({rank, ranks, 1, "bench", std::chrono::seconds(60)}, meeting));
   auto data = images(batch_rows * ranks * steps_per_round);
   auto trained
     = must(trainer::make(*on, network_of(name, *on), images_with_labels(*data), plan_of(name)));
   must(trained.join(gang.get()));
   must(trained.synchronise());
   auto step = time_of([&] { must(trained.advance()); });
+  auto compute = step;
   double exchange = 0;
   if (gang) {
     auto row = must(gang->allocate(trained.parameter_count() * sizeof(float)));
     auto values = row->row<float>();
     exchange = time_of([&] { must(gang->allreduce(values, collective::reduction::sum)); });
+    trained.leave();
+    must(trained.join(nullptr));
+    must(gang->barrier());
+    compute = time_of([&] { must(trained.advance()); });
+    must(gang->barrier());
   }
-  if (rank == 0)
-    std::printf("%.5f %.5f\n", step, exchange);
+  if (!gang || gang->rank() == 0)
+    std::printf("%.5f %.5f %.5f\n", step, compute, exchange);
   std::fflush(stdout);
   trained.leave();
 }
 
 } // namespace
 
-int run(const std::string& name, uint32_t ranks) {
+int run(const std::string& name, uint32_t ranks, bool over_tcp) {
   auto meeting = "troupe_train_step." + std::to_string(getpid());
+  std::vector<int> listeners;
+  std::vector<std::string> members;
+  for (uint32_t rank = 0; over_tcp && rank < ranks; ++rank) {
+    auto [fd, address] = test::listen_at("127.0.0.1");
+    listeners.push_back(fd);
+    members.push_back(address);
+  }
   for (uint32_t rank = 0; rank < ranks; ++rank) {
     if (fork() != 0)
       continue;
-    run_rank(name, rank, ranks, meeting);
+    collective::group_options options{rank, ranks, 1, "bench", std::chrono::seconds(60)};
+    std::unique_ptr<collective::group> gang;
+    if (ranks > 1)
+      gang = must(over_tcp ? collective::join_tcp(options, listeners[rank], members)
+                           : collective::join_shm(options, meeting));
+    run_rank(name, std::move(gang));
     std::exit(0);
   }
   int code = 0;
@@ -139,9 +157,9 @@ int run(const std::string& name, uint32_t ranks) {
 } // namespace troupe::bench
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fputs("train_step_troupe NAME RANKS\n", stderr);
+  if (argc < 3 || argc > 4) {
+    std::fputs("train_step_troupe NAME RANKS [tcp]\n", stderr);
     return 2;
   }
-  return troupe::bench::run(argv[1], static_cast<uint32_t>(std::atoi(argv[2])));
+  return troupe::bench::run(argv[1], static_cast<uint32_t>(std::atoi(argv[2])), argc == 4);
 }
