@@ -44,8 +44,11 @@ recurrent::recurrent(op_shapes shapes, const recurrent_options& options, precisi
 result<void> recurrent::forward_step(size_t t, view parameters) {
   auto rows = batch_ * hidden_;
   auto* weight = &parameters[offset_of(1)];
-  TROUPE_TRY(multiply(batch_, gates_, hidden_, {&states_[t * rows], hidden_},
-                      {weight, hidden_, true}, 0, from_hidden_.data()));
+  if (t == 0) // the state is 0
+    std::fill(from_hidden_.begin(), from_hidden_.end(), 0.0F);
+  else
+    TROUPE_TRY(multiply(batch_, gates_, hidden_, {&states_[t * rows], hidden_},
+                        {weight, hidden_, true}, 0, from_hidden_.data()));
   for (size_t n = 0; n < batch_; ++n) {
     auto state = t * rows + n * hidden_;
     step({&sums_[(t * batch_ + n) * gates_], &from_hidden_[n * gates_], &parameters[offset_of(2)],
@@ -108,8 +111,14 @@ result<void> recurrent::weight_gradients(mutable_view parameter_gradient) {
   auto rows = steps_ * batch_;
   TROUPE_TRY(multiply(gates_, features_, rows, {input_slopes_.data(), gates_, true},
                       {inputs_.data(), features_}, 0, parameter_gradient.data()));
-  TROUPE_TRY(multiply(gates_, hidden_, rows, {hidden_slopes.data(), gates_, true},
-                      {states_.data(), hidden_}, 0, &parameter_gradient[offset_of(1)]));
+  // Before the first step the state is 0: its rows add nothing.
+  auto of_hidden = parameter_gradient.subspan(offset_of(1), gates_ * hidden_);
+  if (steps_ == 1)
+    std::fill(of_hidden.begin(), of_hidden.end(), 0.0F);
+  else
+    TROUPE_TRY(multiply(gates_, hidden_, rows - batch_,
+                        {&hidden_slopes[batch_ * gates_], gates_, true},
+                        {&states_[batch_ * hidden_], hidden_}, 0, of_hidden.data()));
   auto input_bias = parameter_gradient.subspan(offset_of(2), gates_);
   auto hidden_bias = parameter_gradient.subspan(offset_of(3), gates_);
   sum_rows(input_slopes_, input_bias);
