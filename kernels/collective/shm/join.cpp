@@ -155,9 +155,14 @@ result<opened> await_existing(const group_options& options, const std::string& p
     auto found = open_existing(options, path);
     if (!found || found->memory)
       return found;
-    if (options.called_off && options.called_off())
+    auto called_off = options.called_off && options.called_off();
+    auto late = now() >= until;
+    // Nobody may come again under this name: what rank 0 made before it died would stay for good.
+    if (called_off || late)
+      static_cast<void>(remove_leftover(options, path));
+    if (called_off)
       return {errc::aborted, "joining was called off: a later generation is there."};
-    if (now() >= until)
+    if (late)
       return {errc::deadline, "rank 0 did not make " + path
                                 + " in time: check that it runs on this host, or wait longer."};
     std::this_thread::sleep_for(poll_interval);

@@ -3,6 +3,7 @@
 #include "tests/unit/kernels/collective/staged_group.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -18,16 +19,9 @@
 namespace troupe::collective::test {
 namespace {
 
-std::pair<int, std::string> listen_at(const std::string& host) {
-  auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in where{};
-  where.sin_family = AF_INET;
-  where.sin_addr.s_addr = inet_addr(host.c_str());
-  socklen_t length = sizeof(where);
-  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&where), length), 0);
-  EXPECT_EQ(listen(fd, 128), 0);
-  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&where), &length), 0);
-  return {fd, host + ":" + std::to_string(ntohs(where.sin_port))};
+std::string new_name() {
+  static std::atomic<uint32_t> number = 0;
+  return "troupe_test." + std::to_string(getpid()) + "." + std::to_string(number++);
 }
 
 bool listens(backend kind) {
@@ -73,14 +67,33 @@ std::string name_of(backend kind) {
   return {};
 }
 
-place::place(backend kind, uint32_t ranks) : kind_(kind) {
-  static std::atomic<uint32_t> number = 0;
-  name_ = "troupe_test." + std::to_string(getpid()) + "." + std::to_string(number++);
+listening listen_on(bool second_host) {
+  std::string host = second_host ? "127.0.0.2" : "127.0.0.1";
+  auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = inet_addr(host.c_str());
+  socklen_t length = sizeof(where);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&where), length), 0);
+  EXPECT_EQ(listen(fd, 128), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&where), &length), 0);
+  return {fd, host + ":" + std::to_string(ntohs(where.sin_port))};
+}
+
+place::place(backend kind, uint32_t ranks) : kind_(kind), name_(new_name()) {
   for (uint32_t r = 0; listens(kind) && r < ranks; ++r) {
-    auto second = kind == backend::hierarchical && r % 2 == 1;
-    auto [fd, address] = listen_at(second ? "127.0.0.2" : "127.0.0.1");
-    listeners_.push_back(fd);
-    members_.push_back(address);
+    auto made = listen_on(kind == backend::hierarchical && r % 2 == 1);
+    listeners_.push_back(made.fd);
+    members_.push_back(made.address);
+  }
+}
+
+place::place(backend kind, const std::vector<listening>& at) : kind_(kind), name_(new_name()) {
+  for (auto& each : at) {
+    if (!listens(kind))
+      break;
+    listeners_.push_back(fcntl(each.fd, F_DUPFD_CLOEXEC, 0));
+    members_.push_back(each.address);
   }
 }
 
@@ -93,6 +106,11 @@ place::~place() {
 
 int place::take_listener(uint32_t rank) {
   return std::exchange(listeners_[rank], -1);
+}
+
+void place::close_listener(uint32_t rank) {
+  if (rank < listeners_.size() && listeners_[rank] >= 0)
+    close(take_listener(rank));
 }
 
 result<std::unique_ptr<group>> place::join(const group_options& options) {
@@ -135,9 +153,9 @@ process_gang::process_gang(backend kind, uint32_t ranks, duration deadline, cons
     if (pid == 0) {
       close(ends[0]);
       // The other ranks' listeners belong to them alone.
-      for (uint32_t other = 0; listens(kind) && other < ranks; ++other) {
+      for (uint32_t other = 0; other < ranks; ++other) {
         if (other != r)
-          close(where.take_listener(other));
+          where.close_listener(other);
       }
       auto joined = where.join(options_of(r, ranks, deadline));
       auto code = joined ? body(**joined, ends[1]) : 100 + static_cast<int>(joined.error().code);

@@ -17,11 +17,22 @@ enum class backend { shm, tcp, hierarchical, nccl };
 
 std::string name_of(backend kind);
 
+// A socket that listens; the caller owns it.
+struct listening {
+  int fd = -1;
+  std::string address;
+};
+
+listening listen_on(bool second_host);
+
 // Where the ranks of one generation find each other. Holds the listening sockets until they are
 // taken.
 class place {
 public:
   place(backend kind, uint32_t ranks);
+  // At duplicates of these sockets, one a rank: as where a process listens longer than one
+  // generation.
+  place(backend kind, const std::vector<listening>& at);
   ~place();
   place(const place&) = delete;
   place& operator=(const place&) = delete;
@@ -35,6 +46,9 @@ public:
 
   // The listening socket of a rank; the caller owns it.
   int take_listener(uint32_t rank);
+
+  // Where this process is not to have it; nothing, where it was taken or there is none.
+  void close_listener(uint32_t rank);
 
 private:
   backend kind_;

@@ -108,8 +108,8 @@ TEST(JoinShm, TheNameIsGoneOnceAllHaveJoined) {
     thread.join();
 }
 
-TEST(JoinShm, ALeftoverOfADeadRankIsReplaced) {
-  place where(backend::shm, 2);
+// Rank 0 makes its memory, and dies while it waits for the others.
+void leave_memory_behind(place& where) {
   auto pid = fork();
   if (pid == 0) {
     auto joined = where.join(options_of(0, 2, 30s));
@@ -122,8 +122,22 @@ TEST(JoinShm, ALeftoverOfADeadRankIsReplaced) {
   kill(pid, SIGKILL);
   waitpid(pid, nullptr, 0);
   ASSERT_TRUE(exists(where.name()));
+}
+
+TEST(JoinShm, ALeftoverOfADeadRankIsReplaced) {
+  place where(backend::shm, 2);
+  leave_memory_behind(where);
   auto codes = join_all(where, {options_of(0, 2, 20s), options_of(1, 2, 20s)});
   EXPECT_EQ(codes, (std::vector<errc>{errc::ok, errc::ok}));
+}
+
+TEST(JoinShm, WhoWaitsInVainRemovesTheLeftoverOfADeadRank) {
+  place where(backend::shm, 2);
+  leave_memory_behind(where);
+  auto joined = where.join(options_of(1, 2, 100ms));
+  ASSERT_FALSE(joined);
+  EXPECT_EQ(joined.error().code, errc::deadline);
+  EXPECT_FALSE(exists(where.name()));
 }
 
 TEST(JoinShm, ARankIsTakenOnce) {
