@@ -8,13 +8,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <utility>
 
 namespace troupe::test {
 
-// A listening socket at a free port of this address of the machine itself, and "address:port".
-// Without one the program ends.
-inline std::pair<int, std::string> listen_at(const char* address) {
+struct listening {
+  int fd;
+  std::string address; // host:port
+};
+
+// At a free port of this address of the machine itself. Without one the program ends.
+inline listening listen_at(const char* address) {
   auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in at{};
   at.sin_family = AF_INET;

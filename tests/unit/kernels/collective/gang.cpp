@@ -2,12 +2,9 @@
 
 #include "tests/unit/kernels/collective/staged_group.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,16 +65,7 @@ std::string name_of(backend kind) {
 }
 
 listening listen_on(bool second_host) {
-  std::string host = second_host ? "127.0.0.2" : "127.0.0.1";
-  auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in where{};
-  where.sin_family = AF_INET;
-  where.sin_addr.s_addr = inet_addr(host.c_str());
-  socklen_t length = sizeof(where);
-  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&where), length), 0);
-  EXPECT_EQ(listen(fd, 128), 0);
-  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&where), &length), 0);
-  return {fd, host + ":" + std::to_string(ntohs(where.sin_port))};
+  return troupe::test::listen_at(second_host ? "127.0.0.2" : "127.0.0.1");
 }
 
 place::place(backend kind, uint32_t ranks) : kind_(kind), name_(new_name()) {

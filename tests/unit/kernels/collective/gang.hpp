@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/collective/collective.hpp"
+#include "tests/support/loopback.hpp"
 
 #include <sys/types.h>
 
@@ -17,12 +18,9 @@ enum class backend { shm, tcp, hierarchical, nccl };
 
 std::string name_of(backend kind);
 
-// A socket that listens; the caller owns it.
-struct listening {
-  int fd = -1;
-  std::string address;
-};
+using troupe::test::listening;
 
+// The caller owns the socket.
 listening listen_on(bool second_host);
 
 // Where the ranks of one generation find each other. Holds the listening sockets until they are
