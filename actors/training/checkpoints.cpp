@@ -18,7 +18,8 @@ constexpr size_t checkpoints_kept = 3;
 constexpr const char* plan_key = "plan";
 constexpr const char* position_key = "position"; // updates, epoch, consumed, good steps
 constexpr const char* scale_key = "loss scale";
-constexpr const char* job_key = "job"; // of a shard
+constexpr const char* epoch_key = "steps per epoch"; // of version 0.1.0
+constexpr const char* job_key = "job";               // of a shard
 
 // All that a continued training must have in common with the one before; not its ranks.
 std::string fingerprint(const trainer& of) {
@@ -32,6 +33,14 @@ std::string fingerprint(const trainer& of) {
   text += ", momentum " + std::to_string(plan.optimiser.momentum);
   text += ", weight decay " + std::to_string(plan.optimiser.weight_decay);
   return text;
+}
+
+// As version 0.1.0 wrote it, whose optimiser was SGD.
+std::string without_choices(std::string fingerprint) {
+  constexpr std::string_view choices = ", accumulate 1, optimiser 0";
+  if (auto at = fingerprint.find(choices); at != std::string::npos)
+    fingerprint.erase(at, choices.size());
+  return fingerprint;
 }
 
 storage::tensor_view array_of(const char* name, const std::vector<float>& values) {
@@ -82,6 +91,24 @@ result<training_state> state_in(const storage::checkpoint& saved) {
   out.optimiser = values_of(saved, "optimiser");
   out.statistics = values_of(saved, "statistics");
   return out;
+}
+
+// Of version 0.1.0: its steps were of a batch of each rank, in the same order of samples, and what
+// was left of an epoch was not used.
+result<training_state> state_of_0_1_0(const storage::checkpoint& saved, const trainer& into) {
+  auto per_epoch = numbers_of(saved, epoch_key, 1);
+  if (!per_epoch)
+    return per_epoch.error();
+  auto steps = std::max<uint64_t>(per_epoch->front(), 1);
+  auto samples = into.samples_per_epoch();
+  auto together = samples / steps / into.plan().batch * into.plan().batch; // of all ranks
+  return training_state{.step = saved.step,
+                        .updates = saved.step,
+                        .epoch = saved.step / steps,
+                        .consumed = saved.step % steps * together,
+                        .loss_scale = into.plan().loss_scale,
+                        .parameters = values_of(saved, "parameters"),
+                        .optimiser = values_of(saved, "velocity")};
 }
 
 } // namespace
@@ -153,12 +180,14 @@ result<std::optional<uint64_t>> resume_newest(const std::string& directory, trai
   if (!read)
     return read.error();
   auto plan = read->meta.find(plan_key);
-  if (plan == read->meta.end() || plan->second != fingerprint(into)) {
+  auto old = read->meta.contains(epoch_key);
+  auto wanted = old ? without_choices(fingerprint(into)) : fingerprint(into);
+  if (plan == read->meta.end() || plan->second != wanted) {
     auto theirs = plan == read->meta.end() ? std::string("none") : plan->second;
     return {errc::invalid, "The checkpoint " + path + " belongs to another plan (" + theirs
                              + "): use the same options, or another checkpoint directory."};
   }
-  auto state = state_in(*read);
+  auto state = old ? state_of_0_1_0(*read, into) : state_in(*read);
   if (!state)
     return state.error();
   auto step = state->step;

@@ -73,6 +73,8 @@ public:
   // Samples that were used, of all epochs.
   uint64_t samples_done() const { return state_.epoch * samples_.from->size() + state_.consumed; }
 
+  size_t samples_per_epoch() const { return samples_.from->size(); }
+
   size_t parameter_count() const { return network_.parameters().size(); }
 
   training_state state() const { return state(0, 1); }

@@ -186,7 +186,8 @@ private:
     const auto& task = gang_.task();
     if (task.checkpoints.empty())
       return {};
-    auto once = std::to_string(task.attempt) + "-" + std::to_string(task.generation);
+    auto once = task.job + "-" + std::to_string(task.attempt);
+    once.append("-").append(std::to_string(task.generation));
     auto shared = share_directory(task.checkpoints, once, gang_.group());
     TROUPE_TRY(shared);
     sharded_ = *shared;

@@ -139,6 +139,32 @@ TEST_F(Checkpoints, WithoutOneItStartsAtTheBeginning) {
   EXPECT_EQ(fresh.step(), 0u);
 }
 
+// 40 samples, and two ranks with batches of 8: two steps an epoch, which left 8 samples unused.
+TEST_F(Checkpoints, OfVersion010AreContinuedAtTheSameSample) {
+  std::vector<float> parameters(make(plan_).parameter_count(), 0.5F);
+  std::vector<float> velocity(parameters.size(), 0.25F);
+  std::vector<storage::tensor_view> tensors{{"parameters", {parameters.size()}, parameters},
+                                            {"velocity", {velocity.size()}, velocity}};
+  ASSERT_TRUE(storage::write_checkpoint(
+    directory_, 1, 5, tensors,
+    {{"plan", "seed 1, epochs 3, batch 8, learning rate 0.050000, momentum 0.900000, weight decay "
+              "0.000500"},
+     {"steps per epoch", "2"}}));
+  auto into = make(plan_);
+  auto step = resume_newest(directory_, into);
+  ASSERT_TRUE(step) << step.error().text;
+  expect_equal(into.state(), {.step = 5,
+                              .updates = 5,
+                              .epoch = 2,
+                              .consumed = 16,
+                              .parameters = parameters,
+                              .optimiser = velocity});
+  auto other = plan_;
+  other.accumulate = 2;
+  auto refused = make(other);
+  EXPECT_FALSE(resume_newest(directory_, refused));
+}
+
 TEST_F(Checkpoints, OfAnotherPlanAreRefused) {
   ASSERT_TRUE(save(make(plan_), 1));
   auto other = plan_;
