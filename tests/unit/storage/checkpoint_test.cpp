@@ -308,10 +308,10 @@ TEST_F(shards, have_one_name_each) {
   write_all(1, 1, 0);
   auto name = path_of(2, "generation-0000.shard-0000-of-0002");
   fs::copy_file(path_of(1, "generation-0000.shard-0000-of-0004"), name);
-  for (auto shard :
-       {"generation-0000.shard-1-of-0002", "generation-0000.shard-0001-of-2",
-        "generation-0000.shard-0001-of-0002.more", "shard-0001-of-0002",
-        "generation-0000.shard-4294967297-of-0002", "generation-0000.shard-0000-of-0001"})
+  for (auto shard : {"generation-0000.shard-00001-of-002", "generation-0000.shard-1-of-0002",
+                     "generation-0000.shard-0001-of-2", "generation-0000.shard-0001-of-0002.more",
+                     "shard-0001-of-0002", "generation-0000.shard-4294967297-of-0002",
+                     "generation-0000.shard-0000-of-0001"})
     fs::copy_file(name, path_of(2, shard));
   EXPECT_EQ(newest(), "1/1");
 }
