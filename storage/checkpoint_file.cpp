@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #define XXH_STATIC_LINKING_ONLY // for the size of its state
 #include <xxhash.h>
@@ -277,17 +278,19 @@ result<void> write_checkpoint_file(const std::string& path, uint64_t attempt, ui
   return write_content(to, attempt, step, tensors, meta);
 }
 
-result<void> verify_checkpoint_file(const std::string& path) {
+result<checkpoint> verify_checkpoint_file(const std::string& path) {
   auto opened = summed_reader::open(path);
   if (!opened)
     return opened.error();
   auto& from = *opened;
-  if (auto head = read_head(from, path); !head)
-    return head.error();
+  auto head = read_head(from, path);
+  if (!head)
+    return head;
   std::string bytes(std::min<uint64_t>(from.left(), piece), '\0');
   while (from.left() > 0)
     TROUPE_TRY(from.read(bytes.data(), std::min<uint64_t>(from.left(), bytes.size())));
-  return from.finish();
+  TROUPE_TRY(from.finish());
+  return head;
 }
 
 result<void> sync_directory(const std::string& path) {
@@ -295,6 +298,19 @@ result<void> sync_directory(const std::string& path) {
   if (!directory || ::fsync(directory.get()) != 0)
     return failure("sync", path, errno);
   return {};
+}
+
+result<void> make_directory(const std::string& name) {
+  const std::filesystem::path path{name};
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed))
+    return {};
+  if (path.has_parent_path() && path != path.root_path())
+    TROUPE_TRY(make_directory(path.parent_path().string()));
+  std::filesystem::create_directory(path, failed);
+  if (failed)
+    return failure("make", name, failed.value());
+  return sync_directory(path.has_parent_path() ? path.parent_path().string() : ".");
 }
 
 result<checkpoint> read_checkpoint(const std::string& path) {

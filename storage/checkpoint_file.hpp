@@ -11,8 +11,11 @@ result<void> write_checkpoint_file(const std::string& path, uint64_t attempt, ui
                                    std::span<const tensor_view> tensors,
                                    const std::map<std::string, std::string>& meta);
 
-// Whether every byte of the file is what was written.
-result<void> verify_checkpoint_file(const std::string& path);
+// What the file says of itself, without tensors, when every byte of it is what was written.
+result<checkpoint> verify_checkpoint_file(const std::string& path);
+
+// Makes a folder and what is missing of its path, and their names durable.
+result<void> make_directory(const std::string& path);
 
 // Syncs a folder, which makes the names in it durable.
 result<void> sync_directory(const std::string& path);

@@ -1,6 +1,6 @@
 #include "actors/training/checkpoints.hpp"
 
-#include "storage/checkpoint.hpp"
+#include "storage/checkpoint_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 namespace troupe::training {
 
@@ -17,6 +18,8 @@ constexpr size_t checkpoints_kept = 3;
 constexpr const char* plan_key = "plan";
 constexpr const char* position_key = "position"; // updates, epoch, consumed, good steps
 constexpr const char* scale_key = "loss scale";
+constexpr const char* epoch_key = "steps per epoch"; // of version 0.1.0
+constexpr const char* job_key = "job";               // of a shard
 
 // All that a continued training must have in common with the one before; not its ranks.
 std::string fingerprint(const trainer& of) {
@@ -30,6 +33,14 @@ std::string fingerprint(const trainer& of) {
   text += ", momentum " + std::to_string(plan.optimiser.momentum);
   text += ", weight decay " + std::to_string(plan.optimiser.weight_decay);
   return text;
+}
+
+// As version 0.1.0 wrote it, whose optimiser was SGD.
+std::string without_choices(std::string fingerprint) {
+  constexpr std::string_view choices = ", accumulate 1, optimiser 0";
+  if (auto at = fingerprint.find(choices); at != std::string::npos)
+    fingerprint.erase(at, choices.size());
+  return fingerprint;
 }
 
 storage::tensor_view array_of(const char* name, const std::vector<float>& values) {
@@ -82,29 +93,80 @@ result<training_state> state_in(const storage::checkpoint& saved) {
   return out;
 }
 
+// Of version 0.1.0: its steps were of a batch of each rank, in the same order of samples, and what
+// was left of an epoch was not used.
+result<training_state> state_of_0_1_0(const storage::checkpoint& saved, const trainer& into) {
+  auto per_epoch = numbers_of(saved, epoch_key, 1);
+  if (!per_epoch)
+    return per_epoch.error();
+  auto steps = std::max<uint64_t>(per_epoch->front(), 1);
+  auto samples = into.samples_per_epoch();
+  auto together = samples / steps / into.plan().batch * into.plan().batch; // of all ranks
+  return training_state{.step = saved.step,
+                        .updates = saved.step,
+                        .epoch = saved.step / steps,
+                        .consumed = saved.step % steps * together,
+                        .loss_scale = into.plan().loss_scale,
+                        .parameters = values_of(saved, "parameters"),
+                        .optimiser = values_of(saved, "velocity")};
+}
+
 } // namespace
 
-result<std::string> save_checkpoint(const std::string& directory, uint64_t attempt,
-                                    const trainer& of) {
-  auto state = of.state();
-  std::vector<storage::tensor_view> tensors;
-  for (auto& [name, values] :
-       {std::pair{"parameters", &state.parameters}, std::pair{"optimiser", &state.optimiser},
-        std::pair{"statistics", &state.statistics}})
-    if (!values->empty())
-      tensors.push_back(array_of(name, *values));
+result<void> checkpoint_writer::save(const trainer& of, uint64_t attempt,
+                                     const storage::checkpoint_shard& shard) {
+  TROUPE_TRY(wait());
+  auto state = of.state(shard.index, shard.count);
   std::string position;
   for (auto each : {state.updates, state.epoch, state.consumed, state.good_steps})
     position.append(position.empty() ? "" : " ").append(std::to_string(each));
-  auto written = storage::write_checkpoint(
-    directory, attempt, state.step, tensors,
-    {{plan_key, fingerprint(of)},
-     {position_key, position},
-     {scale_key, std::to_string(std::bit_cast<uint32_t>(state.loss_scale))}});
-  if (!written)
-    return written.error();
-  TROUPE_TRY(storage::prune_checkpoints(directory, checkpoints_kept));
-  return written->path;
+  std::map<std::string, std::string> meta{
+    {plan_key, fingerprint(of)},
+    {position_key, position},
+    {scale_key, std::to_string(std::bit_cast<uint32_t>(state.loss_scale))}};
+  if (shard.count > 1)
+    meta.emplace(job_key, job_);
+  auto write = [this, attempt, shard, state = std::move(state), meta = std::move(meta)] {
+    std::vector<storage::tensor_view> tensors;
+    for (const auto& [name, values] :
+         {std::pair{"parameters", &state.parameters}, std::pair{"optimiser", &state.optimiser},
+          std::pair{"statistics", &state.statistics}})
+      if (!values->empty())
+        tensors.push_back(array_of(name, *values));
+    auto written = storage::write_checkpoint(directory_, attempt, state.step, tensors, meta, shard);
+    if (!written)
+      return result<void>(written.error());
+    return shard.index == 0 ? storage::prune_checkpoints(directory_, checkpoints_kept, &known_)
+                            : result<void>{};
+  };
+  writing_ = std::async(std::launch::async, std::move(write));
+  return {};
+}
+
+result<void> checkpoint_writer::wait() {
+  return writing_.valid() ? writing_.get() : result<void>{};
+}
+
+result<bool> share_directory(const std::string& directory, const std::string& once,
+                             collective::group* gang) {
+  namespace fs = std::filesystem;
+  if (!gang)
+    return true;
+  auto mark = fs::path(directory) / (".shared-" + once);
+  auto makes_it = gang->rank() == 0;
+  if (makes_it && storage::make_directory(directory))
+    std::ofstream{mark}; // where it cannot be made, no rank sees it
+  std::array<int64_t, 1> seen{};
+  auto met = gang->barrier();
+  std::error_code failed;
+  if (met) {
+    seen[0] = fs::exists(mark, failed) ? 1 : 0;
+    met = gang->allreduce(seen, collective::reduction::sum);
+  }
+  if (makes_it)
+    fs::remove(mark, failed);
+  TROUPE_TRY(met);
+  return seen[0] == int64_t{gang->size()};
 }
 
 result<std::optional<uint64_t>> resume_newest(const std::string& directory, trainer& into) {
@@ -113,17 +175,19 @@ result<std::optional<uint64_t>> resume_newest(const std::string& directory, trai
     return newest.error();
   if (!*newest)
     return std::optional<uint64_t>{};
-  const auto& path = (*newest)->path;
-  auto read = storage::read_checkpoint(path);
+  const auto& path = (*newest)->paths.front();
+  auto read = storage::read_checkpoint(**newest);
   if (!read)
     return read.error();
   auto plan = read->meta.find(plan_key);
-  if (plan == read->meta.end() || plan->second != fingerprint(into)) {
+  auto old = read->meta.contains(epoch_key);
+  auto wanted = old ? without_choices(fingerprint(into)) : fingerprint(into);
+  if (plan == read->meta.end() || plan->second != wanted) {
     auto theirs = plan == read->meta.end() ? std::string("none") : plan->second;
     return {errc::invalid, "The checkpoint " + path + " belongs to another plan (" + theirs
                              + "): use the same options, or another checkpoint directory."};
   }
-  auto state = state_in(*read);
+  auto state = old ? state_of_0_1_0(*read, into) : state_in(*read);
   if (!state)
     return state.error();
   auto step = state->step;
@@ -144,7 +208,7 @@ result<void> save_model(const std::string& path, uint64_t attempt, const trainer
   if (!written)
     return written.error();
   std::error_code failed;
-  fs::rename(written->path, path, failed);
+  fs::rename(written->paths.front(), path, failed);
   if (failed)
     return {errc::io, "The model cannot be written to " + path + ", " + failed.message()
                         + ": name a directory that is writable."};

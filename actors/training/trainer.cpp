@@ -13,7 +13,7 @@ namespace {
 
 // What the ranks add up beside the gradients. It is known last, and so comes first in the row,
 // where the bucket is that is exchanged last.
-enum head : uint8_t { loss_sum, leaving, head_count = 16 }; // gradients begin at a cache line
+enum head : uint8_t { loss_sum, leaving, saving, head_count = 16 }; // gradients begin at a cache line
 
 constexpr uint64_t steps_per_growth = 2000; // good ones, until the loss scale is doubled again
 constexpr float scale_least = 1;
@@ -91,12 +91,23 @@ double trainer::epochs_done() const {
          + static_cast<double>(state_.consumed) / static_cast<double>(samples_.from->size());
 }
 
-training_state trainer::state() const {
-  auto out = state_;
-  auto values = network_.parameters();
-  out.parameters.assign(values.begin(), values.end());
-  out.statistics.resize(network_.statistics_count());
-  network_.copy_statistics(out.statistics);
+training_state trainer::state(uint32_t index, uint32_t count) const {
+  training_state out{.step = state_.step,
+                     .updates = state_.updates,
+                     .epoch = state_.epoch,
+                     .consumed = state_.consumed,
+                     .loss_scale = state_.loss_scale,
+                     .good_steps = state_.good_steps};
+  auto take = [&](std::span<const float> from, std::vector<float>& to) {
+    auto slice = from.first(from.size() * (index + 1) / count).subspan(from.size() * index / count);
+    to.assign(slice.begin(), slice.end());
+  };
+  take(network_.parameters(), out.parameters);
+  take(state_.optimiser, out.optimiser);
+  if (index == 0) {
+    out.statistics.resize(network_.statistics_count());
+    network_.copy_statistics(out.statistics);
+  }
   return out;
 }
 
@@ -134,7 +145,7 @@ result<void> trainer::join(collective::group* gang) {
   exchange_ = *std::move(made);
   gang_ = gang;
   input_.reset();
-  leave_asked_ = leave_agreed_ = false;
+  leave_asked_ = leave_agreed_ = save_agreed_ = false;
   return {};
 }
 
@@ -263,10 +274,13 @@ result<float> trainer::advance() {
   std::fill(numbers.begin(), numbers.end(), 0.0F);
   numbers[loss_sum] = *loss;
   numbers[leaving] = leave_asked_ ? 1 : 0;
+  numbers[saving] = save_asked_ ? 1 : 0;
   if (auto exchanged = exchange_->finish(); !exchanged)
     return undo(exchanged.error());
   update();
   leave_agreed_ = numbers[leaving] > 0;
+  save_agreed_ = numbers[saving] > 0;
+  save_asked_ = false;
   auto mean = numbers[loss_sum] / static_cast<float>(mine.together);
   consume(mine.together);
   return mean;

@@ -47,9 +47,9 @@ struct training_state {
   uint64_t consumed = 0; // samples of that epoch that were used
   float loss_scale = 0;
   uint64_t good_steps = 0; // since the scale was changed
-  std::vector<float> parameters;
-  std::vector<float> optimiser;  // its arrays, one after the other
-  std::vector<float> statistics; // what operators learn by themselves
+  std::vector<float> parameters{};
+  std::vector<float> optimiser{};  // its arrays, one after the other
+  std::vector<float> statistics{}; // what operators learn by themselves
 };
 
 class trainer {
@@ -73,9 +73,15 @@ public:
   // Samples that were used, of all epochs.
   uint64_t samples_done() const { return state_.epoch * samples_.from->size() + state_.consumed; }
 
+  size_t samples_per_epoch() const { return samples_.from->size(); }
+
   size_t parameter_count() const { return network_.parameters().size(); }
 
-  training_state state() const;
+  training_state state() const { return state(0, 1); }
+
+  // An even slice of the parameters and of the optimiser's arrays, one of `count`; all slices in a
+  // row are the whole. The statistics are in the first.
+  training_state state(uint32_t index, uint32_t count) const;
 
   // Goes on from a state of an earlier life. Errors: invalid, when it is of another network or
   // plan.
@@ -93,6 +99,11 @@ public:
   // after the same one.
   void ask_to_leave() { leave_asked_ = true; }
   bool left_after() const { return leave_agreed_; }
+
+  // Asks that the ranks save a checkpoint: save_due() is then true on all of them after the same
+  // step, and until the next one.
+  void ask_to_save() { save_asked_ = true; }
+  bool save_due() const { return save_agreed_; }
 
   // The group of the next steps; null for a rank of its own. Before it is destroyed, leave().
   // Errors: those of the group.
@@ -131,6 +142,8 @@ private:
   uint64_t input_epoch_ = 0;
   bool leave_asked_ = false;
   bool leave_agreed_ = false;
+  bool save_asked_ = false;
+  bool save_agreed_ = false;
 };
 
 } // namespace troupe::training

@@ -85,8 +85,8 @@ class worker {
 public:
   worker(const worker_options& given, trainer& network, elastic_gang& gang, const dataset& test,
          progress& shown)
-    : given_(given), network_(network), gang_(gang), test_(images_with_labels(test)),
-      shown_(shown) {}
+    : given_(given), network_(network), gang_(gang), test_(images_with_labels(test)), shown_(shown),
+      saves_(gang.task().checkpoints, gang.task().job) {}
 
   // Brings the ranks together. A member that is new to a gang that runs learns where that is.
   result<void> begin() {
@@ -101,6 +101,8 @@ public:
     while (!network_.done()) {
       if (gang_.is_behind())
         network_.ask_to_leave();
+      if (std::exchange(checkpoint_asked, 0) != 0)
+        network_.ask_to_save();
       auto stepped = step();
       if (!stepped) {
         TROUPE_TRY(go_on_after(stepped.error()));
@@ -118,6 +120,7 @@ public:
       accuracy = network_.accuracy(test_);
     }
     shown_.accuracy(*accuracy);
+    TROUPE_TRY(saves_.wait());
     if (network_.rank() != 0)
       return {};
     const auto& task = gang_.task();
@@ -128,11 +131,24 @@ public:
   }
 
 private:
+  // Of all ranks at the same step: each its shard, or rank 0 the whole.
   result<void> save() {
     const auto& task = gang_.task();
-    if (task.rank == 0 && !task.checkpoints.empty())
-      TROUPE_TRY(save_checkpoint(task.checkpoints, task.attempt, network_));
-    return {};
+    if (task.checkpoints.empty())
+      return {};
+    if (sharded_)
+      return saves_.save(network_, task.attempt, {task.generation, task.rank, task.world_size});
+    return task.rank == 0 ? saves_.save(network_, task.attempt) : result<void>{};
+  }
+
+  // Where the other ranks may be lost. A write that failed before is made up for by this one.
+  result<void> save_alone() {
+    const auto& task = gang_.task();
+    auto before = saves_.wait();
+    if (task.rank != 0 || task.checkpoints.empty())
+      return before;
+    TROUPE_TRY(saves_.save(network_, task.attempt));
+    return saves_.wait();
   }
 
   result<void> step() {
@@ -148,7 +164,7 @@ private:
       shown_.accuracy(*accuracy);
     }
     auto due = network_.step() % given_.steps_per_checkpoint == 0 || network_.done()
-               || std::exchange(checkpoint_asked, 0) != 0;
+               || network_.save_due();
     if (due)
       TROUPE_TRY(save());
     return end_asked ? result<void>{errc::aborted, "it was asked to end"} : result<void>{};
@@ -160,13 +176,22 @@ private:
     if (!end_asked && lost_member && gang_.may_change())
       if (auto met = regroup(); met || end_asked)
         return met;
-    TROUPE_TRY(save());
+    TROUPE_TRY(save_alone());
     return why;
   }
 
   result<void> meet() {
     TROUPE_TRY(network_.join(gang_.group()));
-    return network_.synchronise();
+    TROUPE_TRY(network_.synchronise());
+    const auto& task = gang_.task();
+    if (task.checkpoints.empty())
+      return {};
+    auto once = task.job + "-" + std::to_string(task.attempt);
+    once.append("-").append(std::to_string(task.generation));
+    auto shared = share_directory(task.checkpoints, once, gang_.group());
+    TROUPE_TRY(shared);
+    sharded_ = *shared;
+    return {};
   }
 
   // Members that are lost meanwhile are left out by a later generation.
@@ -192,6 +217,8 @@ private:
   elastic_gang& gang_;
   sample_set test_;
   progress& shown_;
+  checkpoint_writer saves_;
+  bool sharded_ = false; // the ranks have their checkpoints' directory in common
 };
 
 result<void> run(const worker_options& given, const clock& time) {

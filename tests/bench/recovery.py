@@ -32,6 +32,15 @@ def lose_node(take_away):
         return noticed - began, cluster.wait_for_attempt(2, GANG) - began
 
 
+def has_checkpoint(folder):
+    """A complete one, of one rank or of two."""
+    names = {each.name for each in folder.glob("*.ckpt")}
+    return any(
+        "shard" not in name or name.replace("shard-0000", "shard-0001") in names - {name}
+        for name in names
+    )
+
+
 def train_on(take_away, **keys):
     """Seconds from `take_away(cluster, job)` to the first checkpoint of the next attempt.
 
@@ -43,12 +52,12 @@ def train_on(take_away, **keys):
         file = cluster.job_file("train", command, 2, **keys)
         number = json.loads(cluster.troupe("submit", file, "--json"))["job"]
         saved = cluster.directory / "jobs" / str(number) / "checkpoints"
-        wait_until(lambda: list(saved.glob("attempt-0001/*.ckpt")), "it trains")
+        wait_until(lambda: has_checkpoint(saved / "attempt-0001"), "it trains")
         job = cluster.ask("job", number)
         began = time.monotonic()
         take_away(cluster, job)
         wait_until(
-            lambda: list(saved.glob("attempt-0002/*.ckpt")), "it trains on from its checkpoint"
+            lambda: has_checkpoint(saved / "attempt-0002"), "it trains on from its checkpoint"
         )
         return time.monotonic() - began
 

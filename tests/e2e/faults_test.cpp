@@ -16,12 +16,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A whole one: what is being written has another suffix.
+// A complete one, of one rank or of two; what is being written has another suffix.
 bool has_checkpoint(const std::string& below) {
+  constexpr std::string_view first = "shard-0000-of-0002.ckpt";
   std::error_code changing;
   fs::recursive_directory_iterator all{below, changing};
-  return std::any_of(begin(all), end(all),
-                     [](auto& entry) { return entry.path().extension() == ".ckpt"; });
+  return std::any_of(begin(all), end(all), [&](auto& entry) {
+    auto path = entry.path().string();
+    if (path.ends_with(first))
+      return fs::exists(
+        path.replace(path.size() - first.size(), first.size(), "shard-0001-of-0002.ckpt"));
+    return path.ends_with(".ckpt") && path.find("shard") == std::string::npos;
+  });
 }
 
 } // namespace

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <numeric>
+#include <thread>
 
 namespace troupe::storage {
 namespace {
@@ -64,11 +66,11 @@ protected:
 TEST_F(checkpoints, give_back_what_was_written) {
   auto written = write(2, 120);
   ASSERT_TRUE(written) << written.error().text;
-  EXPECT_EQ(written->path, path_ + "/attempt-0002/step-00000120.ckpt");
+  EXPECT_EQ(written->paths.front(), path_ + "/attempt-0002/step-00000120.ckpt");
   auto found = newest_checkpoint(path_);
   ASSERT_TRUE(found && found->has_value());
   EXPECT_EQ(**found, *written);
-  auto read = read_checkpoint(written->path);
+  auto read = read_checkpoint(written->paths.front());
   ASSERT_TRUE(read) << read.error().text;
   EXPECT_EQ(read->attempt, 2u);
   EXPECT_EQ(read->step, 120u);
@@ -83,7 +85,7 @@ TEST_F(checkpoints, give_back_what_was_written) {
 TEST_F(checkpoints, may_be_empty) {
   auto written = write_checkpoint(path_, 1, 0, {}, {});
   ASSERT_TRUE(written);
-  auto read = read_checkpoint(written->path);
+  auto read = read_checkpoint(written->paths.front());
   ASSERT_TRUE(read);
   EXPECT_TRUE(read->tensors.empty() && read->meta.empty());
 }
@@ -113,16 +115,16 @@ TEST_F(checkpoints, damage_at_any_place_is_found_and_skipped) {
   ASSERT_TRUE(write(1, 1));
   auto good = write(1, 2);
   ASSERT_TRUE(good);
-  auto size = static_cast<std::streamoff>(fs::file_size(good->path));
+  auto size = static_cast<std::streamoff>(fs::file_size(good->paths.front()));
   for (std::streamoff at = 0; at < size; at += at < 200 ? 1 : 97) {
-    flip_bit(good->path, at);
-    auto read = read_checkpoint(good->path);
+    flip_bit(good->paths.front(), at);
+    auto read = read_checkpoint(good->paths.front());
     ASSERT_FALSE(read) << "at " << at;
     EXPECT_EQ(read.error().code, errc::corrupt) << "at " << at;
     if (at % 50 == 0) {
       EXPECT_EQ(newest(), "1/1") << "at " << at;
     }
-    flip_bit(good->path, at);
+    flip_bit(good->paths.front(), at);
   }
   EXPECT_EQ(newest(), "1/2");
 }
@@ -131,15 +133,15 @@ TEST_F(checkpoints, a_torn_one_is_skipped) {
   ASSERT_TRUE(write(1, 1));
   auto torn = write(1, 2);
   ASSERT_TRUE(torn);
-  auto size = fs::file_size(torn->path);
+  auto size = fs::file_size(torn->paths.front());
   for (auto left : {size - 1, size / 2, uintmax_t{30}, uintmax_t{1}, uintmax_t{0}}) {
-    fs::resize_file(torn->path, left);
+    fs::resize_file(torn->paths.front(), left);
     EXPECT_EQ(newest(), "1/1") << left;
-    EXPECT_EQ(read_checkpoint(torn->path).error().code, errc::corrupt) << left;
+    EXPECT_EQ(read_checkpoint(torn->paths.front()).error().code, errc::corrupt) << left;
   }
   ASSERT_TRUE(write(1, 2)); // replaces it
   EXPECT_EQ(newest(), "1/2");
-  std::ofstream(torn->path, std::ios::app) << "more";
+  std::ofstream(torn->paths.front(), std::ios::app) << "more";
   EXPECT_EQ(newest(), "1/1");
 }
 
@@ -222,6 +224,153 @@ TEST_F(checkpoints, pruning_keeps_the_newest_whole_ones) {
   ASSERT_TRUE(prune_checkpoints(path_, 1));
   EXPECT_EQ(newest(), "2/6");
   EXPECT_EQ(files().size(), 3u);
+}
+
+class shards : public checkpoints {
+protected:
+  // One of `count`: each has as many rows of the weights as it has indices before it, and one more;
+  // the bias is with the first.
+  result<checkpoint_info> write(uint64_t attempt, uint64_t step, const checkpoint_shard& shard) {
+    auto rows = shard.index + 1;
+    auto first = size_t{shard.index} * (shard.index + 1) / 2 * 100;
+    std::vector<tensor_view> tensors{
+      {"weights", {rows, 100}, std::span(weights_).subspan(first, size_t{rows} * 100)}};
+    if (shard.index == 0)
+      tensors.push_back({"bias", {3}, bias_});
+    return write_checkpoint(path_, attempt, step, tensors, {{"step", std::to_string(step)}}, shard);
+  }
+
+  void write_all(uint64_t attempt, uint64_t step, uint32_t generation, uint32_t count = 4) {
+    for (uint32_t index = 0; index < count; ++index)
+      ASSERT_TRUE(write(attempt, step, {generation, index, count}));
+  }
+
+  std::string path_of(uint64_t step, const std::string& shard) const {
+    return path_ + "/attempt-0001/step-0000000" + std::to_string(step) + "." + shard + ".ckpt";
+  }
+};
+
+TEST_F(shards, are_joined_in_their_order) {
+  for (uint32_t index : {2U, 0U, 3U, 1U}) {
+    EXPECT_EQ(newest(), "none");
+    auto written = write(1, 7, {2, index, 4});
+    ASSERT_TRUE(written) << written.error().text;
+    EXPECT_EQ(written->paths.front(),
+              path_of(7, "generation-0002.shard-000" + std::to_string(index) + "-of-0004"));
+  }
+  auto found = newest_checkpoint(path_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->generation, 2u);
+  EXPECT_EQ((*found)->paths.size(), 4u);
+  auto read = read_checkpoint(**found);
+  ASSERT_TRUE(read) << read.error().text;
+  ASSERT_EQ(read->tensors.size(), 2u);
+  EXPECT_EQ(read->tensors[0].shape, (std::vector<uint64_t>{10, 100}));
+  EXPECT_EQ(read->tensors[0].values, weights_);
+  EXPECT_EQ(read->tensors[1].values, bias_);
+}
+
+TEST_F(shards, count_when_all_of_one_generation_and_count_are_there) {
+  ASSERT_TRUE(write_checkpoint(path_, 1, 1, {}, {}));
+  write_all(1, 2, 0, 3);
+  EXPECT_EQ(newest(), "1/2");
+  fs::remove(path_of(2, "generation-0000.shard-0002-of-0003"));
+  EXPECT_EQ(newest(), "1/1");
+  ASSERT_TRUE(write(1, 2, {1, 2, 3})); // of another generation
+  EXPECT_EQ(newest(), "1/1");
+  ASSERT_TRUE(write(1, 2, {0, 2, 4})); // of another count
+  EXPECT_EQ(newest(), "1/1");
+  ASSERT_TRUE(write(2, 2, {0, 2, 3})); // of another attempt
+  EXPECT_EQ(newest(), "1/1");
+  fs::remove_all(path_ + "/attempt-0002");
+  ASSERT_TRUE(write(1, 2, {0, 2, 3}));
+  EXPECT_EQ(newest(), "1/2");
+  EXPECT_EQ(write(1, 3, {0, 3, 3}).error().code, errc::invalid);
+}
+
+TEST_F(shards, that_are_torn_or_do_not_belong_together_are_skipped) {
+  write_all(1, 1, 0);
+  write_all(1, 2, 0);
+  auto torn = path_of(2, "generation-0000.shard-0003-of-0004");
+  auto size = fs::file_size(torn);
+  for (auto left : {size - 1, uintmax_t{20}, uintmax_t{0}}) {
+    fs::resize_file(torn, left);
+    EXPECT_EQ(newest(), "1/1") << left;
+  }
+  fs::copy_file(path_of(1, "generation-0000.shard-0003-of-0004"), torn,
+                fs::copy_options::overwrite_existing);
+  EXPECT_EQ(newest(), "1/1");
+  ASSERT_TRUE(write(1, 2, {0, 3, 4}));
+  EXPECT_EQ(newest(), "1/2");
+}
+
+TEST_F(shards, have_one_name_each) {
+  write_all(1, 1, 0);
+  auto name = path_of(2, "generation-0000.shard-0000-of-0002");
+  fs::copy_file(path_of(1, "generation-0000.shard-0000-of-0004"), name);
+  for (auto shard : {"generation-0000.shard-00001-of-002", "generation-0000.shard-1-of-0002",
+                     "generation-0000.shard-0001-of-2", "generation-0000.shard-0001-of-0002.more",
+                     "shard-0001-of-0002", "generation-0000.shard-4294967297-of-0002",
+                     "generation-0000.shard-0000-of-0001"})
+    fs::copy_file(name, path_of(2, shard));
+  EXPECT_EQ(newest(), "1/1");
+}
+
+TEST_F(shards, are_pruned_together) {
+  for (uint64_t step : {1U, 2U, 4U, 5U, 6U})
+    write_all(1, step, 0, 2);
+  ASSERT_TRUE(write(1, 3, {0, 0, 2})); // its other writer was killed
+  ASSERT_TRUE(write(1, 7, {0, 1, 2})); // its other writer still writes
+  std::ofstream(path_of(6, "generation-0000.shard-0001-of-0003") + ".tmp-1") << "killed";
+  std::ofstream(path_of(7, "generation-0000.shard-0000-of-0002") + ".tmp-1") << "under way";
+  std::set<std::string> known;
+  ASSERT_TRUE(prune_checkpoints(path_, 3, &known));
+  auto left = files();
+  ASSERT_EQ(left.size(), 8u);
+  for (size_t i = 0; i < 6; ++i)
+    EXPECT_EQ(path_ + "/" + left[i],
+              path_of(4 + i / 2, "generation-0000.shard-000" + std::to_string(i % 2) + "-of-0002"));
+  ASSERT_TRUE(write(1, 7, {0, 0, 2}));
+  EXPECT_EQ(newest(), "1/7");
+  // What was read once is known to be whole.
+  EXPECT_EQ(known.size(), 3u);
+  flip_bit(path_of(6, "generation-0000.shard-0000-of-0002"), 60);
+  ASSERT_TRUE(prune_checkpoints(path_, 2, &known));
+  EXPECT_EQ(known.size(), 2u);
+  EXPECT_EQ(files().size(), 4u); // steps 6 and 7
+}
+
+// A file that is there under its temporary name is not renamed yet: taken away, it will be missed.
+TEST_F(shards,
+       that_pruning_takes_from_their_writer_count_as_written_where_a_newer_one_is_complete) {
+  write_all(1, 3, 0, 2);
+  auto taken_while_written = [&](uint64_t step) {
+    auto name
+      = path_of(step, "generation-0000.shard-0001-of-0002") + ".tmp-" + std::to_string(::getpid());
+    std::atomic<bool> ended = false;
+    auto outcome = errc::ok;
+    std::thread writer([&] {
+      while (!ended && outcome == errc::ok)
+        if (auto written = write(1, step, {0, 1, 2}); !written)
+          outcome = written.error().code;
+      ended = true;
+    });
+    for (int taken = 0; taken < 10 && !ended;)
+      taken += fs::remove(name) ? 1 : 0;
+    ended = true;
+    writer.join();
+    return outcome;
+  };
+  EXPECT_EQ(taken_while_written(2), errc::ok);
+  EXPECT_EQ(taken_while_written(4), errc::io);
+}
+
+// What the released versions write and read: the bytes of 0.1.0.
+TEST_F(checkpoints, of_one_file_have_the_bytes_that_released_versions_wrote) {
+  auto written = write(2, 120);
+  ASSERT_TRUE(written);
+  EXPECT_EQ(*sha256_file(written->paths.front()),
+            "a5ad6ae7de98e054873e629d7b50a9bf8b49f516d52e473a70c908aa13c01d01");
 }
 
 TEST(hash, is_sha256) {
