@@ -12,8 +12,8 @@ namespace troupe::training {
 namespace {
 
 // What the ranks add up beside the gradients. It is known last, and so comes first in the row,
-// where the bucket is that is exchanged last.
-enum head : uint8_t { loss_sum, leaving, saving, head_count = 16 }; // gradients begin at a cache line
+// where the bucket is that is exchanged last. The gradients begin at a cache line.
+enum head : uint8_t { loss_sum, leaving, saving, head_count = 16 };
 
 constexpr uint64_t steps_per_growth = 2000; // good ones, until the loss scale is doubled again
 constexpr float scale_least = 1;
