@@ -91,6 +91,23 @@ TEST_F(Gang, TheEndOfASidecarMeansNothing) {
   EXPECT_EQ(job->state(), job_state::succeeded);
 }
 
+TEST_F(Gang, NamesTheFirstFailureThatItBears) {
+  type("worker", 4).go_on = true;
+  type("board").role = task_role::sidecar;
+  begin();
+  EXPECT_EQ(job->status().reason, "");
+  end("worker", 2, 3);
+  EXPECT_EQ(job->status().reason, "the job went on without a task that failed: "
+                                  "task worker:2 on node-2 exited with code 3");
+  end("worker", 1, 1);
+  end("worker", 0, 0);
+  end("worker", 3, 0);
+  obey(); // the board is killed, which is no failure
+  ASSERT_EQ(job->state(), job_state::succeeded);
+  EXPECT_EQ(job->status().reason, "the job went on without 2 tasks that failed, first "
+                                  "task worker:2 on node-2 exited with code 3");
+}
+
 TEST_F(Gang, GoesOnWithoutAWorker) {
   type("worker", 3).go_on = true;
   begin();
