@@ -240,6 +240,23 @@ TEST_F(JobOrder, AJobWhoseNeedCannotBeMetFailsAndSaysWhy) {
   EXPECT_EQ(state(fifth), job_state::failed);
 }
 
+TEST_F(JobOrder, AJobFailsWhileItAwaitsOthersWhenANeedCannotBeMet) {
+  node("a", 4);
+  auto runs = submit(job());
+  auto wanted = job();
+  wanted.spec->attempts_max = 1;
+  auto fails = submit(std::move(wanted));
+  auto both = needing(runs, need_rule::ended);
+  auto& need = *both.spec->needs.emplace_back(std::make_unique<job_need_msg>());
+  need.job = fails;
+  auto second = submit(std::move(both));
+  run(runs);
+  EXPECT_EQ(reason(second), "it needs job 1, which has not ended");
+  finish(fails, 1);
+  EXPECT_EQ(state(second), job_state::failed);
+  EXPECT_EQ(reason(second), "job 2, which it needs to succeed, has not");
+}
+
 TEST_F(JobOrder, AJobThatNobodyKnowsCannotBeNeeded) {
   EXPECT_EQ(refusal_of(needing(9, need_rule::ended)),
             "the job needs job 9, which is not known here: list the jobs");
