@@ -114,6 +114,7 @@ bool master_core::place_next(uint64_t id, fifo_placement& room, moment at, maste
 void master_core::place(moment at, master_outcome& out) {
   std::optional<fifo_placement> room;
   uint64_t first = 0; // of those that go on waiting
+  front_ = 0;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     auto id = (next++)->job; // who is placed waits no more
     if (find(id)->wants_placement(at.now).empty())
@@ -123,8 +124,10 @@ void master_core::place(moment at, master_outcome& out) {
     if (place_next(id, *room, at, out))
       continue;
     first = first != 0 ? first : id;
-    if (room->blocked())
+    if (room->blocked()) {
+      front_ = id;
       break;
+    }
   }
   if (!room)
     grow(at, out);
