@@ -42,10 +42,16 @@ void print(const job_status_msg& x) {
 void print_why(const job_status_msg& x) {
   if (x.ends.empty() && x.reason.empty())
     std::puts("  nothing has gone wrong, and nothing keeps it waiting");
+  auto goes_on = x.state == job_state::running || x.state == job_state::succeeded;
+  if (goes_on && !x.reason.empty())
+    std::printf("  %s\n", x.reason.c_str());
   for (auto& each : x.ends) {
     auto seconds = static_cast<double>(each->ended_ns - each->started_ns) / 1e9;
-    std::printf("  attempt %u ended after %.1f s (%s): %s\n", each->attempt, seconds,
-                EnumNameexit_class(each->cause), each->reason.c_str());
+    std::string cause = " (" + std::string{EnumNameexit_class(each->cause)} + ")";
+    if (x.state == job_state::killed && each == x.ends.back())
+      cause.clear(); // it did not fail
+    std::printf("  attempt %u ended after %.1f s%s: %s\n", each->attempt, seconds, cause.c_str(),
+                each->reason.c_str());
     if (!each->type.empty())
       std::printf("    its output: troupe logs %lu --task %s:%u --attempt %u\n", x.job,
                   each->type.c_str(), each->index, each->attempt);

@@ -16,9 +16,10 @@ std::string pretty(const json& x) {
   return x.dump(2, ' ', false, json::error_handler_t::replace);
 }
 
-json tree_of(const attempt_end_msg& x) {
+// What was killed on request did not fail: it has no class.
+json tree_of(const attempt_end_msg& x, bool failed) {
   return {{"attempt", x.attempt},   {"started_ns", x.started_ns},
-          {"ended_ns", x.ended_ns}, {"cause", EnumNameexit_class(x.cause)},
+          {"ended_ns", x.ended_ns}, {"cause", failed ? EnumNameexit_class(x.cause) : ""},
           {"reason", x.reason},     {"task", x.type.empty() ? "" : task_name(x.type, x.index)}};
 }
 
@@ -38,7 +39,7 @@ json tree_of(const job_status_msg& x) {
   }
   json ends = json::array();
   for (auto& each : x.ends)
-    ends.push_back(tree_of(*each));
+    ends.push_back(tree_of(*each, x.state != job_state::killed || each != x.ends.back()));
   return {{"job", x.job},
           {"name", x.name},
           {"user", x.user},
@@ -143,7 +144,8 @@ std::string json_of_nodes(const cluster_status_msg& x) {
 std::string json_of(const job_history_msg& x) {
   json list = json::array();
   for (auto& each : x.attempts) {
-    auto attempt = tree_of(*each->end);
+    auto failed = each->state == job_state::failed || each->state == job_state::restarting;
+    auto attempt = tree_of(*each->end, failed);
     attempt["state"] = name_of(each->state);
     attempt["tasks"] = json::array();
     for (auto& task : each->tasks)

@@ -92,13 +92,18 @@ std::vector<uint64_t> master_core::jobs_on(const known_node& node) const {
   return out;
 }
 
+waiting_key master_core::key_of(const gang& job) {
+  auto with_tasks = job.state() == job_state::running;
+  return {with_tasks, with_tasks ? priority_class::low : job.spec().priority, job.submitted().job};
+}
+
 void master_core::keep_waiting(const gang& job, uint64_t id) {
   waiting_key with_tasks{true, priority_class::low, id};
   waiting_key without{false, job.spec().priority, id};
   waiting_.erase(with_tasks);
   waiting_.erase(without);
   if (job.waits())
-    waiting_.insert(job.state() == job_state::running ? with_tasks : without);
+    waiting_.insert(key_of(job));
 }
 
 // Whether a job is one of those that go on, and whom it waits for then.

@@ -190,6 +190,8 @@ private:
   bool may_forget(const gang& job) const;
   void forget(uint64_t job);
   gang* lookup(uint64_t job);
+  static waiting_key key_of(const gang& job);
+  uint64_t job_before(const gang& job) const;
   std::string waits_for(const gang& job) const;
   job_status_msg status_of(const gang& job) const;
 
@@ -209,6 +211,7 @@ private:
   std::set<uint64_t> elastic_;          // those of them that may grow
   std::set<uint64_t> watched_;          // those of them that are not quiet: time matters to them
   std::set<waiting_key> waiting_;       // those of them that wait for a placement, in their order
+  uint64_t front_ = 0;                  // the first of them that has no room: others wait for it
   std::set<std::string> timed_;         // nodes that are awaited or drain
   std::map<uint64_t, int> needed_;      // how many active jobs need a job
   std::set<uint64_t> dirty_;            // jobs to look at before the step ends

@@ -40,12 +40,13 @@ std::string master_core::blocked_by(const gang& job) const {
   return {};
 }
 
-// Why the jobs that it needs, which have all ended, will never let it start.
+// Why a job that it needs, and that has ended, will never let it start.
 std::string master_core::cannot_start(const gang& job) const {
   for (auto& need : job.spec().needs)
     for (auto* other : jobs_of(*need)) {
       auto succeeded = other->state() == job_state::succeeded;
-      if (need->when != need_rule::ended && succeeded != (need->when == need_rule::succeeded))
+      auto matters = other->final() && need->when != need_rule::ended;
+      if (matters && succeeded != (need->when == need_rule::succeeded))
         return "job " + std::to_string(other->submitted().job) + ", which it needs to "
                + (succeeded ? "fail, has succeeded" : "succeed, has not");
     }
@@ -63,11 +64,10 @@ void master_core::keep_back(moment at, master_outcome& out) {
     if (job.state() != job_state::queued || job.stopping())
       continue;
     auto why = blocked_by(job);
-    if (why.empty())
-      if (auto never = cannot_start(job); !never.empty()) {
-        commit(*job.give_up(never), at, out);
-        continue;
-      }
+    if (auto never = cannot_start(job); !never.empty()) {
+      commit(*job.give_up(never), at, out);
+      continue;
+    }
     auto limit = job.spec().array_at_once;
     if (why.empty() && limit != 0 && busy[job.submitted().array]++ >= limit)
       why = "of its array, " + std::to_string(limit) + " run at once";
@@ -114,6 +114,7 @@ bool master_core::place_next(uint64_t id, fifo_placement& room, moment at, maste
 void master_core::place(moment at, master_outcome& out) {
   std::optional<fifo_placement> room;
   uint64_t first = 0; // of those that go on waiting
+  front_ = 0;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     auto id = (next++)->job; // who is placed waits no more
     if (find(id)->wants_placement(at.now).empty())
@@ -123,8 +124,10 @@ void master_core::place(moment at, master_outcome& out) {
     if (place_next(id, *room, at, out))
       continue;
     first = first != 0 ? first : id;
-    if (room->blocked())
+    if (room->blocked()) {
+      front_ = id;
       break;
+    }
   }
   if (!room)
     grow(at, out);

@@ -2,6 +2,8 @@
 #include "actors/cluster/admission.hpp"
 #include "actors/cluster/master_core.hpp"
 
+#include <algorithm>
+
 namespace troupe {
 
 error no_job(uint64_t id) {
@@ -14,26 +16,98 @@ const gang* master_core::find(uint64_t job) const {
   return found == jobs_.end() ? nullptr : found->second.get();
 }
 
+namespace {
+
+// A gang that waits, as a whole.
+struct gang_demand {
+  std::vector<const task_type_msg*> types;
+  resources in_all;
+};
+
+gang_demand demand_of_ready(const gang& job) {
+  gang_demand out;
+  for (auto kind : job.ready_types()) {
+    auto& type = *out.types.emplace_back(job.spec().tasks[kind].get());
+    for (uint32_t i = 0; i < type.instances; ++i)
+      out.in_all += demand_of(type);
+  }
+  return out;
+}
+
+// Whether these nodes, empty, have as much as it needs, and for each of its tasks one that holds
+// it.
+bool suffice(const std::vector<const known_node*>& nodes, const gang_demand& gang) {
+  resources all;
+  for (auto* node : nodes)
+    all += node->capacity();
+  return all.holds(gang.in_all) && std::ranges::all_of(gang.types, [&](auto* type) {
+           return std::ranges::any_of(nodes, [&](auto* node) {
+             return node->capacity().holds(demand_of(*type))
+                    && has_all(node->durable.labels, labels_of(*type));
+           });
+         });
+}
+
+// `a (a disk is replaced), b and 2 more`
+std::string names_of(const std::vector<const known_node*>& nodes) {
+  constexpr size_t shown_max = 3;
+  std::string out;
+  for (size_t i = 0; i < std::min(nodes.size(), shown_max); ++i) {
+    auto& x = nodes[i]->durable;
+    out.append(i == 0 ? "" : ", ").append(x.name);
+    if (!x.reason.empty())
+      out.append(" (").append(x.reason).append(")");
+  }
+  if (nodes.size() > shown_max)
+    out.append(" and ").append(std::to_string(nodes.size() - shown_max)).append(" more");
+  return out;
+}
+
+} // namespace
+
+// The job whose turn comes first keeps its place in front of this one; 0: none does.
+uint64_t master_core::job_before(const gang& job) const {
+  auto* front = find(front_);
+  if (!front || !front->waits() || !front->kept_back().empty())
+    return 0;
+  return key_of(*front) < key_of(job) ? front_ : 0;
+}
+
 // What a gang that waits needs, beside what there is.
 std::string master_core::waits_for(const gang& job) const {
   if (auto back = job.kept_back(); !back.empty())
     return back;
-  resources wanted;
-  for (auto kind : job.ready_types())
-    for (uint32_t i = 0; i < job.spec().tasks[kind]->instances; ++i)
-      wanted += demand_of(*job.spec().tasks[kind]);
+  auto wanted = demand_of_ready(job);
   resources all;
   resources free;
+  std::vector<const known_node*> usable;
+  std::vector<const known_node*> drained;
   for (auto& [name, node] : nodes_.nodes()) {
+    if (node.durable.alive && node.present && node.drains && !node.leaving)
+      drained.push_back(&node);
     if (!node.usable())
       continue;
+    usable.push_back(&node);
     all += node.capacity();
     free += node.free();
   }
-  auto needs = "its gang needs " + text_of(wanted) + " at once; ";
-  if (!all.holds(wanted))
+  auto needs = "its gang needs " + text_of(wanted.in_all) + " at once; ";
+  auto enough = suffice(usable, wanted);
+  if (!enough && !drained.empty()) {
+    usable.insert(usable.end(), drained.begin(), drained.end());
+    if (suffice(usable, wanted))
+      return needs + "the cluster has " + text_of(all) + " without the nodes that drain: "
+             + names_of(drained) + "; wait, or take them back with: troupe resume NODE";
+  }
+  if (!all.holds(wanted.in_all))
     return needs + "the cluster has " + text_of(all) + " in all: add nodes or ask for less";
-  return needs + text_of(free) + " are free, and jobs are placed in order";
+  if (!enough)
+    return needs + "no node that is there can hold each of its tasks: add one or ask for less";
+  needs += text_of(free) + " are free";
+  if (auto before = job_before(job))
+    return needs + ", but job " + std::to_string(before)
+           + " comes first and waits for room too: jobs are placed in order";
+  return needs + ", and no other job is in front of it";
 }
 
 job_status_msg master_core::status_of(const gang& job) const {

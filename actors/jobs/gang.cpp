@@ -200,6 +200,11 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
   auto ended = is_end(report.state);
   if (!found || found->node != node || found->ended || final())
     return {!ended, {}};
+  if (!report.progress.empty()) {
+    found->progress.clear();
+    for (auto& x : report.progress)
+      found->progress.push_back(std::make_unique<metric_msg>(*x));
+  }
   if (ended) {
     auto state = report.state;
     if (state == task_state::succeeded && report.exit_code != 0)
@@ -224,11 +229,6 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
     found->host = report.host;
     found->port = report.port;
     found->ui_port = report.ui_port;
-  }
-  if (!report.progress.empty()) {
-    found->progress.clear();
-    for (auto& x : report.progress)
-      found->progress.push_back(std::make_unique<metric_msg>(*x));
   }
   return {false, {}, !known};
 }

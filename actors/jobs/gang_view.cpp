@@ -12,6 +12,26 @@ std::unique_ptr<variable_msg> variable_of(std::string name, std::string value) {
   return out;
 }
 
+// The failures that a gang bears, by the first of them; empty: there are none.
+std::string borne_by(const gang& job) {
+  size_t failed = 0;
+  const gang::task* first = nullptr;
+  for (auto& x : job.tasks()) {
+    if (!x.ended || (x.state != task_state::failed && x.state != task_state::lost))
+      continue;
+    ++failed;
+    if (!first || x.ending < first->ending)
+      first = &x;
+  }
+  if (!first)
+    return {};
+  auto which = "task " + task_name(job.type_of(*first).name, first->index) + " on " + first->node
+               + " " + end_text(first->state, first->exit_code, first->reason);
+  if (failed == 1)
+    return "the job went on without a task that failed: " + which;
+  return "the job went on without " + std::to_string(failed) + " tasks that failed, first " + which;
+}
+
 } // namespace
 
 start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
@@ -90,6 +110,9 @@ job_status_msg gang::status() const {
   out.state = state_;
   out.attempt = attempt_;
   out.reason = reason_;
+  auto goes_on = state_ == job_state::succeeded || (state_ == job_state::running && !waits());
+  if (reason_.empty() && goes_on && !failed_task())
+    out.reason = borne_by(*this);
   out.submitted_ns = static_cast<uint64_t>(submitted_ns_);
   out.started_ns = static_cast<uint64_t>(started_ns_);
   out.ended_ns = static_cast<uint64_t>(ended_ns_);

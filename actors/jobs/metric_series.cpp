@@ -56,13 +56,15 @@ metric_series parse_metric_series(std::string_view text) {
 metric_summary summary_of(const std::vector<metric_sample>& samples) {
   metric_summary out;
   size_t count = 0;
+  if (!samples.empty())
+    out.newest = samples.back().value;
   for (auto& each : samples) {
     if (!std::isfinite(each.value))
       continue;
     out.min = count == 0 ? each.value : std::min(out.min, each.value);
     out.max = count == 0 ? each.value : std::max(out.max, each.value);
+    out.mean = count == 0 ? each.value : out.mean;
     out.mean += (each.value - out.mean) / static_cast<double>(++count);
-    out.newest = each.value;
   }
   return out;
 }
@@ -76,9 +78,11 @@ std::string sparkline_of(const std::vector<metric_sample>& samples, size_t width
     std::vector<metric_sample> part(
       samples.begin() + static_cast<std::ptrdiff_t>(i * samples.size() / width),
       samples.begin() + static_cast<std::ptrdiff_t>((i + 1) * samples.size() / width));
-    auto height = all.max > all.min ? (summary_of(part).mean - all.min) / (all.max - all.min) : 0.0;
-    out += blocks[std::min<size_t>(static_cast<size_t>(std::max(height, 0.0) * blocks.size()),
-                                   blocks.size() - 1)];
+    auto mean = summary_of(part).mean;
+    auto height = all.max > all.min ? (mean - all.min) / (all.max - all.min) : 0.0;
+    auto block
+      = static_cast<size_t>(std::isfinite(mean) ? std::max(height, 0.0) * blocks.size() : 0);
+    out += std::isfinite(mean) ? blocks[std::min(block, blocks.size() - 1)] : " ";
   }
   return out;
 }

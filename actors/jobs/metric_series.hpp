@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,17 +23,19 @@ using metric_series = std::map<std::string, std::vector<metric_sample>>;
 // reads of a file that was thinned in between have twice.
 metric_series parse_metric_series(std::string_view text);
 
-// Of the values that are numbers; all 0 where there are none.
+// The newest value, finite or not; the others are those of the finite values, NaN where there are
+// none.
 struct metric_summary {
-  double newest = 0;
-  double min = 0;
-  double mean = 0;
-  double max = 0;
+  double newest = std::numeric_limits<double>::quiet_NaN();
+  double min = std::numeric_limits<double>::quiet_NaN();
+  double mean = std::numeric_limits<double>::quiet_NaN();
+  double max = std::numeric_limits<double>::quiet_NaN();
 };
 
 metric_summary summary_of(const std::vector<metric_sample>& samples);
 
-// The values as so many blocks of eight heights, each the mean of its part of the samples.
+// The values as so many blocks of eight heights, each the mean of its part of the samples: a blank
+// where none of these is finite.
 std::string sparkline_of(const std::vector<metric_sample>& samples, size_t width);
 
 } // namespace troupe

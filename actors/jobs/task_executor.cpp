@@ -152,8 +152,11 @@ private:
 task_exit exit_of(const result<task_exit>& ran) {
   if (ran)
     return *ran;
-  auto stopped = ran.error().code == errc::aborted;
-  return {stopped ? exit_of_stopped : exit_not_started, stopped, ran.error().text, false};
+  auto code = ran.error().code;
+  auto stopped = code == errc::aborted;
+  auto of_job = code == errc::not_found || code == errc::invalid; // what it names is not there
+  return {stopped ? exit_of_stopped : exit_not_started, stopped, ran.error().text, false,
+          !stopped && !of_job};
 }
 
 bridge_options options_of(const task_executor_options& from, const clock& time) {

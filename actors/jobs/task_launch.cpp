@@ -173,7 +173,7 @@ void offer_to_end_first() {
 
 error explain(const launch_failure& why, const task_command& what) {
   std::string text = std::strerror(why.code);
-  auto code = why.code == ENOENT || why.code == ENOTDIR ? errc::not_found : errc::io;
+  auto code = why.code == ENOENT || why.code == ENOTDIR ? errc::not_found : errc::invalid;
   switch (why.where) {
   case step::enter_directory:
     return {code, "the task's directory '" + what.directory + "' cannot be entered: " + text
@@ -184,7 +184,7 @@ error explain(const launch_failure& why, const task_command& what) {
   case step::set_up:
     break;
   }
-  return {code, "the task's process cannot be set up: " + text + "; check the node's limits"};
+  return {errc::io, "the task's process cannot be set up: " + text + "; check the node's limits"};
 }
 
 // The program that enters the image gets the task's variables by a file: it runs as root, and they

@@ -39,6 +39,7 @@ struct task_exit {
   bool stopped = false;       // stop() was called before it ended
   std::string reason;         // empty when the code is 0
   bool out_of_memory = false; // the kernel killed a process of it for its limit
+  bool no_start = false;      // the node could not start it, which is no fault of the job
 };
 
 class task_process {
@@ -47,8 +48,9 @@ public:
   task_process(const clock& time, const task_guard& guard);
 
   // Runs the command to its end. An error says why it could not be started: errc::not_found when
-  // the program or the directory does not exist, errc::io otherwise, errc::aborted when stop() came
-  // first. `started` is called once, with the process id.
+  // the program or the directory does not exist, errc::invalid when it cannot be executed or
+  // entered, errc::io otherwise, errc::aborted when stop() came first. `started` is called once,
+  // with the process id.
   result<task_exit> run(const task_command& what, const std::function<void(int)>& started);
 
   // Asks the group to end; the shortest grace of several calls holds.

@@ -73,7 +73,9 @@ struct shell_state {
     if (ended) {
       in.exit_code = ended->code;
       in.reason = ended->reason;
-      in.cause = ended->out_of_memory ? exit_class::out_of_memory : exit_class::user_error;
+      in.cause = ended->out_of_memory ? exit_class::out_of_memory
+                 : ended->no_start    ? exit_class::infrastructure
+                                      : exit_class::user_error;
     }
     for (auto& [what, latest] : around->metrics()) {
       auto metric = std::make_unique<metric_msg>();

@@ -240,6 +240,23 @@ TEST_F(JobOrder, AJobWhoseNeedCannotBeMetFailsAndSaysWhy) {
   EXPECT_EQ(state(fifth), job_state::failed);
 }
 
+TEST_F(JobOrder, AJobFailsWhileItAwaitsOthersWhenANeedCannotBeMet) {
+  node("a", 4);
+  auto runs = submit(job());
+  auto wanted = job();
+  wanted.spec->attempts_max = 1;
+  auto fails = submit(std::move(wanted));
+  auto both = needing(runs, need_rule::ended);
+  auto& need = *both.spec->needs.emplace_back(std::make_unique<job_need_msg>());
+  need.job = fails;
+  auto second = submit(std::move(both));
+  run(runs);
+  EXPECT_EQ(reason(second), "it needs job 1, which has not ended");
+  finish(fails, 1);
+  EXPECT_EQ(state(second), job_state::failed);
+  EXPECT_EQ(reason(second), "job 2, which it needs to succeed, has not");
+}
+
 TEST_F(JobOrder, AJobThatNobodyKnowsCannotBeNeeded) {
   EXPECT_EQ(refusal_of(needing(9, need_rule::ended)),
             "the job needs job 9, which is not known here: list the jobs");
@@ -363,6 +380,38 @@ drain_node_msg drain(const std::string& name) {
   out.node = name;
   out.draining = true;
   return out;
+}
+
+TEST_F(JobOrder, AJobThatWaitsNamesTheOneInFrontOfIt) {
+  node("a", 8);
+  run(submit(job(1, 2)));
+  auto never = submit(job(2, 8)); // blocks nobody: the nodes could not hold it
+  auto front = submit(job(1, 8));
+  auto behind = submit(job(1, 2));
+  EXPECT_EQ(reason(never), "its gang needs 16 cpus at once; the cluster has 8 cpus in all: "
+                           "add nodes or ask for less");
+  EXPECT_EQ(reason(front), "its gang needs 8 cpus at once; 6 cpus are free, and no other job is in "
+                           "front of it");
+  EXPECT_EQ(reason(behind), "its gang needs 2 cpus at once; 6 cpus are free, but job 3 comes first "
+                            "and waits for room too: jobs are placed in order");
+  step(hold(front, true));
+  EXPECT_EQ(state(behind), job_state::starting);
+}
+
+TEST_F(JobOrder, AJobThatWaitsForANodeThatDrainsNamesIt) {
+  node("a", 8);
+  node("b", 2);
+  auto order = drain("a");
+  order.reason = std::string{"new disks"};
+  step(order);
+  auto waits = submit(job(1, 4));
+  EXPECT_EQ(reason(waits),
+            "its gang needs 4 cpus at once; the cluster has 2 cpus without the nodes "
+            "that drain: a (new disks); wait, or take them back with: "
+            "troupe resume NODE");
+  auto larger = submit(job(3, 4)); // also with that node
+  EXPECT_EQ(reason(larger), "its gang needs 12 cpus at once; the cluster has 2 cpus in all: "
+                            "add nodes or ask for less");
 }
 
 TEST_F(JobOrder, AWindowOpensMovesTheGangsAndCloses) {

@@ -17,6 +17,29 @@ TEST_F(Gang, SucceedsWithItsLastTask) {
   EXPECT_EQ(job->state(), job_state::succeeded);
 }
 
+// What a task reports just before it ends comes with its end.
+TEST_F(Gang, ShowsTheLastMetricsOfATask) {
+  type("worker");
+  begin();
+  task_report_msg in;
+  in.task = std::make_unique<task_id_msg>(job->id_of(job->tasks().at(0)));
+  auto& loss = *in.progress.emplace_back(std::make_unique<metric_msg>());
+  loss.name = "loss";
+  for (auto state : {task_state::running, task_state::succeeded}) {
+    in.state = state;
+    loss.value = state == task_state::running ? 0.7 : 0.8;
+    ++loss.step;
+    if (auto sight = job->see("node-0", in); sight.change)
+      apply(*sight.change);
+    settle();
+  }
+  ASSERT_EQ(job->state(), job_state::succeeded);
+  auto shown = job->status();
+  ASSERT_EQ(shown.tasks.at(0)->progress.size(), 1u);
+  EXPECT_EQ(shown.tasks[0]->progress[0]->value, 0.8);
+  EXPECT_EQ(shown.tasks[0]->progress[0]->step, 2u);
+}
+
 TEST_F(Gang, StopsAtTheFirstFailureAndNamesIt) {
   type("worker", 3);
   begin();
@@ -66,6 +89,23 @@ TEST_F(Gang, TheEndOfASidecarMeansNothing) {
   EXPECT_EQ(job->state(), job_state::running);
   end("worker", 0, 0);
   EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Gang, NamesTheFirstFailureThatItBears) {
+  type("worker", 4).go_on = true;
+  type("board").role = task_role::sidecar;
+  begin();
+  EXPECT_EQ(job->status().reason, "");
+  end("worker", 2, 3);
+  EXPECT_EQ(job->status().reason, "the job went on without a task that failed: "
+                                  "task worker:2 on node-2 exited with code 3");
+  end("worker", 1, 1);
+  end("worker", 0, 0);
+  end("worker", 3, 0);
+  obey(); // the board is killed, which is no failure
+  ASSERT_EQ(job->state(), job_state::succeeded);
+  EXPECT_EQ(job->status().reason, "the job went on without 2 tasks that failed, first "
+                                  "task worker:2 on node-2 exited with code 3");
 }
 
 TEST_F(Gang, GoesOnWithoutAWorker) {

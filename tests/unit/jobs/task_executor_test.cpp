@@ -265,6 +265,18 @@ TEST_F(TaskExecutor, AMissingProgramIsReportedByItsName) {
   EXPECT_EQ(end_code(), 127);
   EXPECT_EQ(newest().state, task_state::failed);
   EXPECT_NE(newest().reason.find("'no-such-program-here'"), std::string::npos);
+  EXPECT_EQ(newest().cause, exit_class::user_error);
+}
+
+TEST_F(TaskExecutor, ATaskThatTheNodeCannotStartIsNoErrorOfTheJob) {
+  script("true");
+  options.task.log_file = scratch.path + "/absent/task.log";
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 127);
+  EXPECT_EQ(newest().state, task_state::failed);
+  EXPECT_NE(newest().reason.find("/absent/task.log"), std::string::npos) << newest().reason;
+  EXPECT_EQ(newest().cause, exit_class::infrastructure);
 }
 
 TEST_F(TaskExecutor, AnOrderToStopEndsTheCommandAsKilled) {

@@ -139,5 +139,23 @@ TEST(MetricSeries, IsSummedUp) {
   EXPECT_EQ(sparkline_of({}, 8), "");
 }
 
+TEST(MetricSeries, TheNewestIsShownAlsoIfItIsNotFinite) {
+  auto nan = std::nan("");
+  std::vector<metric_sample> lost{{1, 0.1, 1}, {2, 0.3, 2}, {3, nan, 3}};
+  auto all = summary_of(lost);
+  EXPECT_TRUE(std::isnan(all.newest));
+  EXPECT_EQ(all.min, 0.1);
+  EXPECT_EQ(all.max, 0.3);
+  EXPECT_EQ(sparkline_of(lost, 3), "▁█ ");
+}
+
+TEST(MetricSeries, WhatWasNeverFiniteHasNoLeastNorMean) {
+  auto infinite = std::numeric_limits<double>::infinity();
+  auto all = summary_of({{1, std::nan(""), 1}, {2, infinite, 2}});
+  EXPECT_EQ(all.newest, infinite);
+  for (auto each : {all.min, all.mean, all.max})
+    EXPECT_TRUE(std::isnan(each));
+}
+
 } // namespace
 } // namespace troupe
