@@ -23,6 +23,11 @@ std::string name_of(task_state x) {
   return EnumNametask_state(x);
 }
 
+std::string jobs_text(uint64_t first, uint32_t count) {
+  auto text = (count > 1 ? "jobs " : "job ") + std::to_string(first);
+  return count > 1 ? text + " to " + std::to_string(first + count - 1) : text;
+}
+
 void print(const job_status_msg& x) {
   std::printf("job %lu  %s  %s  attempt %u%s%s\n", x.job, x.name.c_str(), name_of(x.state).c_str(),
               x.attempt, x.reason.empty() ? "" : "  ", x.reason.c_str());

@@ -93,7 +93,7 @@ int attempts(const shared_options& shared, uint64_t id) {
 
 int follow_job(const shared_options& shared, uint64_t id) {
   auto cluster = client::connect(shared.directory);
-  return cluster ? follow(**cluster, shared, id) : complain(cluster.error());
+  return cluster ? follow(**cluster, shared, {id, 0, false}) : complain(cluster.error());
 }
 
 } // namespace

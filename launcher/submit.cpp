@@ -113,12 +113,18 @@ int explain(const shared_options& shared) {
 int submit_to(client& cluster, const shared_options& shared, const submit_options& options,
               submission what) {
   tell_notes(shared, what);
+  auto array = what.spec.array;
   auto job = cluster.submit(std::move(what.spec), unforeseen_number() | 1);
   if (!job)
     return complain(job.error());
   if (options.wait)
-    return follow(cluster, shared, *job);
-  std::printf(shared.json ? "{\"job\": %lu}\n" : "job %lu\n", *job);
+    return follow(cluster, shared, {*job, array, what.embedded});
+  if (array == 0)
+    std::printf(shared.json ? "{\"job\": %lu}\n" : "job %lu\n", *job);
+  else if (shared.json)
+    std::printf("{\"job\": %lu, \"jobs\": %u}\n", *job, array);
+  else
+    std::puts(jobs_text(*job, array).c_str());
   return 0;
 }
 

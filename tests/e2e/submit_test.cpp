@@ -108,6 +108,44 @@ TEST_F(submits, each_key_that_is_explained_has_a_value_and_a_meaning) {
   EXPECT_FALSE(std::filesystem::exists(directory));
 }
 
+// The first ends first, the second fails last: both without a cluster and with one.
+TEST_F(submits, an_array_is_followed_to_the_end_of_each_of_its_jobs) {
+  auto array = [&](const std::string& script) {
+    return write("array.yaml",
+                 "name: probe\narray: 3\nattempts: 1\ntasks:\n  worker:\n    command: "
+                 "cd "
+                   + scratch + "; " + script + "\n");
+  };
+  auto late = std::string{"[ $TROUPE_ARRAY_INDEX = 0 ] || sleep $TROUPE_ARRAY_INDEX; "
+                          "echo $TROUPE_ARRAY_INDEX >> seen; "};
+  auto good = array(late + "true");
+  for (auto& words : {std::vector<std::string>{"submit", good}, {"submit", good, "--wait"}}) {
+    std::filesystem::remove(scratch + "/seen");
+    auto ran = troupe(words);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(seen(), (std::vector<std::string>{"0", "1", "2"})) << ran.out;
+    EXPECT_NE(ran.out.find("jobs 1 to 3: 3 succeeded"), std::string::npos) << ran.out;
+  }
+  auto bad = array(late + "exit $((TROUPE_ARRAY_INDEX * 3))");
+  start_nodes(1, 4);
+  for (auto& words :
+       {std::vector<std::string>{"submit", bad, "--wait"}, {"submit", bad, "--wait", "--json"}}) {
+    auto ran = troupe(words);
+    auto as_json = words.size() == 4;
+    EXPECT_EQ(ran.code, 1) << ran.out;
+    EXPECT_NE(ran.err.find("2 of 3 jobs did not succeed; the first: job "
+                           + std::string{as_json ? "5" : "2"} + " failed: "),
+              std::string::npos)
+      << ran.err;
+    if (as_json)
+      EXPECT_EQ(parsed(ran)[2]["state"], "failed") << ran.out;
+    else
+      EXPECT_NE(ran.out.find("job 3 (2) failed: "), std::string::npos) << ran.out;
+  }
+  EXPECT_EQ(troupe({"submit", bad}).out, "jobs 7 to 9\n");
+  EXPECT_EQ(troupe({"submit", bad, "--json"}).out, "{\"job\": 10, \"jobs\": 3}\n");
+}
+
 // In mode fcfs the room is taken for all at once, but none waits for the others to be there.
 TEST_F(submits, in_mode_fcfs_a_task_starts_before_the_others_are_there) {
   start_nodes(2, 1);
