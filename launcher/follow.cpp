@@ -8,7 +8,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <map>
 
 namespace troupe::launcher {
@@ -128,12 +130,47 @@ result<job_list_msg> all_of(client& cluster, const followed& what) {
   return out;
 }
 
+// The last lines of a file, each ended.
+std::string end_of_file(const std::string& path) {
+  constexpr std::streamoff bytes_max = 4096;
+  constexpr ptrdiff_t lines_max = 20;
+  std::ifstream in{path, std::ios::binary | std::ios::ate};
+  if (!in)
+    return {};
+  auto size = static_cast<std::streamoff>(in.tellg());
+  in.seekg(std::max<std::streamoff>(0, size - bytes_max));
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
+  if (size > bytes_max)
+    text.erase(0, text.find('\n') + 1); // of all of it, where it has no other
+  if (!text.empty() && text.back() != '\n')
+    text += '\n';
+  auto more = std::ranges::count(text, '\n') - lines_max;
+  for (; more > 0; --more)
+    text.erase(0, text.find('\n') + 1);
+  return text;
+}
+
+// What the first task that failed printed last: where no cluster is left to ask for it.
+void show_failed_log(const job_status_msg& x) {
+  auto failed = std::ranges::find(x.tasks, task_state::failed, &task_status_msg::state);
+  if (failed == x.tasks.end())
+    return;
+  auto text = end_of_file((*failed)->log);
+  if (!text.empty())
+    std::fprintf(stderr, "troupe: %s:%u printed last:\n%s", (*failed)->type.c_str(),
+                 (*failed)->index, text.c_str());
+}
+
 // The exit code of a job that has ended; why it did not succeed, for people.
-int exit_code_of(const job_status_msg& x, const std::string& others) {
+int exit_code_of(const job_status_msg& x, const followed& what, const std::string& others) {
   if (x.state == job_state::succeeded)
     return 0;
-  std::fprintf(stderr, "troupe: %sjob %lu %s: %s; see its output with: troupe logs %lu\n",
-               others.c_str(), x.job, name_of(x.state).c_str(), x.reason.c_str(), x.job);
+  auto text = others + "job " + std::to_string(x.job) + " " + name_of(x.state) + ": " + x.reason;
+  if (!what.embedded)
+    text += "; see its output with: troupe logs " + std::to_string(x.job);
+  std::fprintf(stderr, "troupe: %s\n", text.c_str());
+  if (what.embedded)
+    show_failed_log(x);
   return 1;
 }
 
@@ -171,7 +208,7 @@ int follow_array(client& cluster, const shared_options& shared, const followed& 
     return complain(failed.error());
   auto others = std::to_string(failures) + " of " + std::to_string(what.array)
                 + " jobs did not succeed; the first: ";
-  return exit_code_of(*failed, what.array > 1 ? others : "");
+  return exit_code_of(*failed, what, what.array > 1 ? others : "");
 }
 
 int follow_job(client& cluster, const shared_options& shared, const followed& what) {
@@ -196,7 +233,7 @@ int follow_job(client& cluster, const shared_options& shared, const followed& wh
       std::puts(json_of(*news->status).c_str());
     else
       print(*news->status);
-    return exit_code_of(*news->status, "");
+    return exit_code_of(*news->status, what, "");
   }
 }
 

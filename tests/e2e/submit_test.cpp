@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <set>
 
 namespace troupe::e2e {
 
@@ -144,6 +145,36 @@ TEST_F(submits, an_array_is_followed_to_the_end_of_each_of_its_jobs) {
   }
   EXPECT_EQ(troupe({"submit", bad}).out, "jobs 7 to 9\n");
   EXPECT_EQ(troupe({"submit", bad, "--json"}).out, "{\"job\": 10, \"jobs\": 3}\n");
+}
+
+// What tasks printed and wrote is all that stays, and no command is named that nobody would answer.
+TEST_F(submits, a_run_without_a_cluster_leaves_what_it_wrote_and_shows_why_it_failed) {
+  struct {
+    std::string script;
+    int code;
+    std::set<std::string> left;
+  } cases[]
+    = {{"true", 0, {}}, {"echo hi", 0, {"jobs"}}, {"echo hi; exit 3", 1, {"jobs", "troupe.log"}}};
+  for (auto& each : cases) {
+    auto ran = troupe({"submit", job_of(each.script, 1, 1)});
+    EXPECT_EQ(ran.code, each.code) << ran.err;
+    EXPECT_EQ(ran.err.find("troupe logs"), std::string::npos) << ran.err;
+    EXPECT_EQ(ran.err.find("troupe: worker:0 printed last:\nhi\n") != std::string::npos,
+              each.code == 1)
+      << ran.err;
+    std::set<std::string> left;
+    for (auto& entry : std::filesystem::directory_iterator{scratch})
+      if (entry.path().filename().string().starts_with("troupe-embedded-")) {
+        for (auto& kept : std::filesystem::directory_iterator{entry})
+          left.insert(kept.path().filename().string());
+        EXPECT_EQ(text_of(entry.path() / "jobs/1/1/worker-0.log"), "hi\n");
+        EXPECT_NE(ran.out.find("is kept in " + entry.path().string() + "/jobs\n"),
+                  std::string::npos)
+          << ran.out;
+        std::filesystem::remove_all(entry);
+      }
+    EXPECT_EQ(left, each.left) << each.script;
+  }
 }
 
 // In mode fcfs the room is taken for all at once, but none waits for the others to be there.
