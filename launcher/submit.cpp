@@ -1,4 +1,5 @@
 // submit: on a running cluster, or, where there is none, on one inside this command.
+#include "actors/cluster/admission.hpp"
 #include "actors/cluster/client.hpp"
 #include "actors/jobs/job_file.hpp"
 #include "actors/jobs/tony_file.hpp"
@@ -136,6 +137,9 @@ int submit(const shared_options& shared, const submit_options& options) {
   auto job = read_job_file(shared, options);
   if (!job)
     return complain(job.error());
+  if (auto right = check_job(job->spec); !right)
+    return complain(
+      {right.error().code, fs::path{options.file}.filename().string() + ": " + right.error().text});
   if (auto seen = look_at_resources(job->spec); !seen)
     return complain(seen.error());
   if (options.dry_run) {

@@ -79,6 +79,12 @@ TEST_F(submits, a_bad_file_gets_the_same_sentence_checked_or_submitted) {
     {yaml("after.yaml", "    command: ls\n    after: [nobody]\n"),
      "after.yaml: task type \"worker\" comes after \"nobody\""},
     {yaml("resource.yaml", "    command: ls\n    resources: [no/such]\n"), "no/such"},
+    {write("name.yaml", "name: a b\ntasks:\n  worker:\n    command: ls\n"),
+     "name.yaml: job \"a b\" is not a name"},
+    {write("kind.yaml", "name: x\ntasks:\n  A b:\n    command: ls\n"),
+     "kind.yaml: task type \"A b\" is not a name"},
+    {yaml("many.yaml", "    command: ls\n    instances: 10000000\n"),
+     "many.yaml: the job has 10000000 tasks"},
     {write("torn.yaml", "name: [\n"), "torn.yaml:"},
     {write("empty.yaml", ""), "empty.yaml"},
     {xml("key.xml", property("tony.worker.instancez", "1")),
@@ -107,6 +113,8 @@ TEST_F(submits, each_key_that_is_explained_has_a_value_and_a_meaning) {
   for (auto& each : keys)
     EXPECT_TRUE(!each["key"].empty() && each["value"] != "" && each["meaning"] != "") << each;
   EXPECT_FALSE(std::filesystem::exists(directory));
+  EXPECT_NE(troupe({"lineage", "--help"}).out.find("Example: troupe lineage show 3"),
+            std::string::npos);
 }
 
 // The first ends first, the second fails last: both without a cluster and with one.
