@@ -51,6 +51,9 @@ TEST_F(cluster, logs_are_searched_and_have_their_tasks_name) {
             "worker:0| two parts\nworker:1| two parts\n");
   EXPECT_EQ(troupe({"logs", job, "--grep", "o.e", "--fixed"}).out, "");
   EXPECT_EQ(troupe({"logs", job, "--follow", "--task", "worker:1"}).out, "one\ntwo parts\n");
+  EXPECT_EQ(troupe({"logs", job, "--task", "worker:1", "--json"}).out,
+            "{\"attempt\":1,\"task\":\"worker:1\",\"text\":\"one\"}\n"
+            "{\"attempt\":1,\"task\":\"worker:1\",\"text\":\"two parts\"}\n");
   EXPECT_EQ(troupe({"logs", job, "--grep", "("}).code, 2);
   EXPECT_EQ(troupe({"logs", job, "--attempt", "9"}).code, 2);
   auto tried = submit(job_of(prints + "; [ $TROUPE_ATTEMPT = 2 ]"));
