@@ -1,7 +1,11 @@
 #include "launcher/console.hpp"
 
 #include "launcher/commands.hpp"
+#include "launcher/times.hpp"
 
+#include <pwd.h>
+
+#include <charconv>
 #include <cstdio>
 
 namespace troupe::launcher {
@@ -14,7 +18,42 @@ std::string size_of(uint64_t bytes) {
   return text;
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (auto& each : words)
+    out.append(out.empty() ? "" : ", ").append(each);
+  return out;
+}
+
+// Asks the system for a user, by `ask(entry, buffer, size, found)`; empty: it has none, or is not
+// to be asked.
+template <class Ask, class Read>
+std::string of_user(Ask ask, Read read) {
+  std::vector<char> buffer(1 << 14);
+  passwd entry{};
+  passwd* found = nullptr;
+  ask(&entry, buffer.data(), buffer.size(), &found);
+  return found ? read(*found) : std::string{};
+}
+
 } // namespace
+
+std::string user_name(const std::string& number) {
+  uid_t id = 0;
+  auto* end = number.data() + number.size();
+  auto read = std::from_chars(number.data(), end, id);
+  if (read.ec != std::errc{} || read.ptr != end)
+    return number;
+  auto name = of_user([&](auto... into) { return ::getpwuid_r(id, into...); },
+                      [](const passwd& x) { return std::string{x.pw_name}; });
+  return name.empty() ? number : name;
+}
+
+std::string user_number(const std::string& name) {
+  auto number = of_user([&](auto... into) { return ::getpwnam_r(name.c_str(), into...); },
+                        [](const passwd& x) { return std::to_string(x.pw_uid); });
+  return number.empty() ? name : number;
+}
 
 std::string name_of(job_state x) {
   return EnumNamejob_state(x);
@@ -23,14 +62,21 @@ std::string name_of(task_state x) {
   return EnumNametask_state(x);
 }
 
+std::string jobs_text(uint64_t first, uint32_t count) {
+  auto text = (count > 1 ? "jobs " : "job ") + std::to_string(first);
+  return count > 1 ? text + " to " + std::to_string(first + count - 1) : text;
+}
+
 void print(const job_status_msg& x) {
   std::printf("job %lu  %s  %s  attempt %u%s%s\n", x.job, x.name.c_str(), name_of(x.state).c_str(),
               x.attempt, x.reason.empty() ? "" : "  ", x.reason.c_str());
-  std::string tags;
-  for (auto& each : x.tags)
-    tags.append(tags.empty() ? "" : ", ").append(each);
-  if (!tags.empty())
-    std::printf("  tags: %s\n", tags.c_str());
+  std::printf("  user %s  queue %s  priority %s%s\n", user_name(x.user).c_str(),
+              x.queue.empty() ? "-" : x.queue.c_str(), EnumNamepriority_class(x.priority),
+              x.held ? "  held" : "");
+  std::printf("  submitted %s  started %s  ended %s\n", text_of_wall(x.submitted_ns).c_str(),
+              text_of_wall(x.started_ns).c_str(), text_of_wall(x.ended_ns).c_str());
+  if (!x.tags.empty())
+    std::printf("  tags: %s\n", joined(x.tags).c_str());
   for (auto& each : x.tasks) {
     auto ui = ui_path(x.job, *each);
     std::printf("  %s:%u  %s  on %s  log %s%s%s\n", each->type.c_str(), each->index,
@@ -62,28 +108,36 @@ void print_why(const job_status_msg& x) {
 
 void print(const std::vector<job_file_key>& keys) {
   for (auto& x : keys)
-    std::printf("%-24s %-36s %s\n", x.name.c_str(), x.value.c_str(), x.meaning.c_str());
+    std::printf("%-28s %-36s %s\n", x.name.c_str(), x.value.c_str(), x.meaning.c_str());
 }
 
 void print(const job_list_msg& x) {
   if (x.jobs.empty())
     std::puts("no jobs");
   for (auto& each : x.jobs)
-    std::printf("%6lu  %-12s %-24s attempt %u  %s\n", each->job, name_of(each->state).c_str(),
-                each->name.c_str(), each->attempt, each->reason.c_str());
+    std::printf("%6lu  %-10s %-20s %-8s %-19s attempt %u  %s\n", each->job,
+                name_of(each->state).c_str(), each->name.c_str(), user_name(each->user).c_str(),
+                text_of_wall(each->submitted_ns).c_str(), each->attempt, each->reason.c_str());
 }
 
 void print_nodes(const cluster_status_msg& x) {
-  for (auto& n : x.nodes)
+  for (auto& n : x.nodes) {
+    auto more = n->reason.empty() ? std::string{} : "  " + n->reason;
+    if (n->drain_from_ns != 0)
+      more += "  from " + text_of_wall(n->drain_from_ns);
+    if (n->drain_until_ns != 0)
+      more += "  until " + text_of_wall(n->drain_until_ns);
+    if (!n->labels.empty())
+      more += "  labels " + joined(n->labels);
     std::printf(
-      "%-16s %-8s cpus %u/%u free  memory %s/%s free  accelerators %u/%u free  tasks %u%s%s\n",
+      "%-16s %-8s cpus %u/%u free  memory %s/%s free  accelerators %u/%u free  tasks %u%s\n",
       n->name.c_str(),
       !n->alive     ? "lost"
       : n->draining ? "draining"
                     : "alive",
       n->cpus_free, n->cpus, size_of(n->memory_free).c_str(), size_of(n->memory).c_str(),
-      n->accelerators_free, n->accelerators, n->tasks, n->reason.empty() ? "" : "  ",
-      n->reason.c_str());
+      n->accelerators_free, n->accelerators, n->tasks, more.c_str());
+  }
 }
 
 void print(const usage_msg& x) {

@@ -12,6 +12,14 @@ namespace troupe::launcher {
 std::string name_of(job_state x);
 std::string name_of(task_state x);
 
+// The name of a user who is kept by number, where this machine knows it; else what is given. The
+// other way: the number of a name.
+std::string user_name(const std::string& number);
+std::string user_number(const std::string& name);
+
+// `jobs 17 to 19`, `job 17`
+std::string jobs_text(uint64_t first, uint32_t count);
+
 void print(const job_status_msg& x);
 
 // Why a job waits, or how each of its attempts ended: the first failure of each.

@@ -53,6 +53,8 @@ int jobs(const shared_options& shared, const jobs_options& options) {
   auto filter = filter_of(options);
   if (!filter)
     return complain(filter.error());
+  if (!filter->user.empty())
+    filter->user = user_number(filter->user);
   return answer(
     shared, [&](client& c) { return c.jobs(std::move(*filter)); },
     [&](const job_list_msg& x) {
@@ -71,7 +73,12 @@ int usage(const shared_options& shared, const usage_options& options) {
   return answer(
     shared, [&](client& c) { return c.usage(std::move(*request)); },
     [&](const usage_msg& x) {
-      shared.json ? static_cast<void>(std::puts(json_of(x).c_str())) : print(x);
+      if (shared.json)
+        return static_cast<void>(std::puts(json_of(x).c_str()));
+      auto named = x;
+      for (auto& each : named.rows)
+        each->name = options.by == "user" ? user_name(each->name) : each->name;
+      print(named);
     });
 }
 
@@ -93,7 +100,7 @@ int attempts(const shared_options& shared, uint64_t id) {
 
 int follow_job(const shared_options& shared, uint64_t id) {
   auto cluster = client::connect(shared.directory);
-  return cluster ? follow(**cluster, shared, id) : complain(cluster.error());
+  return cluster ? follow(**cluster, shared, {id, 0, false}) : complain(cluster.error());
 }
 
 } // namespace

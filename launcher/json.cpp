@@ -188,6 +188,11 @@ std::string json_of(const log_chunk_msg& x) {
                  {"text", x.text}});
 }
 
+std::string json_of_line(uint32_t attempt, const std::string& task, const std::string& text) {
+  return json{{"attempt", attempt}, {"task", task}, {"text", text}}.dump(
+    -1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string json_of(uint64_t job, uint32_t attempt, const std::vector<task_series>& tasks) {
   json list = json::array();
   for (auto& each : tasks) {

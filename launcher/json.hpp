@@ -26,6 +26,9 @@ std::string json_of(const job_history_msg& x); // its attempts
 std::string json_of_config(const job_spec_msg& x);
 std::string json_of(const usage_msg& x);
 std::string json_of(const log_chunk_msg& x);
+
+// A line that a task printed, itself one line: {"attempt": 1, "task": "worker:0", "text": "..."}
+std::string json_of_line(uint32_t attempt, const std::string& task, const std::string& text);
 std::string json_of(uint64_t job, uint32_t attempt, const std::vector<task_series>& tasks);
 std::string json_of(const std::vector<job_file_key>& keys);
 

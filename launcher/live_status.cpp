@@ -58,17 +58,6 @@ std::string line_of(const role_progress& role, std::optional<duration> left) {
 live_status::live_status(size_t columns, std::function<void(const std::string&)> write)
   : columns_(columns), write_(std::move(write)) {}
 
-std::vector<std::string> live_status::lines_of(const job_status_msg& x, time_point now) {
-  std::vector<std::string> lines{head_of(x)};
-  for (auto& role : roles_of(x))
-    lines.push_back(line_of(role, estimate_.left(role, x.attempt, now)));
-  constexpr size_t indent = 2;
-  for (auto& line : lines)
-    if (columns_ > indent + 1 && line.size() > columns_ - indent - 1)
-      line.resize(columns_ - indent - 1); // a line that wraps could not be taken back
-  return lines;
-}
-
 // What takes the lines that are shown off the terminal; the cursor is at the end of the last.
 std::string live_status::erased() const {
   if (columns_ == 0 || shown_.empty())
@@ -80,18 +69,27 @@ std::string live_status::erased() const {
 }
 
 void live_status::show(const job_status_msg& x, time_point now) {
-  auto lines = lines_of(x, now);
+  std::vector<std::string> lines{head_of(x)};
+  for (auto& role : roles_of(x))
+    lines.push_back(line_of(role, estimate_.left(role, x.attempt, now)));
+  show(std::move(lines), name_of(x.state) + std::to_string(x.attempt), now);
+}
+
+void live_status::show(std::vector<std::string> lines, const std::string& stage, time_point now) {
+  constexpr size_t indent = 2;
+  for (auto& line : lines)
+    if (columns_ > indent + 1 && line.size() > columns_ - indent - 1)
+      line.resize(columns_ - indent - 1); // a line that wraps could not be taken back
   if (lines == shown_)
     return;
-  auto state = name_of(x.state) + std::to_string(x.attempt);
-  if (columns_ == 0 && state == state_ && now - printed_at_ < print_every)
+  if (columns_ == 0 && stage == stage_ && now - printed_at_ < print_every)
     return;
   auto text = erased();
   for (size_t i = 0; i < lines.size(); ++i)
     text += (i == 0 ? "" : columns_ != 0 ? "\n  " : "; ") + lines[i];
   write_(columns_ != 0 ? text : text + "\n");
   shown_ = std::move(lines);
-  state_ = state;
+  stage_ = stage;
   printed_at_ = now;
 }
 

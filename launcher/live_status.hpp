@@ -17,6 +17,10 @@ public:
 
   void show(const job_status_msg& x, time_point now);
 
+  // The same of anything else: without a terminal it is printed when `stage` changes, and every ten
+  // seconds.
+  void show(std::vector<std::string> lines, const std::string& stage, time_point now);
+
   // Prints a line of its own above the status.
   void say(const std::string& line);
 
@@ -24,14 +28,13 @@ public:
   void finish();
 
 private:
-  std::vector<std::string> lines_of(const job_status_msg& x, time_point now);
   std::string erased() const;
 
   const size_t columns_;
   const std::function<void(const std::string&)> write_;
   progress_estimate estimate_;
   std::vector<std::string> shown_;
-  std::string state_;
+  std::string stage_;
   time_point printed_at_{};
 };
 

@@ -3,6 +3,7 @@
 #include "actors/jobs/gang.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/filters.hpp"
+#include "launcher/json.hpp"
 #include "launcher/line_filter.hpp"
 #include "launcher/line_splitter.hpp"
 
@@ -27,8 +28,8 @@ struct printed_log {
 
 class log_printer {
 public:
-  log_printer(client& cluster, const logs_options& options, line_filter filter)
-    : cluster_(cluster), options_(options), filter_(std::move(filter)) {}
+  log_printer(client& cluster, const logs_options& options, bool as_json, line_filter filter)
+    : cluster_(cluster), options_(options), as_json_(as_json), filter_(std::move(filter)) {}
 
   // Prints what the logs of an attempt have grown by, and at its end a last line without an end.
   result<void> print(uint32_t attempt, const std::vector<task_name_parts>& tasks, bool ended) {
@@ -38,19 +39,28 @@ public:
       if (!options_.task.empty() && options_.task != name)
         continue;
       auto prefix = options_.task.empty() && tasks.size() > 1 ? name + "| " : std::string{};
+      auto print_line = [&](std::string line) {
+        if (!filter_.takes(line))
+          return;
+        line = as_json_ ? json_of_line(attempt, name, line) : prefix + line;
+        line += '\n';
+        std::fwrite(line.data(), 1, line.size(), stdout);
+      };
       auto& log = printed_[{attempt, name}];
-      if (auto more = print_more(attempt, task, prefix, log); !more)
+      auto as_it_is = prefix.empty() && filter_.takes_all() && !as_json_;
+      if (auto more = print_more(attempt, task, as_it_is, print_line, log); !more)
         all = more;
       if (ended)
-        log.lines.finish([&](std::string line) { print_line(prefix, std::move(line)); });
+        log.lines.finish(print_line);
     }
     std::fflush(stdout);
     return all;
   }
 
 private:
-  result<void> print_more(uint32_t attempt, const task_name_parts& task, const std::string& prefix,
-                          printed_log& log) {
+  template <class Print>
+  result<void> print_more(uint32_t attempt, const task_name_parts& task, bool as_it_is,
+                          Print& print_line, printed_log& log) {
     for (;;) {
       read_log_msg request;
       request.job = options_.job;
@@ -64,22 +74,16 @@ private:
       if (chunk->text.empty())
         return {};
       log.offset += chunk->text.size();
-      if (prefix.empty() && filter_.takes_all())
+      if (as_it_is)
         std::fwrite(chunk->text.data(), 1, chunk->text.size(), stdout);
       else
-        log.lines.feed(chunk->text, [&](std::string line) { print_line(prefix, std::move(line)); });
+        log.lines.feed(chunk->text, print_line);
     }
-  }
-
-  void print_line(const std::string& prefix, std::string line) {
-    if (!filter_.takes(line))
-      return;
-    line.insert(0, prefix).append(1, '\n');
-    std::fwrite(line.data(), 1, line.size(), stdout);
   }
 
   client& cluster_;
   const logs_options& options_;
+  const bool as_json_;
   line_filter filter_;
   std::map<std::pair<uint32_t, std::string>, printed_log> printed_; // by attempt and task
 };
@@ -144,7 +148,7 @@ int logs(const shared_options& shared, const logs_options& options) {
   auto cluster = client::connect(shared.directory);
   if (!cluster)
     return complain(cluster.error());
-  log_printer printer{**cluster, options, std::move(*filter)};
+  log_printer printer{**cluster, options, shared.json, std::move(*filter)};
   auto done = options.attempt != 0 && !options.follow ? print_attempt(**cluster, options, printer)
                                                       : print_newest(**cluster, options, printer);
   return done ? 0 : complain(done.error());

@@ -229,6 +229,7 @@ void add_job_commands(CLI::App& app, parsed& x) {
   beside.callback([&x] { x.code = exec(x.shared, x.exec_with); });
   auto& origin = *app.add_subcommand("lineage", "Where things came from");
   origin.require_subcommand(1);
+  origin.footer("Example: troupe lineage show 3");
   add_job_command(origin, "show", "The lineage of a job's outputs", x.id).callback([&x] {
     x.code = lineage(x.shared, x.id);
   });
@@ -238,7 +239,7 @@ void add_question_commands(CLI::App& app, parsed& x) {
   auto& list = add_command(app, "jobs", "List jobs, also those that ended long ago",
                            "jobs --state failed --since '7 d'");
   list.add_option("--state", x.jobs_with.states, "Only those in a state")->allow_extra_args(false);
-  list.add_option("--user", x.jobs_with.user, "Only those of a user");
+  list.add_option("--user", x.jobs_with.user, "Only those of a user, by name or number");
   list.add_option("--queue", x.jobs_with.queue, "Only those of a queue");
   list.add_option("--tag", x.jobs_with.tag, "Only those with a tag");
   list.add_option("--since", x.jobs_with.since,

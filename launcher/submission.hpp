@@ -10,6 +10,14 @@ namespace troupe::launcher {
 struct submission {
   job_spec_msg spec;
   std::vector<std::string> notes; // for people, told once, by who submits it
+  bool embedded = false;          // the cluster that runs it ends with this command
+};
+
+// A job, or the jobs of an array, whose numbers are in a row.
+struct followed {
+  uint64_t first = 0;
+  uint32_t array = 0;    // the size of the array; 0: it is one job
+  bool embedded = false; // as in submission
 };
 
 // Each returns the exit code of the command.
@@ -23,7 +31,8 @@ int submit_with_resources(const shared_options& shared, const submit_options& op
 // the job. Blocks for as long as that takes.
 result<void> ship(client& cluster, const shared_options& shared, job_spec_msg& spec);
 
-// Shows a job until its end; the exit code says how it ended.
-int follow(client& cluster, const shared_options& shared, uint64_t job);
+// Shows the jobs until each has ended. The exit code is that of the first, by number, that did not
+// succeed.
+int follow(client& cluster, const shared_options& shared, const followed& what);
 
 } // namespace troupe::launcher

@@ -1,4 +1,5 @@
 // submit: on a running cluster, or, where there is none, on one inside this command.
+#include "actors/cluster/admission.hpp"
 #include "actors/cluster/client.hpp"
 #include "actors/jobs/job_file.hpp"
 #include "actors/jobs/tony_file.hpp"
@@ -113,12 +114,18 @@ int explain(const shared_options& shared) {
 int submit_to(client& cluster, const shared_options& shared, const submit_options& options,
               submission what) {
   tell_notes(shared, what);
+  auto array = what.spec.array;
   auto job = cluster.submit(std::move(what.spec), unforeseen_number() | 1);
   if (!job)
     return complain(job.error());
   if (options.wait)
-    return follow(cluster, shared, *job);
-  std::printf(shared.json ? "{\"job\": %lu}\n" : "job %lu\n", *job);
+    return follow(cluster, shared, {*job, array, what.embedded});
+  if (array == 0)
+    std::printf(shared.json ? "{\"job\": %lu}\n" : "job %lu\n", *job);
+  else if (shared.json)
+    std::printf("{\"job\": %lu, \"jobs\": %u}\n", *job, array);
+  else
+    std::puts(jobs_text(*job, array).c_str());
   return 0;
 }
 
@@ -130,6 +137,9 @@ int submit(const shared_options& shared, const submit_options& options) {
   auto job = read_job_file(shared, options);
   if (!job)
     return complain(job.error());
+  if (auto right = check_job(job->spec); !right)
+    return complain(
+      {right.error().code, fs::path{options.file}.filename().string() + ": " + right.error().text});
   if (auto seen = look_at_resources(job->spec); !seen)
     return complain(seen.error());
   if (options.dry_run) {

@@ -37,6 +37,17 @@ result<int64_t> parse_time(const std::string& text) {
   return int64_t{seconds} * 1'000'000'000;
 }
 
+std::string text_of_wall(uint64_t ns) {
+  if (ns == 0)
+    return "-";
+  auto when = static_cast<time_t>(ns / 1'000'000'000);
+  std::tm local{};
+  char text[32];
+  if (!::localtime_r(&when, &local))
+    return "-";
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local)};
+}
+
 result<int64_t> parse_since(const std::string& text, int64_t now_ns) {
   if (auto ago = parse_duration(text))
     return std::max<int64_t>(now_ns - ago->count(), 0);

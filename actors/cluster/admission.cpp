@@ -83,7 +83,7 @@ result<void> admit_command(const task_type_msg& x) {
   return {};
 }
 
-result<void> admit_type(const task_type_msg& x, const inventory& nodes) {
+result<void> check_type(const task_type_msg& x) {
   if (!is_name(x.name))
     return bad(name_rule("task type", x.name));
   auto where = "task type \"" + x.name + "\" ";
@@ -94,9 +94,12 @@ result<void> admit_type(const task_type_msg& x, const inventory& nodes) {
   for (auto& label : x.labels)
     if (!is_name(label))
       return bad(name_rule("label", label));
-  TROUPE_TRY(admit_command(x));
+  return admit_command(x);
+}
+
+result<void> admit_type(const task_type_msg& x, const inventory& nodes) {
   if (auto shipped = check_shipped(x.resources); !shipped)
-    return bad(where + "is refused: " + shipped.error().text);
+    return bad("task type \"" + x.name + "\" is refused: " + shipped.error().text);
   if (auto misfit = nodes.misfit(x); !misfit.empty())
     return bad(misfit);
   return {};
@@ -123,13 +126,7 @@ node_labels labels_of(const task_type_msg& x) {
   return out;
 }
 
-result<void> admit(const submit_job_msg& x, const inventory& nodes) {
-  if (!x.spec)
-    return bad("the submission has no job: send one");
-  auto& spec = *x.spec;
-  if (x.user.size() > user_max || has_control(x.user))
-    return bad("user \"" + printable(x.user)
-               + "\" is no name of a user: give up to 256 bytes without control characters");
+result<void> check_job(const job_spec_msg& spec) {
   if (!is_name(spec.name))
     return bad(name_rule("job", spec.name));
   if (!spec.queue.empty() && !is_name(spec.queue))
@@ -152,7 +149,7 @@ result<void> admit(const submit_job_msg& x, const inventory& nodes) {
   for (auto& type : spec.tasks) {
     if (!type)
       return bad("the job has an empty task type: leave it out");
-    TROUPE_TRY(admit_type(*type, nodes));
+    TROUPE_TRY(check_type(*type));
     if (!names.insert(type->name).second)
       return bad("two task types are named \"" + type->name + "\": rename one");
     count += type->instances;
@@ -161,6 +158,18 @@ result<void> admit(const submit_job_msg& x, const inventory& nodes) {
     return bad("the job has " + std::to_string(count) + " tasks: at most "
                + std::to_string(tasks_max) + " are possible");
   return check_rules(spec);
+}
+
+result<void> admit(const submit_job_msg& x, const inventory& nodes) {
+  if (!x.spec)
+    return bad("the submission has no job: send one");
+  if (x.user.size() > user_max || has_control(x.user))
+    return bad("user \"" + printable(x.user)
+               + "\" is no name of a user: give up to 256 bytes without control characters");
+  TROUPE_TRY(check_job(*x.spec));
+  for (auto& type : x.spec->tasks)
+    TROUPE_TRY(admit_type(*type, nodes));
+  return {};
 }
 
 } // namespace troupe

@@ -15,6 +15,10 @@ node_labels labels_of(const task_type_msg& x);
 // at the beginning.
 bool is_name(const std::string& x);
 
+// What admit() asks of a job whatever the cluster: all but that nodes can hold it and that its
+// resources were shipped.
+result<void> check_job(const job_spec_msg& spec);
+
 // errc::invalid with a sentence that names the place and the mend: a name that is none; a task type
 // without instances, cpus or command; two of one name; no attempts; a task that no living node can
 // ever hold (while no node lives, the job is admitted and waits); more than 4096 tasks; paths that

@@ -250,12 +250,17 @@ result<job_spec_msg> parse_job_file(std::string_view text, const job_file_option
 
 std::vector<job_file_key> job_file_keys() {
   std::vector<job_file_key> out;
-  for (auto& x : job_keys::of_job())
-    out.push_back({std::string{x.name}, std::string{x.value}, std::string{x.meaning}});
+  auto add = [&](const std::string& where, const auto& table) {
+    for (auto& x : table) {
+      auto name = where + std::string{x.name};
+      out.push_back({name, std::string{x.value}, std::string{x.meaning}});
+      for (auto& below : job_keys::inside(x.name))
+        out.push_back({name + below.name, below.value, below.meaning});
+    }
+  };
+  add("", job_keys::of_job());
   out.push_back({"tasks", "{type: keys}", "the task types, by name; needed"});
-  for (auto& x : job_keys::of_type())
-    out.push_back(
-      {"tasks.TYPE." + std::string{x.name}, std::string{x.value}, std::string{x.meaning}});
+  add("tasks.TYPE.", job_keys::of_type());
   return out;
 }
 

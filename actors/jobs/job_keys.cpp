@@ -119,4 +119,29 @@ const std::vector<job_keys::key<job_keys::read_of_type>>& job_keys::of_type() {
   return all;
 }
 
+std::vector<job_file_key> job_keys::inside(std::string_view name) {
+  if (name == "resources")
+    return {
+      {"[].path", "path", "of a file or directory, seen from the folder of the job file; needed"},
+      {"[].name", "path", "what it is called in the task's directory; default: as it is"},
+      {"[].unpack", "true | false", "whether it is an archive to unpack; default: false"},
+      {"[].programs", "path", "a directory inside it that is put on the PATH"}};
+  if (name == "retries")
+    return {{".CAUSE", "number",
+             "CAUSE: user_error, out_of_memory, preempted, lost_node or infrastructure"}};
+  if (name == "end_rules")
+    return {{"[].type", "type", "the type whose tasks have to end; needed"},
+            {"[].after", "[type]", "the types whose tasks end first; needed"},
+            {"[].within", "time", "how long after the last of those; needed"},
+            {"[].ignore", "true | false",
+             "whether those that have not are no longer awaited; default: the attempt fails"}};
+  if (name == "needs")
+    return {{"[].job", "number", "the job, or the first of an array for all of it; needed"},
+            {"[].when", "succeeded | failed | ended", "how it has to end; default: succeeded"}};
+  if (name == "array")
+    return {{".size", "number", "how many jobs; needed"},
+            {".at_once", "number", "how many of them run at a time; default: all"}};
+  return {};
+}
+
 } // namespace troupe

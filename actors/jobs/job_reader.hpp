@@ -66,6 +66,8 @@ struct job_keys {
 
   static const std::vector<key<read_of_job>>& of_job();
   static const std::vector<key<read_of_type>>& of_type();
+  // Those inside the value of `name`, which that one reads; none where it has none.
+  static std::vector<job_file_key> inside(std::string_view name);
 };
 
 } // namespace troupe

@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t array_max = 10'000;
 constexpr size_t needs_max = 1000;
+constexpr uint64_t memory_min = 1 << 20; // bytes; no program starts in less
 constexpr size_t tags_max = 32;
 constexpr size_t tag_max = 100; // bytes, as YARN has it
 
@@ -94,6 +95,10 @@ result<void> check_size(const task_type_msg& type) {
     return bad("task type " + quoted(type.name) + " may have " + std::to_string(type.instances)
                + " instances and not fewer than " + std::to_string(type.instances_min)
                + ": give an instances_min of at most that");
+  if (type.memory != 0 && type.memory < memory_min)
+    return bad(
+      "task type " + quoted(type.name) + " has " + std::to_string(type.memory)
+      + " bytes of memory, in which no program runs: give at least 1 MiB, such as 512 MiB");
   return {};
 }
 

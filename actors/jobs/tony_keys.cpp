@@ -190,6 +190,25 @@ std::string written_for(std::string_view pattern, const std::string& key) {
   return at != 5 || !is_type(name) ? out : out.replace(at, 3, name);
 }
 
+// A key whose second word only is another, as in tony.application.retry-count: the one key that
+// ends like it; nullptr: there is none, or several.
+const tony_row* same_end(const std::string& key) {
+  auto dot = key.find('.', std::string_view{"tony."}.size());
+  if (dot == std::string::npos)
+    return nullptr;
+  auto end = std::string_view{key}.substr(dot);
+  const tony_row* found = nullptr;
+  for (auto& row : table) {
+    auto at = row.pattern.find('.', std::string_view{"tony."}.size());
+    if (at == row.pattern.npos || row.pattern.substr(at) != end)
+      continue;
+    if (found)
+      return nullptr;
+    found = &row;
+  }
+  return found;
+}
+
 } // namespace
 
 std::span<const tony_row> tony_rows() {
@@ -207,6 +226,9 @@ tony_match match_tony_key(const std::string& key) {
 
 std::string nearest_tony_key(const std::string& key) {
   auto shown = key.substr(0, 128);
+  auto* other = same_end(key);
+  if (other && other->pattern.find('<') == std::string_view::npos)
+    return std::string{other->pattern};
   std::string best;
   auto least = std::string::npos;
   for (auto& row : table) {

@@ -1,6 +1,9 @@
 // What people see of jobs: metrics over time, output, history, usage; and what is purged.
 #include "tests/e2e/parsed.hpp"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <ctime>
 #include <filesystem>
@@ -51,6 +54,9 @@ TEST_F(cluster, logs_are_searched_and_have_their_tasks_name) {
             "worker:0| two parts\nworker:1| two parts\n");
   EXPECT_EQ(troupe({"logs", job, "--grep", "o.e", "--fixed"}).out, "");
   EXPECT_EQ(troupe({"logs", job, "--follow", "--task", "worker:1"}).out, "one\ntwo parts\n");
+  EXPECT_EQ(troupe({"logs", job, "--task", "worker:1", "--json"}).out,
+            "{\"attempt\":1,\"task\":\"worker:1\",\"text\":\"one\"}\n"
+            "{\"attempt\":1,\"task\":\"worker:1\",\"text\":\"two parts\"}\n");
   EXPECT_EQ(troupe({"logs", job, "--grep", "("}).code, 2);
   EXPECT_EQ(troupe({"logs", job, "--attempt", "9"}).code, 2);
   auto tried = submit(job_of(prints + "; [ $TROUPE_ATTEMPT = 2 ]"));
@@ -75,6 +81,13 @@ TEST_F(cluster, history_and_usage_outlive_the_master) {
   EXPECT_EQ(failed[0]["job"], 2);
   EXPECT_EQ(parsed(troupe({"jobs", "--limit", "1", "--json"}))[0]["job"], 2);
   EXPECT_EQ(parsed(troupe({"jobs", "--queue", "none", "--json"})).size(), 0u);
+  auto* me = ::getpwuid(::getuid());
+  ASSERT_TRUE(me);
+  for (auto& user : {std::to_string(me->pw_uid), std::string{me->pw_name}})
+    EXPECT_EQ(parsed(troupe({"jobs", "--user", user, "--json"})).size(), 2u) << user;
+  EXPECT_EQ(before[0]["name"], std::to_string(me->pw_uid));
+  auto table = troupe({"usage"}).out;
+  EXPECT_NE(table.find(std::string{me->pw_name}.append(1, ' ')), std::string::npos) << table;
   EXPECT_EQ(troupe({"jobs", "--state", "lost"}).code, 2);
   EXPECT_EQ(troupe({"jobs", "--since", "soon"}).code, 2);
   auto attempts = parsed(troupe({"job", "1", "--attempts", "--json"}));

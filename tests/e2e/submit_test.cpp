@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <set>
 
 namespace troupe::e2e {
 
@@ -78,6 +79,12 @@ TEST_F(submits, a_bad_file_gets_the_same_sentence_checked_or_submitted) {
     {yaml("after.yaml", "    command: ls\n    after: [nobody]\n"),
      "after.yaml: task type \"worker\" comes after \"nobody\""},
     {yaml("resource.yaml", "    command: ls\n    resources: [no/such]\n"), "no/such"},
+    {write("name.yaml", "name: a b\ntasks:\n  worker:\n    command: ls\n"),
+     "name.yaml: job \"a b\" is not a name"},
+    {write("kind.yaml", "name: x\ntasks:\n  A b:\n    command: ls\n"),
+     "kind.yaml: task type \"A b\" is not a name"},
+    {yaml("many.yaml", "    command: ls\n    instances: 10000000\n"),
+     "many.yaml: the job has 10000000 tasks"},
     {write("torn.yaml", "name: [\n"), "torn.yaml:"},
     {write("empty.yaml", ""), "empty.yaml"},
     {xml("key.xml", property("tony.worker.instancez", "1")),
@@ -106,6 +113,76 @@ TEST_F(submits, each_key_that_is_explained_has_a_value_and_a_meaning) {
   for (auto& each : keys)
     EXPECT_TRUE(!each["key"].empty() && each["value"] != "" && each["meaning"] != "") << each;
   EXPECT_FALSE(std::filesystem::exists(directory));
+  EXPECT_NE(troupe({"lineage", "--help"}).out.find("Example: troupe lineage show 3"),
+            std::string::npos);
+}
+
+// The first ends first, the second fails last: both without a cluster and with one.
+TEST_F(submits, an_array_is_followed_to_the_end_of_each_of_its_jobs) {
+  auto array = [&](const std::string& script) {
+    return write("array.yaml",
+                 "name: probe\narray: 3\nattempts: 1\ntasks:\n  worker:\n    command: "
+                 "cd "
+                   + scratch + "; " + script + "\n");
+  };
+  auto late = std::string{"[ $TROUPE_ARRAY_INDEX = 0 ] || sleep $TROUPE_ARRAY_INDEX; "
+                          "echo $TROUPE_ARRAY_INDEX >> seen; "};
+  auto good = array(late + "true");
+  for (auto& words : {std::vector<std::string>{"submit", good}, {"submit", good, "--wait"}}) {
+    std::filesystem::remove(scratch + "/seen");
+    auto ran = troupe(words);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(seen(), (std::vector<std::string>{"0", "1", "2"})) << ran.out;
+    EXPECT_NE(ran.out.find("jobs 1 to 3: 3 succeeded"), std::string::npos) << ran.out;
+  }
+  auto bad = array(late + "exit $((TROUPE_ARRAY_INDEX * 3))");
+  start_nodes(1, 4);
+  for (auto& words :
+       {std::vector<std::string>{"submit", bad, "--wait"}, {"submit", bad, "--wait", "--json"}}) {
+    auto ran = troupe(words);
+    auto as_json = words.size() == 4;
+    EXPECT_EQ(ran.code, 1) << ran.out;
+    EXPECT_NE(ran.err.find("2 of 3 jobs did not succeed; the first: job "
+                           + std::string{as_json ? "5" : "2"} + " failed: "),
+              std::string::npos)
+      << ran.err;
+    if (as_json)
+      EXPECT_EQ(parsed(ran)[2]["state"], "failed") << ran.out;
+    else
+      EXPECT_NE(ran.out.find("job 3 (2) failed: "), std::string::npos) << ran.out;
+  }
+  EXPECT_EQ(troupe({"submit", bad}).out, "jobs 7 to 9\n");
+  EXPECT_EQ(troupe({"submit", bad, "--json"}).out, "{\"job\": 10, \"jobs\": 3}\n");
+}
+
+// What tasks printed and wrote is all that stays, and no command is named that nobody would answer.
+TEST_F(submits, a_run_without_a_cluster_leaves_what_it_wrote_and_shows_why_it_failed) {
+  struct {
+    std::string script;
+    int code;
+    std::set<std::string> left;
+  } cases[]
+    = {{"true", 0, {}}, {"echo hi", 0, {"jobs"}}, {"echo hi; exit 3", 1, {"jobs", "troupe.log"}}};
+  for (auto& each : cases) {
+    auto ran = troupe({"submit", job_of(each.script, 1, 1)});
+    EXPECT_EQ(ran.code, each.code) << ran.err;
+    EXPECT_EQ(ran.err.find("troupe logs"), std::string::npos) << ran.err;
+    EXPECT_EQ(ran.err.find("troupe: worker:0 printed last:\nhi\n") != std::string::npos,
+              each.code == 1)
+      << ran.err;
+    std::set<std::string> left;
+    for (auto& entry : std::filesystem::directory_iterator{scratch})
+      if (entry.path().filename().string().starts_with("troupe-embedded-")) {
+        for (auto& kept : std::filesystem::directory_iterator{entry})
+          left.insert(kept.path().filename().string());
+        EXPECT_EQ(text_of(entry.path() / "jobs/1/1/worker-0.log"), "hi\n");
+        EXPECT_NE(ran.out.find("is kept in " + entry.path().string() + "/jobs\n"),
+                  std::string::npos)
+          << ran.out;
+        std::filesystem::remove_all(entry);
+      }
+    EXPECT_EQ(left, each.left) << each.script;
+  }
 }
 
 // In mode fcfs the room is taken for all at once, but none waits for the others to be there.

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 namespace troupe {
 namespace {
 
@@ -94,6 +96,10 @@ TEST(JobFile, NamesThePlaceAndTheMend) {
   EXPECT_TRUE(has(text_of_error(head + "    cpus: 99999999999\n"), {"not a whole number"}));
   EXPECT_TRUE(has(text_of_error(head + "    memory: -1 GiB\n"), {"memory", "negative"}));
   EXPECT_TRUE(has(text_of_error(head + "    memory: 1 parsec\n"), {"unit is unknown"}));
+  EXPECT_TRUE(has(text_of_error(head + "    memory: 512\n"),
+                  {"job.yaml: task type \"worker\" has 512 bytes of memory", "such as 512 MiB"}));
+  EXPECT_EQ(text_of_error(head + "    memory: 1 MiB\n"), "no error");
+  EXPECT_EQ(text_of_error(head + "    memory: 0\n"), "no error");
   EXPECT_TRUE(has(text_of_error(head + "    command: [b]\n"), {"job.yaml:5", "comes twice"}));
   EXPECT_TRUE(has(text_of_error(head + "outputs: [../x]\n"), {"job.yaml:5", "\"..\""}));
   EXPECT_TRUE(has(text_of_error(head + "inputs: x\n"), {"not a list"}));
@@ -107,6 +113,34 @@ TEST(JobFile, NamesThePlaceAndTheMend) {
   EXPECT_TRUE(has(text_of_error(""), {"job.yaml:1", "not a map"}));
   EXPECT_TRUE(has(text_of_error("- a\n- b\n"), {"not a map"}));
   EXPECT_TRUE(has(text_of_error(std::string(2 << 20, 'x')), {"1 MiB"}));
+}
+
+// Each key that is explained is one that is read, and each that is read is explained.
+TEST(JobFile, ExplainsTheKeysInsideOfKeys) {
+  std::map<std::string, std::string> values;
+  for (auto& each : job_file_keys())
+    values[each.name] = each.value + " " + each.meaning;
+  auto job = std::string{"name: x\ntasks: {w: {command: [a]}}\n"};
+  for (auto& key : {"needs: [{", "end_rules: [{", "resources: [{", "array: {", "retries: {"}) {
+    auto text = std::string{key};
+    auto list = text.ends_with("[{");
+    auto name = text.substr(0, text.find(':'));
+    auto said = text_of_error(job + text + "no-such: 1}" + (list ? "]" : "") + "\n");
+    auto at = said.find("the keys here are ");
+    ASSERT_NE(at, std::string::npos) << said;
+    std::istringstream words{said.substr(at + std::string_view{"the keys here are "}.size())};
+    size_t count = 0;
+    for (std::string word; words >> word; ++count) {
+      word.erase(word.find_last_not_of(",") + 1);
+      if (name == "retries")
+        EXPECT_TRUE(has(values["retries.CAUSE"], {word}));
+      else
+        EXPECT_TRUE(values.contains(name + (list ? "[]." : ".") + word)) << word;
+    }
+    EXPECT_GT(count, 1u);
+  }
+  EXPECT_TRUE(has(values["needs[].when"], {"succeeded | failed | ended"}));
+  EXPECT_TRUE(values.contains("tasks.TYPE.resources[].programs"));
 }
 
 TEST(JobFile, LooksForThePrograms) {

@@ -169,6 +169,7 @@ TEST(TonyFile, NamesTheNearestOfAKeyThatNobodyKnows) {
   EXPECT_TRUE(has(error_of({{"tony.worker.instnces", "2"}}), {"mean \"tony.worker.instances\""}));
   EXPECT_TRUE(has(error_of({{app + "distributed-mod", "x"}}), {"\"" + app + "distributed-mode\""}));
   EXPECT_TRUE(has(error_of({{"tony.am.retry-cuont", "x"}}), {"\"tony.am.retry-count\""}));
+  EXPECT_TRUE(has(error_of({{app + "retry-count", "4"}}), {"mean \"tony.am.retry-count\"?"}));
   EXPECT_TRUE(has(error_of({{"tony.Worker.instances", "x"}}), {"unknown key"}));
   EXPECT_TRUE(has(error_of({{"tony.task.memory", "x"}}), {"unknown key"}));
   EXPECT_TRUE(has(error_of({{"tony." + std::string(100'000, 'k'), "x"}}), {"unknown key"}));
