@@ -100,6 +100,15 @@ bool has_resources(const job_spec_msg& spec) {
                      [](auto& type) { return !type->resources.empty(); });
 }
 
+// They may be there by the time that the job starts, on its nodes: so it is no error.
+void note_missing_inputs(submission& to) {
+  for (auto& path : to.spec.inputs)
+    if (std::error_code failed; !fs::exists(path, failed))
+      to.notes.push_back("the input '" + path
+                         + "' is not there now; the lineage has a hash of what is there when an "
+                           "attempt starts");
+}
+
 int explain(const shared_options& shared) {
   auto keys = job_file_keys();
   if (shared.json)
@@ -142,6 +151,7 @@ int submit(const shared_options& shared, const submit_options& options) {
       {right.error().code, fs::path{options.file}.filename().string() + ": " + right.error().text});
   if (auto seen = look_at_resources(job->spec); !seen)
     return complain(seen.error());
+  note_missing_inputs(*job);
   if (options.dry_run) {
     tell_notes(shared, *job);
     std::puts((shared.json ? json_of_config(job->spec) : text_of(job->spec)).c_str());

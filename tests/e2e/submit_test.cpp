@@ -107,6 +107,16 @@ TEST_F(submits, a_bad_file_gets_the_same_sentence_checked_or_submitted) {
   EXPECT_EQ(troupe({"jobs", "--json"}).out, "[]\n");
 }
 
+TEST_F(submits, an_input_that_is_not_there_is_noted) {
+  write("there.csv", "1\n");
+  auto yaml = write("job.yaml", "name: probe\ninputs: [there.csv, missing.csv]\ntasks:\n"
+                                "  worker:\n    command: ls\n");
+  auto checked = troupe({"submit", yaml, "--dry-run"});
+  EXPECT_EQ(checked.code, 0) << checked.err;
+  EXPECT_NE(checked.err.find("missing.csv' is not there now"), std::string::npos) << checked.err;
+  EXPECT_EQ(checked.err.find("there.csv"), std::string::npos) << checked.err;
+}
+
 TEST_F(submits, each_key_that_is_explained_has_a_value_and_a_meaning) {
   auto keys = parsed(troupe({"submit", "--explain", "--json"}));
   EXPECT_GT(keys.size(), 30u);
