@@ -1,9 +1,9 @@
 #include "runtime/base/random.hpp"
 #include "tests/unit/kernels/collective/gang.hpp"
+#include "tests/unit/kernels/collective/values.hpp"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -23,25 +23,10 @@ data input_of(uint32_t rank, size_t count) {
 }
 
 double expected(const std::vector<data>& inputs, size_t i, reduction how) {
-  double sum = 0;
-  double least = inputs[0][i];
-  double most = inputs[0][i];
-  for (auto& each : inputs) {
-    sum += each[i];
-    least = std::min<double>(least, each[i]);
-    most = std::max<double>(most, each[i]);
-  }
-  switch (how) {
-  case reduction::sum:
-    return sum;
-  case reduction::mean:
-    return sum / static_cast<double>(inputs.size());
-  case reduction::min:
-    return least;
-  case reduction::max:
-    return most;
-  }
-  return 0;
+  std::vector<double> all;
+  for (auto& each : inputs)
+    all.push_back(each[i]);
+  return reduced(all, how);
 }
 
 bool same_bits(const data& a, const data& b) {

@@ -1,6 +1,7 @@
 #include "tests/unit/kernels/collective/drill.hpp"
 
-#include <algorithm>
+#include "tests/unit/kernels/collective/values.hpp"
+
 #include <cstring>
 
 namespace troupe::collective::test {
@@ -9,33 +10,6 @@ namespace {
 constexpr size_t row_bytes_max = 3u << 20; // more than a step of each backend takes
 // Of the numbers: prime, so that bytes which lie at a wrong place are wrong ones.
 constexpr size_t period = 1021;
-
-template <class T>
-T value(double x) {
-  if constexpr (std::is_same_v<T, bfloat16>)
-    return to_bfloat16(static_cast<float>(x));
-  else if constexpr (std::is_same_v<T, float16>)
-    return to_float16(static_cast<float>(x));
-  else
-    return static_cast<T>(x);
-}
-
-double reduced(std::span<const double> all, reduction how) {
-  double sum = 0;
-  for (auto each : all)
-    sum += each;
-  switch (how) {
-  case reduction::sum:
-    return sum;
-  case reduction::mean:
-    return sum / static_cast<double>(all.size());
-  case reduction::min:
-    return *std::min_element(all.begin(), all.end());
-  case reduction::max:
-    return *std::max_element(all.begin(), all.end());
-  }
-  return 0;
-}
 
 template <class T>
 void poison(std::span<T> row) {

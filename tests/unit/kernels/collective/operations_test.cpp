@@ -1,26 +1,13 @@
 // Every operation, on every backend, of 1 to 16 ranks, with every type of element. The values are
 // small whole numbers, so that each sum is exact in each type.
-#include "kernels/collective/arithmetic.hpp"
 #include "tests/support/gpu.hpp"
 #include "tests/unit/kernels/collective/gang.hpp"
+#include "tests/unit/kernels/collective/values.hpp"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <numeric>
-
 namespace troupe::collective::test {
 namespace {
-
-template <class T>
-T value(double x) {
-  if constexpr (std::is_same_v<T, bfloat16>)
-    return to_bfloat16(static_cast<float>(x));
-  else if constexpr (std::is_same_v<T, float16>)
-    return to_float16(static_cast<float>(x));
-  else
-    return static_cast<T>(x);
-}
 
 constexpr size_t period = 20; // of the numbers
 
@@ -43,18 +30,7 @@ double reduced(uint32_t ranks, size_t i, reduction how) {
   std::vector<double> all(ranks);
   for (uint32_t r = 0; r < ranks; ++r)
     all[r] = number(r, i);
-  auto sum = std::accumulate(all.begin(), all.end(), 0.0);
-  switch (how) {
-  case reduction::sum:
-    return sum;
-  case reduction::mean:
-    return sum / ranks;
-  case reduction::min:
-    return *std::min_element(all.begin(), all.end());
-  case reduction::max:
-    return *std::max_element(all.begin(), all.end());
-  }
-  return 0;
+  return test::reduced(all, how);
 }
 
 // What rank r gives: elements `from` to `from + count` of its numbers.
