@@ -70,18 +70,20 @@ result<void> gradient_exchange::finish() {
     else
       reduce_next(lock);
   }
-  changed_.wait(lock, [this] { return !reduces_; });
-  ready_from_ = elements_;
-  next_ = 0;
-  return std::exchange(done_, {});
+  return end_step(lock);
 }
 
 void gradient_exchange::abandon() {
   std::unique_lock lock(mutex_);
-  ready_from_ = elements_;
+  ready_from_ = elements_; // no other bucket begins
+  static_cast<void>(end_step(lock));
+}
+
+result<void> gradient_exchange::end_step(std::unique_lock<std::mutex>& lock) {
   changed_.wait(lock, [this] { return !reduces_; });
+  ready_from_ = elements_;
   next_ = 0;
-  done_ = {};
+  return std::exchange(done_, {});
 }
 
 bool gradient_exchange::is_next_ready() const {

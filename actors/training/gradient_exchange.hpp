@@ -45,6 +45,7 @@ private:
 
   bool is_next_ready() const;
   void reduce_next(std::unique_lock<std::mutex>& lock);
+  result<void> end_step(std::unique_lock<std::mutex>& lock);
   void run();
 
   collective::group* gang_;
