@@ -32,7 +32,7 @@ class Nodes:
         room = -(-JOBS * TASKS // NODES) + 1
         self.processes = [
             subprocess.Popen(
-                ["nice", "-n", "19", BINARIES / "scale_nodes", cluster.directory]
+                ["chrt", "--idle", "0", BINARIES / "scale_nodes", cluster.directory]
                 + [str(each) for each in (first, share, room, 1000 * HEARTBEAT_S)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
