@@ -71,7 +71,7 @@ void bridge::state::on_frame(port& from, link_id id, frame_view frame, bool more
   if (!who)
     return end(link, {errc::corrupt, "the peer did not say hello first"});
   if (in.body_type() == payload::heartbeat && link->accepted())
-    link->send_plain(codec_of<heartbeat_msg>, caf::make_message(heartbeat_msg{}));
+    link->beat();
   if (in.body_type() == payload::heartbeat || in.body_type() == payload::credit)
     return;
   trace::scope traced{in.trace()};

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace troupe {
@@ -21,8 +22,7 @@ std::unique_ptr<uint64_t[]> make_buffer(size_t bytes) {
 } // namespace
 
 local_link::local_link(link_id id_, int fd, bool accepted_, std::string principal_)
-  : id(id_), accepted(accepted_), principal(std::move(principal_)), fd_(fd),
-    in_(make_buffer(read_size)), in_size_(read_size) {}
+  : id(id_), accepted(accepted_), principal(std::move(principal_)), fd_(fd) {}
 
 local_link::~local_link() {
   ::close(fd_);
@@ -76,9 +76,10 @@ result<bool> local_link::flush_locked() {
   return all;
 }
 
-result<void> local_link::receive(transport_receiver& receiver) {
-  auto bytes = reinterpret_cast<std::byte*>(in_.get());
-  auto n = ::recv(fd_, bytes + in_end_, in_size_ - in_end_, MSG_DONTWAIT);
+result<void> local_link::receive(transport_receiver& receiver, std::span<uint64_t> shared) {
+  auto bytes = reinterpret_cast<std::byte*>(in_ ? in_.get() : shared.data());
+  auto size = in_ ? in_size_ : shared.size_bytes();
+  auto n = ::recv(fd_, bytes + in_end_, size - in_end_, MSG_DONTWAIT);
   if (n == 0)
     return {errc::node_lost, "the peer closed the connection"};
   if (n < 0) {
@@ -86,31 +87,36 @@ result<void> local_link::receive(transport_receiver& receiver) {
       return {};
     return {errc::node_lost, "the connection broke"};
   }
-  in_end_ += static_cast<size_t>(n);
-  std::span<const std::byte> rest{bytes, in_end_};
+  std::span<const std::byte> rest{bytes, in_end_ + static_cast<size_t>(n)};
   size_t wanted = 0;
   for (;;) {
-    auto size = framing::first_frame(rest);
-    if (!size)
-      return size.error();
-    wanted = *size;
+    auto whole = framing::first_frame(rest);
+    if (!whole)
+      return whole.error();
+    wanted = *whole;
     if (wanted == 0 || wanted > rest.size())
       break;
     auto payload = framing::payload_of(rest);
     rest = rest.subspan(wanted);
     receiver.on_frame(id, payload, rest.size() >= framing::header_size);
   }
-  // What is left of a frame moves to the front; the buffer grows to hold all of it.
-  if (in_size_ < wanted) {
-    auto next = make_buffer(wanted);
-    std::memcpy(next.get(), rest.data(), rest.size());
-    in_ = std::move(next);
-    in_size_ = wanted;
-  } else if (!rest.empty()) {
-    std::memmove(in_.get(), rest.data(), rest.size());
-  }
-  in_end_ = rest.size();
+  keep(rest, wanted);
   return {};
+}
+
+// What there is of a frame moves to the front of a buffer that will hold all of it.
+void local_link::keep(std::span<const std::byte> part, size_t whole) {
+  in_end_ = part.size();
+  if (part.empty()) {
+    in_.reset();
+  } else if (!in_ || in_size_ < whole) {
+    in_size_ = std::max(read_size, whole);
+    auto next = make_buffer(in_size_);
+    std::memcpy(next.get(), part.data(), part.size());
+    in_ = std::move(next);
+  } else {
+    std::memmove(in_.get(), part.data(), part.size());
+  }
 }
 
 void local_link::shut_down() {

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 namespace troupe {
@@ -30,8 +31,10 @@ public:
   // Writes what the socket takes; false when some is left. Any thread.
   result<bool> flush();
 
-  // Reads once and hands over every whole frame. The transport's thread only.
-  result<void> receive(transport_receiver& receiver);
+  // Reads once and hands over every whole frame. `shared` is what it reads into while it keeps no
+  // part of a frame: of thousands of idle links, none needs a buffer of its own. The transport's
+  // thread only.
+  result<void> receive(transport_receiver& receiver, std::span<uint64_t> shared);
 
   // No byte is sent or received from now on. Any thread.
   void shut_down();
@@ -40,14 +43,15 @@ public:
 
 private:
   result<bool> flush_locked();
+  void keep(std::span<const std::byte> part, size_t whole);
 
   const int fd_;
   std::mutex mutex_; // guards the output side
   std::vector<std::byte> out_;
   size_t written_ = 0; // bytes of out_ that the kernel has
   bool flush_asked_ = false;
-  std::unique_ptr<uint64_t[]> in_; // words, so that every frame is aligned
-  size_t in_size_;                 // bytes
+  std::unique_ptr<uint64_t[]> in_; // holds a part of a frame; words, so that frames are aligned
+  size_t in_size_ = 0;             // bytes
   size_t in_end_ = 0;
 };
 

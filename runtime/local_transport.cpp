@@ -104,6 +104,9 @@ private:
     std::string endpoint;
   };
 
+  // A link's events lead to it without a search; it lives as long as the events that were taken.
+  static uint64_t tag_of(const local_link& link) { return reinterpret_cast<uint64_t>(&link); }
+
   void watch(int fd, uint64_t tag, uint32_t events, int operation = EPOLL_CTL_ADD) {
     epoll_event event{};
     event.events = events;
@@ -135,7 +138,7 @@ private:
     }
     ask([this, made] {
       receiver_->on_link_up(made->id, made->accepted, made->principal);
-      watch(made->fd(), made->id.value, EPOLLIN);
+      watch(made->fd(), tag_of(*made), EPOLLIN);
     });
     return made->id;
   }
@@ -160,6 +163,7 @@ private:
   void run() {
     std::array<epoll_event, 64> events{};
     while (!stopping_) {
+      ended_.clear();
       auto count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
       for (int i = 0; i < count && !stopping_; ++i)
         on_event(events[static_cast<size_t>(i)]);
@@ -172,14 +176,14 @@ private:
       return do_work();
     if (tag >= listener_tag_first)
       return accept_all(static_cast<size_t>(tag - listener_tag_first));
-    auto link = find(link_id{tag});
-    if (!link)
-      return;
+    auto& link = *reinterpret_cast<local_link*>(tag);
     if (event.events & EPOLLOUT)
-      flush(link);
-    if (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-      if (auto got = link->receive(*receiver_); !got)
-        end(link->id, got.error());
+      if (auto known = find(link.id))
+        flush(known);
+    auto readable = (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0;
+    if (readable && (ended_.empty() || find(link.id)))
+      if (auto got = link.receive(*receiver_, shared_); !got)
+        end(link.id, got.error());
   }
 
   void do_work() {
@@ -214,7 +218,7 @@ private:
     auto all = link->flush();
     if (!all)
       return end(link->id, all.error());
-    watch(link->fd(), link->id.value, *all ? EPOLLIN : EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
+    watch(link->fd(), tag_of(*link), *all ? EPOLLIN : EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
   }
 
   void end(link_id id, const error& reason) {
@@ -229,6 +233,7 @@ private:
     }
     ::epoll_ctl(epoll_, EPOLL_CTL_DEL, link->fd(), nullptr);
     link->shut_down();
+    ended_.push_back(std::move(link));
     receiver_->on_link_down(id, reason);
   }
 
@@ -236,6 +241,8 @@ private:
   int epoll_ = -1;
   int wake_ = -1;
   std::thread thread_;
+  std::vector<link_ptr> ended_;                                   // since events were last taken
+  std::vector<uint64_t> shared_ = std::vector<uint64_t>(8 << 10); // what links read into
   std::atomic<bool> stopping_ = false;
   std::shared_mutex mutex_; // guards links_, listeners_, last_link_
   std::unordered_map<link_id, link_ptr> links_;

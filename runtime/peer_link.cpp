@@ -19,6 +19,12 @@ constexpr uint64_t unstamped = ~uint64_t{0};
 
 constexpr uint64_t credit_step = limits::one_way_window / 4;
 
+// Of all links: thousands that are idle need no memory of their own, and what is used stays warm.
+flatbuffers::FlatBufferBuilder& builder() {
+  thread_local flatbuffers::FlatBufferBuilder one;
+  return one;
+}
+
 } // namespace
 
 peer_link::peer_link(caf::actor_system& system, transport& carrier, link_id id, bool accepted,
@@ -64,15 +70,17 @@ result<void> peer_link::send(const std::string& actor, const signature& how,
     head.request = ++last_request_;
     head.budget_ns = options.deadline.count();
   }
-  auto frame = seal(builder_, head, *how.in, what.content());
+  auto frame = seal(builder(), head, *how.in, what.content());
   if (frame.size() > limits::frame_size_max)
     return {errc::invalid, "a message of " + std::to_string(frame.size())
                              + " bytes is too large for a frame; "
                                "send bulk data over its own channel"};
   TROUPE_TRY(dispatch_locked(frame, one_way ? urgency::soon : urgency::now, one_way));
-  if (!one_way)
-    open_.emplace(head.request, open_request{what.sender, what.mid, how.out,
-                                             now() + options.deadline, options.replies});
+  if (one_way)
+    return {};
+  waits_ = true;
+  open_.emplace(head.request, open_request{what.sender, what.mid, how.out, now() + options.deadline,
+                                           options.replies});
   return {};
 }
 
@@ -88,13 +96,15 @@ result<void> peer_link::dispatch_locked(frame_view frame, urgency when, bool one
     return {errc::queue_full,
             "the peer does not keep up: " + std::to_string(held_bytes_) + " bytes wait for it"};
   held_bytes_ += frame.size();
+  waits_ = true;
   held_.push_back({{frame.begin(), frame.end()}, when, one_way});
   return {};
 }
 
 result<void> peer_link::write_locked(std::span<std::byte> frame, urgency when) {
-  handled_told_ = handled_.load(std::memory_order_relaxed);
-  stamp(frame, sent_ + 1, handled_told_);
+  auto handled = handled_.load(std::memory_order_relaxed);
+  handled_told_.store(handled, std::memory_order_relaxed);
+  stamp(frame, sent_ + 1, handled);
   TROUPE_TRY(carrier_.send(id_, frame, when));
   ++sent_;
   sent_bytes_ += frame.size();
@@ -123,7 +133,7 @@ void peer_link::answer(uint64_t request, const message_codec& codec,
   auto head = head_locked();
   head.request = request;
   head.reply = true;
-  auto frame = seal(builder_, head, codec, content);
+  auto frame = seal(builder(), head, codec, content);
   auto sent = frame.size() <= limits::frame_size_max
                 ? write_locked({const_cast<std::byte*>(frame.data()), frame.size()}, urgency::now)
                 : result<void>{errc::invalid, "the answer is too large for a frame"};
@@ -140,10 +150,15 @@ void peer_link::send_plain(const message_codec& codec, const caf::message& conte
   std::lock_guard guard{mutex_};
   if (ended_)
     return;
-  auto frame = seal(builder_, head_locked(), codec, content);
+  auto frame = seal(builder(), head_locked(), codec, content);
   // A full transport drops nothing but this heartbeat or credit: the next one says the same.
   [[maybe_unused]] auto sent
     = write_locked({const_cast<std::byte*>(frame.data()), frame.size()}, urgency::now);
+}
+
+void peer_link::beat() {
+  static const auto message = caf::make_message(heartbeat_msg{});
+  send_plain(codec_of<heartbeat_msg>, message);
 }
 
 void peer_link::one_way_handled() {
@@ -200,14 +215,13 @@ bool peer_link::beats_locked(time_point now) const {
          != period_of(whose, std::min(last_sent_, last_heard()), options_.heartbeat);
 }
 
-bool peer_link::due(time_point now) {
-  std::lock_guard guard{mutex_};
-  return !ended_ && (!open_.empty() || !held_.empty() || silent(now) || beats_locked(now));
+bool peer_link::due(time_point now) const {
+  return !accepted_ || waits_ || handled_ != handled_told_ || silent(now);
 }
 
 std::vector<open_request> peer_link::on_tick(time_point time) {
   std::vector<open_request> overdue;
-  bool beat = false;
+  bool beats = false;
   {
     std::lock_guard guard{mutex_};
     if (ended_)
@@ -219,10 +233,11 @@ std::vector<open_request> peer_link::on_tick(time_point time) {
       return true;
     });
     release_held_locked();
-    beat = beats_locked(time);
+    waits_ = !open_.empty() || !held_.empty();
+    beats = beats_locked(time);
   }
-  if (beat)
-    send_plain(codec_of<heartbeat_msg>, caf::make_message(heartbeat_msg{}));
+  if (beats)
+    beat();
   return overdue;
 }
 

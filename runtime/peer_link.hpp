@@ -45,6 +45,9 @@ public:
   // Sends a message between the bridges themselves.
   void send_plain(const message_codec& codec, const caf::message& content);
 
+  // Says that this node lives, and how many one-way messages of the peer it has handled.
+  void beat();
+
   // A one-way message of the peer has been handled.
   void one_way_handled();
 
@@ -60,8 +63,9 @@ public:
 
   // ---- time and death ----
 
-  // False: on_tick() would do nothing, and the peer is not silent.
-  bool due(time_point now);
+  // False: on_tick() would do nothing, and the peer is not silent. Takes no lock: it is asked of
+  // thousands of idle links at each tick.
+  bool due(time_point now) const;
 
   // What the passing of time asks for: heartbeats go out, requests that are overdue are returned.
   std::vector<open_request> on_tick(time_point now);
@@ -109,7 +113,6 @@ private:
   std::optional<peer> who_;
 
   std::mutex mutex_; // guards what follows
-  flatbuffers::FlatBufferBuilder builder_;
   std::optional<error> ended_;
   uint64_t sent_ = 0; // frames
   uint64_t sent_bytes_ = 0;
@@ -117,7 +120,6 @@ private:
   uint64_t last_request_ = 0;
   uint64_t one_way_sent_ = 0;
   uint64_t one_way_credit_; // how many one-way messages may have been sent in all
-  uint64_t handled_told_ = 0;
   time_point last_sent_{};
   uint64_t to_life_ = 0;
   std::map<uint64_t, open_request> open_;
@@ -125,7 +127,9 @@ private:
   size_t held_bytes_ = 0;
   std::vector<caf::weak_actor_ptr> proxies_;
 
-  std::atomic<uint64_t> received_ = 0; // written by the receiving thread
+  std::atomic<bool> waits_ = false;        // open_ or held_ may have something
+  std::atomic<uint64_t> handled_told_ = 0; // written under the mutex
+  std::atomic<uint64_t> received_ = 0;     // written by the receiving thread
   std::atomic<int64_t> last_heard_ns_;
   std::atomic<uint64_t> handled_ = 0; // one-way messages of the peer
 };

@@ -43,6 +43,7 @@ bool deliver(const byte_vector& stream, collector& to, random_source& random) {
   int ends[2];
   EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   local_link link{link_id{1}, ends[0], true, "uid:0"};
+  std::vector<uint64_t> shared(1 + random.below(8 << 10));
   result<void> outcome;
   size_t at = 0;
   while (outcome && at < stream.size()) {
@@ -51,11 +52,11 @@ bool deliver(const byte_vector& stream, collector& to, random_source& random) {
     auto n = ::send(ends[1], stream.data() + at, wanted, MSG_DONTWAIT);
     at += n > 0 ? static_cast<size_t>(n) : 0;
     if (n < 0 || random.chance(0.7))
-      outcome = link.receive(to);
+      outcome = link.receive(to, shared);
   }
   ::shutdown(ends[1], SHUT_WR);
   while (outcome) // until the end of the stream
-    outcome = link.receive(to);
+    outcome = link.receive(to, shared);
   ::close(ends[1]);
   return outcome.error().code == errc::node_lost;
 }
