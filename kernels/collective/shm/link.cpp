@@ -112,7 +112,9 @@ bool is_running(const process_mark& mark) {
 
 size_t window_bytes(uint32_t ranks) {
   constexpr size_t budget = 16u << 20; // for all ranks together
-  return std::clamp<size_t>(budget / (2 * ranks), 16u << 10, 1u << 20) / 4096 * 4096;
+  constexpr size_t page = 4096;
+  auto least = std::max<size_t>(16u << 10, 64 * size_t{ranks}); // a cache line for each rank
+  return (std::clamp<size_t>(budget / (2 * ranks), least, 1u << 20) + page - 1) / page * page;
 }
 
 size_t piece_bytes(uint32_t ranks) {
