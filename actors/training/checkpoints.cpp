@@ -21,8 +21,8 @@ constexpr const char* scale_key = "loss scale";
 constexpr const char* epoch_key = "steps per epoch"; // of version 0.1.0
 constexpr const char* job_key = "job";               // of a shard
 
-// All that a continued training must have in common with the one before; not its ranks.
-std::string fingerprint(const trainer& of) {
+// As version 0.1.0 wrote it, and then what it did not have.
+std::string first_choices(const trainer& of) {
   const auto& plan = of.plan();
   std::string text = "seed " + std::to_string(plan.seed);
   text += ", epochs " + std::to_string(plan.epochs);
@@ -32,6 +32,33 @@ std::string fingerprint(const trainer& of) {
   text += ", learning rate " + std::to_string(plan.optimiser.learning_rate);
   text += ", momentum " + std::to_string(plan.optimiser.momentum);
   text += ", weight decay " + std::to_string(plan.optimiser.weight_decay);
+  return text;
+}
+
+// So many digits that another value is another text.
+std::string exact(float x) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), x).ptr};
+}
+
+// All that a continued training must have in common with the one before; not its ranks.
+std::string fingerprint(const trainer& of) {
+  const auto& plan = of.plan();
+  auto text = first_choices(of);
+  for (auto& [name, value] : std::initializer_list<std::pair<const char*, float>>{
+         {"exact learning rate", plan.optimiser.learning_rate},
+         {"exact momentum", plan.optimiser.momentum},
+         {"exact weight decay", plan.optimiser.weight_decay},
+         {"nesterov", plan.optimiser.nesterov ? 1.0F : 0.0F},
+         {"beta1", plan.optimiser.beta1},
+         {"beta2", plan.optimiser.beta2},
+         {"rho", plan.optimiser.rho},
+         {"epsilon", plan.optimiser.epsilon},
+         {"warm-up", static_cast<float>(plan.rate.warm_up)},
+         {"decay", static_cast<float>(plan.rate.falls)},
+         {"clip norm", plan.clip_norm},
+         {"loss scale", plan.loss_scale}})
+    text.append(", ").append(name).append(" ").append(exact(value));
   return text;
 }
 
@@ -181,7 +208,7 @@ result<std::optional<uint64_t>> resume_newest(const std::string& directory, trai
     return read.error();
   auto plan = read->meta.find(plan_key);
   auto old = read->meta.contains(epoch_key);
-  auto wanted = old ? without_choices(fingerprint(into)) : fingerprint(into);
+  auto wanted = old ? without_choices(first_choices(into)) : fingerprint(into);
   if (plan == read->meta.end() || plan->second != wanted) {
     auto theirs = plan == read->meta.end() ? std::string("none") : plan->second;
     return {errc::invalid, "The checkpoint " + path + " belongs to another plan (" + theirs

@@ -167,12 +167,20 @@ TEST_F(Checkpoints, OfVersion010AreContinuedAtTheSameSample) {
 
 TEST_F(Checkpoints, OfAnotherPlanAreRefused) {
   ASSERT_TRUE(save(make(plan_), 1));
-  auto other = plan_;
-  other.seed = 2;
-  auto into = make(other);
-  auto step = resume_newest(directory_, into);
-  ASSERT_FALSE(step);
-  EXPECT_EQ(step.error().code, errc::invalid);
+  auto refused = [&](auto change) {
+    auto other = plan_;
+    change(other);
+    auto into = make(other);
+    auto step = resume_newest(directory_, into);
+    return !step && step.error().code == errc::invalid;
+  };
+  EXPECT_TRUE(refused([](auto& plan) { plan.seed = 2; }));
+  EXPECT_TRUE(refused([](auto& plan) { plan.optimiser.learning_rate *= 1.0000001F; }));
+  EXPECT_TRUE(refused([](auto& plan) { plan.optimiser.nesterov = true; }));
+  EXPECT_TRUE(refused([](auto& plan) { plan.rate.falls = decay::cosine; }));
+  EXPECT_TRUE(refused([](auto& plan) { plan.clip_norm = 1; }));
+  EXPECT_TRUE(refused([](auto& plan) { plan.loss_scale = 65536; }));
+  EXPECT_FALSE(refused([](auto&) {}));
 }
 
 TEST_F(Checkpoints, OfAnOlderAttemptAreRefused) {
