@@ -329,6 +329,12 @@ void trainer::consume(size_t samples) {
 
 result<double> trainer::accuracy(const sample_set& samples) {
   TROUPE_TRY(check(samples, network_));
+  if (gang_ && network_.statistics_count() != 0) { // one model is judged: that which is saved
+    std::vector<float> of_first(network_.statistics_count());
+    network_.copy_statistics(of_first);
+    TROUPE_TRY(gang_->broadcast(of_first, 0));
+    network_.set_statistics(of_first);
+  }
   auto size = samples.from->size();
   std::vector<uint32_t> mine;
   for (auto i = size * rank() / world_size(); i < size * (rank() + 1) / world_size(); ++i)
