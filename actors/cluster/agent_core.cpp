@@ -216,8 +216,10 @@ result<agent_effects> agent_core::executor_reported(const task_report_msg& repor
   agent_effects out;
   found->silence.emplace();
   found->report.ui_port = report.ui_port;
-  if (report.generation > found->report.generation) {
-    found->report.generation = report.generation;
+  auto awaits = report.awaits_next && report.generation >= found->report.generation;
+  if (report.generation > found->report.generation || awaits != found->report.awaits_next) {
+    found->report.generation = std::max(found->report.generation, report.generation);
+    found->report.awaits_next = awaits;
     news_ = true;
     out.emplace_back(report_due{});
   }

@@ -217,14 +217,17 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
   }
   if (report.state > task_state::running)
     return {};
+  auto awaits = report.awaits_next && report.generation >= generation_;
   auto known = found->seen >= report.state && found->told >= report.generation
                && found->fetches == (report.state == task_state::pending)
+               && found->awaits_next == awaits
                && (report.port == 0
                    || (found->port == report.port && found->ui_port == report.ui_port
                        && found->host == report.host));
   found->seen = std::max(found->seen, report.state);
   found->fetches = report.state == task_state::pending;
   found->told = std::max(found->told, report.generation);
+  found->awaits_next = awaits;
   if (report.port != 0) {
     found->host = report.host;
     found->port = report.port;

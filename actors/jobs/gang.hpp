@@ -48,7 +48,8 @@ using task_order = std::variant<send_start, send_spec, send_stop>;
 
 struct gang_options {
   duration register_timeout = std::chrono::seconds{60}; // from placement to a complete gang
-  duration backoff_first = std::chrono::seconds{1};     // before the second attempt; then doubled
+  duration await_timeout = std::chrono::seconds{10}; // from the first member that waits for others
+  duration backoff_first = std::chrono::seconds{1};  // before the second attempt; then doubled
   duration backoff_max = std::chrono::seconds{60};
   duration stop_grace = std::chrono::seconds{10};  // between the polite and the hard signal
   duration repeat_after = std::chrono::seconds{2}; // an order that had no effect is sent again
@@ -82,7 +83,8 @@ public:
     std::string host;
     uint16_t port = 0;
     uint16_t ui_port = 0;
-    uint32_t told = 0; // the generation that its command knows
+    uint32_t told = 0;        // the generation that its command knows
+    bool awaits_next = false; // it can do nothing before there is a later one
     std::vector<std::unique_ptr<metric_msg>> progress;
     int ordered = 0; // the kind of the last order
     time_point ordered_at;
@@ -219,7 +221,9 @@ private:
   bool is_member(const task& x) const { return !x.left && x.generation <= generation_; }
   bool may_leave(const task& x) const;
   bool has_enough(size_t kind) const;
-  std::optional<cluster_changeUnion> next_generation() const;
+  std::optional<cluster_changeUnion> next_generation(int64_t wall_ns) const;
+  bool all_await_next(int64_t wall_ns) const;
+  std::optional<cluster_changeUnion> silent_member(const moment& at);
   std::optional<cluster_changeUnion> late_to_join(time_point now);
   const task_type_msg* unplaced() const;
   bool is_chief(const task& x) const;
@@ -229,7 +233,7 @@ private:
   bool type_has_ended(const task_type_msg& type) const;
   std::optional<cluster_changeUnion> next_of_waiting(const moment& at);
   std::optional<cluster_changeUnion> next_of_stopping(time_point now);
-  std::optional<cluster_changeUnion> next_of_placed(time_point now, const node_test& reachable);
+  std::optional<cluster_changeUnion> next_of_placed(const moment& at, const node_test& reachable);
   const task* failed_task() const;
   bool settled(time_point now, const node_test& reachable);
   std::optional<cluster_changeUnion> outcome();
@@ -284,6 +288,7 @@ private:
   int64_t regrouped_ns_ = 0; // wall time of the last change of its members
   std::optional<time_point> complete_by_;
   std::optional<time_point> joined_by_;
+  std::optional<time_point> heard_by_; // members of which others wait for
   std::optional<time_point> settled_by_;
   std::optional<time_point> retry_at_;
   std::optional<time_point> placed_by_;

@@ -2,6 +2,7 @@
 // and take in another, as the next generation of the same attempt.
 //
 //   task ends --log--> gang_regrouped --spec--> every member: its rank in the new generation
+//   all wait for a later one --log--> gang_regrouped; some do, for long --> the others are lost
 //   room ------------> attempt_placed(joining) --registered--> gang_regrouped --spec--> all
 #include "actors/jobs/gang.hpp"
 
@@ -28,7 +29,48 @@ bool gang::has_enough(size_t kind) const {
   return std::count_if(tasks_.begin(), tasks_.end(), alive) >= least;
 }
 
-std::optional<cluster_changeUnion> gang::next_generation() const {
+// Whether the members lost each other, and none of them is gone. Where that happens again soon, it
+// is not helped by one more generation: they give up, and the gang starts again.
+bool gang::all_await_next(int64_t wall_ns) const {
+  auto since = std::chrono::nanoseconds{wall_ns - std::max(regrouped_ns_, attempt_started_ns_)};
+  if (generation_ != 0 && since < 2 * register_timeout())
+    return false;
+  auto any = false;
+  for (auto& x : tasks_)
+    if (is_member(x) && !x.ended && type_of(x).regroup) {
+      any = true;
+      if (!x.awaits_next)
+        return false;
+    }
+  return any;
+}
+
+// One that the others wait for, and that neither works with them nor waits itself, has stopped
+// without an end. Its node is told to kill it. It has the time to start that it had to register.
+std::optional<cluster_changeUnion> gang::silent_member(const moment& at) {
+  const task* silent = nullptr;
+  auto any = false;
+  for (auto& x : tasks_) {
+    if (!is_member(x) || x.ended || !type_of(x).regroup)
+      continue;
+    any = any || x.awaits_next;
+    if (!silent && !x.awaits_next)
+      silent = &x;
+  }
+  if (!any || !silent) {
+    heard_by_.reset();
+    return {};
+  }
+  auto old = std::chrono::nanoseconds{at.wall_ns - std::max(regrouped_ns_, attempt_started_ns_)};
+  if (!heard_by_)
+    heard_by_ = at.now + std::max(options_->await_timeout, register_timeout() - old);
+  if (at.now < *heard_by_)
+    return {};
+  return end_of(*silent, task_state::lost, 0, "the others of its gang wait for it",
+                exit_class::infrastructure);
+}
+
+std::optional<cluster_changeUnion> gang::next_generation(int64_t wall_ns) const {
   if (state_ != job_state::running || !regroups())
     return {};
   auto lost = false;
@@ -51,7 +93,7 @@ std::optional<cluster_changeUnion> gang::next_generation() const {
       lost = true;
     }
   }
-  if (!lost && (out.joined.empty() || awaits_more))
+  if (!lost && (out.joined.empty() || awaits_more) && !all_await_next(wall_ns))
     return {};
   out.job = submitted_.job;
   out.attempt = attempt_;
@@ -64,6 +106,7 @@ void gang::apply(const gang_regrouped_msg& x, int64_t wall_ns) {
   secret_ = x.secret;
   regrouped_ns_ = wall_ns;
   settled_by_.reset();
+  heard_by_.reset();
   auto joined = [&](const task& y) {
     return std::any_of(x.joined.begin(), x.joined.end(),
                        [&](auto& z) { return z->type == type_of(y).name && z->index == y.index; });
@@ -75,6 +118,7 @@ void gang::apply(const gang_regrouped_msg& x, int64_t wall_ns) {
     else if (y.generation >= generation_)
       y.generation = joined(y) ? generation_ : generation_ + 1;
     members += is_member(y) ? 1 : 0;
+    y.awaits_next = false;
     y.ordered = 0;
   }
   tell(wall_ns, "generation " + std::to_string(generation_) + " of attempt "

@@ -145,7 +145,7 @@ std::optional<cluster_changeUnion> gang::next(const moment& at, const node_test&
       return stop(job_state::failed, "the job ran longer than its time-out of " + seconds_of(limit),
                   exit_class::user_error);
   }
-  auto due = stopping_ ? next_of_stopping(at.now) : next_of_placed(at.now, reachable);
+  auto due = stopping_ ? next_of_stopping(at.now) : next_of_placed(at, reachable);
   return due || !waits() ? due : next_of_waiting(at);
 }
 
@@ -178,11 +178,14 @@ std::optional<cluster_changeUnion> gang::next_of_waiting(const moment& at) {
               exit_class::infrastructure);
 }
 
-std::optional<cluster_changeUnion> gang::next_of_placed(time_point now,
+std::optional<cluster_changeUnion> gang::next_of_placed(const moment& at,
                                                         const node_test& reachable) {
+  auto now = at.now;
   if (state_ == job_state::queued)
     return {};
-  if (auto due = next_generation())
+  if (auto due = state_ == job_state::running ? silent_member(at) : std::nullopt)
+    return due; // all of them before the generation that lacks them
+  if (auto due = next_generation(at.wall_ns))
     return due;
   if (auto* x = failed_task()) {
     if (!settled(now, reachable))
@@ -352,7 +355,9 @@ bool gang::quiet() const {
   auto timed
     = spec().timeout_ns != 0 || spec().placement_timeout_ns != 0 || !spec().end_rules.empty();
   auto settled = [&](const task& x) {
-    return x.ended || (x.seen == task_state::running && x.told >= generation_ && is_member(x));
+    return x.ended
+           || (x.seen == task_state::running && x.told >= generation_ && is_member(x)
+               && !x.awaits_next);
   };
   if (final() || timed || stopping_)
     return final();

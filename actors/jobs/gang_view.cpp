@@ -73,7 +73,8 @@ cluster_spec_msg gang::spec_of(const task& whose, uint64_t epoch) const {
   out.task = std::make_unique<task_id_msg>(id_of(whose));
   for (auto& x : tasks_) {
     auto serves = x.stage < whose.stage && type_of(x).role != task_role::tracked;
-    if ((x.stage != whose.stage && !serves) || !is_member(x))
+    auto done = generation_ != 0 && x.ended && type_of(x).regroup; // before the others
+    if ((x.stage != whose.stage && !serves) || !is_member(x) || done)
       continue;
     if (&x == &whose)
       out.rank = out.world_size;

@@ -200,6 +200,7 @@ struct task_executor::session {
             [this](duration grace) { process.stop(grace); },
             [this](task_request what, log_level level) { request(what, level); },
             [this] { return process.metrics(); },
+            [this] { return process.awaited(); },
             [this](int code) { runner.finish(code); },
             ::getpid(),
             port,

@@ -48,6 +48,11 @@ std::map<std::string, metric_value> task_metrics::newest() const {
   return newest_;
 }
 
+std::optional<uint32_t> task_metrics::awaited() const {
+  std::lock_guard hold{mutex_};
+  return awaited_;
+}
+
 void task_metrics::read(std::string_view bytes) {
   for (auto each : bytes) {
     if (each == '\n') {
@@ -59,12 +64,26 @@ void task_metrics::read(std::string_view bytes) {
   }
 }
 
-// metric NAME VALUE STEP, separated by single blanks.
+// A verb and its words, separated by single blanks.
 void task_metrics::take(std::string_view line) {
-  constexpr std::string_view verb = "metric ";
-  if (line.size() > line_max || !line.starts_with(verb))
+  constexpr std::string_view metric = "metric ";
+  constexpr std::string_view awaits = "awaits ";
+  if (line.size() > line_max)
     return;
-  line.remove_prefix(verb.size());
+  if (line.starts_with(metric))
+    return take_metric(line.substr(metric.size()));
+  if (!line.starts_with(awaits))
+    return;
+  uint32_t generation = 0;
+  auto end = line.data() + line.size();
+  auto number = std::from_chars(line.data() + awaits.size(), end, generation);
+  std::lock_guard hold{mutex_};
+  if (number.ec == std::errc{} && number.ptr == end)
+    awaited_ = std::max(awaited_.value_or(0), generation);
+}
+
+// NAME VALUE STEP
+void task_metrics::take_metric(std::string_view line) {
   auto blank = line.find(' ');
   if (blank == 0 || blank == std::string_view::npos || blank > name_max)
     return;

@@ -1,8 +1,9 @@
 // What a task measures while it runs: what its job reports, and what the kernel says of it.
 //
-// The job writes lines `metric NAME VALUE STEP` to its metrics pipe. The newest value of each of at
-// most 256 names of at most 64 bytes is kept; any other line is ignored, and so is a name below
-// `system/`, which is ours:
+// The job writes lines `metric NAME VALUE STEP` to its metrics pipe, and `awaits GENERATION` while
+// it can do nothing before its gang has a later generation. The newest value of each of at most 256
+// names of at most 64 bytes is kept; any other line is ignored, and so is a name below `system/`,
+// which is ours:
 //   system/cpu_seconds   used by the command and its descendants, those that ended included
 //   system/cpu_share     the same as cores in use, since the measurement before
 //   system/memory_bytes  resident in them; what two of them share counts twice
@@ -10,7 +11,7 @@
 //   system/accelerator_memory_bytes  in use on them
 // All of it is also appended to a file (storage/formats.md), bounded: it grows coarser, not longer.
 // A disk that is full costs the series, not the task.
-// Threads: newest() from any thread; the rest from one.
+// Threads: newest() and awaited() from any thread; the rest from one.
 #pragma once
 
 #include "actors/jobs/accelerators.hpp"
@@ -21,6 +22,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,6 +56,9 @@ public:
   // The newest value of each metric.
   std::map<std::string, metric_value> newest() const;
 
+  // The newest generation that the job said it has to see the end of; none so far.
+  std::optional<uint32_t> awaited() const;
+
 private:
   struct held_sample {
     metric_value newest;
@@ -63,6 +68,7 @@ private:
   };
 
   void take(std::string_view line);
+  void take_metric(std::string_view line);
   void add(const std::string& name, metric_value x);
   void write(const std::string& name, held_sample& x);
   void halve();
@@ -80,6 +86,7 @@ private:
   uint64_t measured_ = 0;
   mutable std::mutex mutex_; // guards what follows
   std::map<std::string, metric_value> newest_;
+  std::optional<uint32_t> awaited_;
 };
 
 } // namespace troupe

@@ -65,6 +65,7 @@ public:
 
   // The newest value of each metric.
   std::map<std::string, metric_value> metrics() const { return metrics_.newest(); }
+  std::optional<uint32_t> awaited() const { return metrics_.awaited(); }
 
 private:
   struct group;

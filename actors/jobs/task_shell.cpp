@@ -70,6 +70,7 @@ struct shell_state {
     in.port = around->port;
     in.ui_port = around->ui_port();
     in.generation = generation;
+    in.awaits_next = around->awaited().value_or(0) >= generation && around->awaited() && !ended;
     if (ended) {
       in.exit_code = ended->code;
       in.reason = ended->reason;

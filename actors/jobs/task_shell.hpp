@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace troupe {
@@ -43,6 +44,7 @@ struct surroundings {
   std::function<void(duration grace)> stop;                     // the command, after start
   std::function<void(task_request, log_level)> request;         // ask the command for something
   std::function<std::map<std::string, metric_value>()> metrics;
+  std::function<std::optional<uint32_t>()> awaited; // the generation that the command waits behind
   std::function<void(int code)> finish; // the process of this executor: once, the last call
   int process;                          // its id
   uint16_t port;

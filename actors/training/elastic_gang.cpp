@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
 
 namespace troupe::training {
 
@@ -31,6 +34,14 @@ bool drain(int fd) {
   while (::read(fd, events.data(), events.size()) > 0)
     any = true;
   return any;
+}
+
+// A member that says nothing, and does not answer either, is taken for frozen when others have said
+// so. Nobody listens where there is no cluster.
+void say_awaits(const task_environment& task) {
+  auto line = "awaits " + std::to_string(task.generation) + "\n";
+  if (task.metrics_fd) [[maybe_unused]]
+    auto written = ::write(*task.metrics_fd, line.data(), line.size());
 }
 
 } // namespace
@@ -61,7 +72,7 @@ result<void> elastic_gang::join() {
   auto joined = join_gang(task_);
   if (joined)
     group_ = *std::move(joined);
-  else if (may_change())
+  else if (may_change() && joined.error().code != errc::invalid)
     return regroup();
   else
     return joined.error();
@@ -82,22 +93,32 @@ result<void> elastic_gang::regroup() {
   if (!may_change())
     return {errc::aborted, "The members of this gang do not change: it has to be started again."};
   auto until = time_.now() + options_.patience;
+  std::optional<uint32_t> said;
+  std::string why;
   for (;;) {
     auto later = take_later();
     TROUPE_TRY(later);
     if (*later) {
-      if (auto joined = join_gang(task_)) {
+      auto joined = join_gang(task_);
+      if (joined) {
         group_ = *std::move(joined);
         return {};
       }
-      continue; // it has lost a member, too
+      if (joined.error().code == errc::invalid)
+        return joined.error();
+      why = " The last one was not met: " + joined.error().text; // it has lost a member, too
+      until = time_.now() + options_.patience;
+      continue;
     }
     if (options_.ended && options_.ended())
       return {errc::aborted, "The task was asked to end."};
     if (time_.now() >= until)
       return {errc::deadline,
               "No later generation of the gang was announced in time: the attempt ends, and the "
-              "gang starts again from its checkpoint."};
+              "gang starts again from its checkpoint."
+                + why};
+    if (std::exchange(said, task_.generation) != task_.generation)
+      say_awaits(task_);
     wait(until);
   }
 }

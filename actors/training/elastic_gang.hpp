@@ -18,7 +18,7 @@
 namespace troupe::training {
 
 struct elastic_options {
-  duration patience = std::chrono::seconds(60); // for a generation that works, in regroup()
+  duration patience = std::chrono::seconds(60); // for the next generation, in regroup()
   std::function<bool()> ended;                  // asked now and then: whether to stop waiting
 };
 
@@ -30,7 +30,7 @@ public:
   // Meets the members of the newest generation. Errors: those of joining a group.
   result<void> join();
 
-  // Leaves the group, waits until a later generation than it is announced, and meets that one; a
+  // Leaves the group, says that it waits, until a later generation is announced, and meets that; a
   // generation that loses a member meanwhile is passed over. Errors: aborted, where generations
   // never change or it has ended; deadline, when patience is over: the caller should end, and the
   // gang will be started again.

@@ -82,6 +82,7 @@ result<task_environment> read_environment(const variables& from) {
   auto rank = number_of<uint32_t>(from, "TROUPE_RANK", 0);
   auto size = number_of<uint32_t>(from, "TROUPE_WORLD_SIZE", 1);
   auto generation = number_of<uint32_t>(from, "TROUPE_GENERATION", 0);
+  auto deadline = number_of<uint32_t>(from, "TROUPE_COLLECTIVE_TIMEOUT_S", 30);
   auto listener = descriptor_of(from, "TROUPE_LISTEN_FD");
   auto metrics = descriptor_of(from, "TROUPE_METRICS_FD");
   TROUPE_TRY(attempt);
@@ -89,8 +90,13 @@ result<task_environment> read_environment(const variables& from) {
   TROUPE_TRY(rank);
   TROUPE_TRY(size);
   TROUPE_TRY(generation);
+  TROUPE_TRY(deadline);
   TROUPE_TRY(listener);
   TROUPE_TRY(metrics);
+  if (*deadline == 0)
+    return {errc::invalid,
+            "TROUPE_COLLECTIVE_TIMEOUT_S is 0: no operation would have the time; say "
+            "how many seconds one may take."};
   if (*rank >= *size)
     return {errc::invalid, "TROUPE_RANK is " + std::to_string(*rank)
                              + ", which is not below TROUPE_WORLD_SIZE, " + std::to_string(*size)
@@ -107,6 +113,7 @@ result<task_environment> read_environment(const variables& from) {
   task.listen_fd = *listener;
   task.metrics_fd = *metrics;
   task.generation = *generation;
+  task.deadline = std::chrono::seconds(*deadline);
   task.generation_file = text_of(from, "TROUPE_GENERATION_FILE");
   return task;
 }
@@ -148,6 +155,7 @@ result<std::unique_ptr<collective::group>> join_gang(const task_environment& tas
   options.size = task.world_size;
   options.generation = task.attempt << 32 | task.generation;
   options.secret = task.secret;
+  options.deadline = task.deadline;
   if (!task.generation_file.empty())
     options.called_off = [&task] {
       auto later = later_generation(task);

@@ -10,6 +10,7 @@
 //   TROUPE_METRICS_FD                       optional: where metrics go
 //   TROUPE_GENERATION                       optional: of the gang, within the attempt; 0 at first
 //   TROUPE_GENERATION_FILE                  optional: where later ones are announced
+//   TROUPE_COLLECTIVE_TIMEOUT_S             optional: of each operation of the gang; 30
 //
 // Without TROUPE_RANK the process is a gang of its own.
 #pragma once
@@ -37,8 +38,9 @@ struct task_environment {
   std::string output;      // empty: nothing is written
   std::string checkpoints; // empty: none are kept
   std::optional<int> metrics_fd;
-  uint32_t generation = 0;     // of the members, within the attempt
-  std::string generation_file; // empty: they never change
+  uint32_t generation = 0;                      // of the members, within the attempt
+  std::string generation_file;                  // empty: they never change
+  duration deadline = std::chrono::seconds(30); // of joining a gang, and of each operation in it
 
   // Whether all ranks are on one host, so that they can share memory.
   bool one_host() const;

@@ -29,7 +29,7 @@ def breaks_in(tasks):
     """What is wrong with the curve of all workers; a step that two of them report counts once."""
     curve = sorted({step: loss for samples in tasks.values() for step, loss in samples}.items())
     found = []
-    gap = max(8 * (curve[-1][0] - curve[0][0]) // len(curve), 200)
+    gap = max(8 * (curve[-1][0] - curve[0][0]) // len(curve), 40)
     for (before, _), (after, _) in zip(curve, curve[1:]):
         if after - before > gap:
             found.append(f"no loss from step {before} to {after}")

@@ -7,14 +7,16 @@
 //   rank that already has its result may return it although another one fails: it learns in its
 //   next operation.
 // - Ranks that do not call the same operation with the same number of elements of the same type get
-//   errc::invalid.
+//   errc::invalid; in shared memory, one that sends or receives while others do something else gets
+//   errc::deadline.
 // - After an error the group is dead: every later operation fails at once, and what was to be
 //   written is unspecified. The survivors make a new generation. A call that is wrong by itself
 //   (errc::invalid: rows of the wrong length, a root that is not there) changes nothing.
 // - A member proves the generation's secret before its first byte is used; another generation is
 //   refused (errc::refused, at the latest when the deadline ends).
 // - Reductions are made in the same order on every rank and in every run of one backend: results
-//   are bit-identical. bf16 and f16 are added up in f32 and rounded once.
+//   are bit-identical. Over TCP between three hosts or more that holds within a group: its way is
+//   chosen by what messages cost when it met. bf16 and f16 are added up in f32 and rounded once.
 // - `in` and `out` are the same row, or do not overlap; where a rank's own part of the longer row
 //   is the shorter row (allgather, reduce_scatter), it may lie there. What a rank does not read or
 //   write (the out of a reduce, but at its root) may be empty.

@@ -31,11 +31,13 @@ protected:
       std::printf("SKIPPED: training that regroups: no dataset-fashion-mnist\n");
       return {};
     }
-    return write("train.yaml", "name: train\nattempts: 1\ntasks:\n  worker:\n    instances: 2\n"
-                               "    instances_min: 1\n    on_failure: regroup\n    cpus: 1\n"
-                               "    command: ["
-                                 + worker.string() + ", --epochs, \"" + std::to_string(epochs)
-                                 + "\"]\n");
+    return write(
+      "train.yaml",
+      "name: train\nattempts: 1\nregister_timeout: 20 s\ntasks:\n  worker:\n    instances: 2\n"
+      "    instances_min: 1\n    on_failure: regroup\n    cpus: 1\n"
+      "    env: {TROUPE_COLLECTIVE_TIMEOUT_S: \"3\"}\n"
+      "    command: ["
+        + worker.string() + ", --epochs, \"" + std::to_string(epochs) + "\"]\n");
   }
 
   bool printed(const std::string& job, const std::string& task, const std::string& text) const {
@@ -62,14 +64,18 @@ protected:
     EXPECT_EQ(value_of(job_json(job), "attempt"), "1");
   }
 
-  // Kills the command of the only task on a node.
-  void kill_command(const std::string& node) const {
+  // The processes of the only task on a node.
+  std::vector<int> commands_on(const std::string& node) const {
     auto executors = executors_of(node);
-    ASSERT_EQ(executors.size(), 1u);
-    auto commands = children_of(executors.front());
+    EXPECT_EQ(executors.size(), 1u);
+    return executors.empty() ? std::vector<int>{} : children_of(executors.front());
+  }
+
+  void signal_command(const std::string& node, int signal) const {
+    auto commands = commands_on(node);
     ASSERT_FALSE(commands.empty());
     for (auto each : commands)
-      ::kill(each, SIGKILL);
+      ::kill(each, signal);
   }
 
   // The node that a task is on.
@@ -84,15 +90,32 @@ TEST_F(regroup, survivors_go_on_and_a_new_task_joins_them) {
   auto job = begin_training(3);
   if (job.empty())
     GTEST_SKIP();
-  kill_command(node_of(job, "worker:1"));
+  signal_command(node_of(job, "worker:1"), SIGKILL);
   ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
   ASSERT_TRUE(printed(job, "worker:0", "generation 2: rank 0 of 2 goes on"));
   ASSERT_TRUE(printed(job, "worker:2", "generation 2: rank 1 of 2 goes on"));
   // And the one that led so far.
-  kill_command(node_of(job, "worker:0"));
+  signal_command(node_of(job, "worker:0"), SIGKILL);
   ASSERT_TRUE(printed(job, "worker:2", "generation 3: rank 0 of 1 goes on"));
   expect_success_of_the_first_attempt(job);
   EXPECT_TRUE(printed(job, "worker:2", "test accuracy"));
+}
+
+// Its machine and its executor are well: only the others notice.
+TEST_F(regroup, a_member_that_stands_still_is_killed_and_replaced) {
+  auto job = begin_training(3);
+  if (job.empty())
+    GTEST_SKIP();
+  auto node = node_of(job, "worker:1");
+  auto commands = commands_on(node);
+  signal_command(node, SIGSTOP);
+  ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
+  ASSERT_TRUE(printed(job, "worker:2", "generation 2: rank 1 of 2 goes on"));
+  for (auto each : commands)
+    EXPECT_TRUE(eventually([&] { return ::kill(each, 0) != 0; }));
+  EXPECT_NE(troupe({"job", job, "--why"}).out.find("the others of its gang wait for it"),
+            std::string::npos);
+  expect_success_of_the_first_attempt(job);
 }
 
 TEST_F(regroup, a_lost_machine_is_a_lost_member) {
@@ -109,7 +132,7 @@ TEST_F(regroup, a_new_master_goes_on_with_the_generation) {
   auto job = begin_training(3);
   if (job.empty())
     GTEST_SKIP();
-  kill_command(node_of(job, "worker:1"));
+  signal_command(node_of(job, "worker:1"), SIGKILL);
   ::kill(master_process(), SIGKILL);
   ASSERT_TRUE(printed(job, "worker:0", "generation 1: rank 0 of 1 goes on"));
   ASSERT_TRUE(printed(job, "worker:0", "generation 2: rank 0 of 2 goes on"));

@@ -11,26 +11,31 @@ std::string job_name(uint64_t job) {
   return "job " + std::to_string(job);
 }
 
+std::string text_of_state(const master_core& x) {
+  std::string out;
+  for (auto& each : x.snapshot())
+    out += encode_record(each);
+  return out;
+}
+
+} // namespace
+
 std::string attempt_name(uint64_t job, uint32_t attempt) {
   return "attempt " + std::to_string(attempt) + " of " + job_name(job);
 }
 
-// The task_key of a task, by its task_name.
-std::string key_of(uint64_t job, uint32_t attempt, const std::string& name) {
+task_id_msg task_of(uint64_t job, uint32_t attempt, const std::string& name) {
   auto colon = name.find(':');
   task_id_msg id;
   id.job = job;
   id.attempt = attempt;
   id.type = name.substr(0, colon);
   id.index = static_cast<uint32_t>(std::stoul(name.substr(colon + 1)));
-  return task_key(id);
+  return id;
 }
 
-std::string text_of_state(const master_core& x) {
-  std::string out;
-  for (auto& each : x.snapshot())
-    out += encode_record(each);
-  return out;
+std::string key_of(uint64_t job, uint32_t attempt, const std::string& name) {
+  return task_key(task_of(job, attempt, name));
 }
 
 const task_type_msg* type_of(const job_spec_msg& spec, const std::string& name) {
@@ -39,8 +44,6 @@ const task_type_msg* type_of(const job_spec_msg& spec, const std::string& name) 
       return each.get();
   return nullptr;
 }
-
-} // namespace
 
 // ---- the log ----
 
@@ -211,82 +214,6 @@ void job_ledger::join(const attempt_placed_msg& x) {
       violated(attempt_name(x.job, x.attempt) + " has too many tasks of type " + type->name);
   }
   check_room(x.job);
-}
-
-// Whether some joined: each had found its agent.
-bool job_ledger::check_joined(const gang_regrouped_msg& x, job_record& job) {
-  for (auto& [name, task] : job.tasks)
-    if (!task.left && task.generation == x.generation)
-      task.generation = x.generation + 1;
-  for (auto& each : x.joined) {
-    auto name = task_name(each->type, each->index);
-    auto& task = job.tasks[name];
-    if (task.generation != x.generation + 1 || task.ended
-        || (!replaying_ && !truths_[key_of(x.job, x.attempt, name)].connected))
-      violated(name + " joins " + attempt_name(x.job, x.attempt) + " and was not there");
-    task.generation = x.generation;
-  }
-  return !x.joined.empty();
-}
-
-// Whether a member was left out: by its own fault none is.
-bool job_ledger::check_left(const gang_regrouped_msg& x, job_record& job) {
-  auto some = false;
-  for (auto& [name, task] : job.tasks) {
-    if (task.left || !task.ended || task.state == task_state::succeeded)
-      continue;
-    auto& type = *type_of(*job.submitted.spec, name.substr(0, name.find(':')));
-    auto member = task.generation <= job.generation;
-    if (member && !type.regroup && type.role != task_role::sidecar && !type.go_on)
-      violated(attempt_name(x.job, x.attempt) + " goes on without " + name);
-    some = some || member;
-    task.left = true;
-  }
-  return some;
-}
-
-void job_ledger::apply(const gang_regrouped_msg& x) {
-  auto* job = current(x.job, x.attempt, "a generation");
-  if (!job)
-    return;
-  if (x.generation != job->generation + 1 || job->state != job_state::running || job->stopping)
-    violated("generation " + std::to_string(x.generation) + " of " + attempt_name(x.job, x.attempt)
-             + " follows " + std::to_string(job->generation) + ", or does not run");
-  auto left = check_left(x, *job);
-  auto joined = check_joined(x, *job);
-  if (!left && !joined)
-    violated(attempt_name(x.job, x.attempt) + " regroups and nothing has changed");
-  job->generation = x.generation;
-  std::map<std::string, uint32_t> alive;
-  for (auto& [name, task] : job->tasks)
-    if (job->has(task)) {
-      job->members[x.generation].insert(name);
-      alive[name.substr(0, name.find(':'))] += task.ended ? 0 : 1;
-    }
-  for (auto& type : job->submitted.spec->tasks) {
-    auto least = type->instances_min != 0 ? type->instances_min : type->instances;
-    if (left && type->regroup && alive.contains(type->name) && alive[type->name] < least)
-      violated(attempt_name(x.job, x.attempt) + " goes on with too few of type " + type->name);
-  }
-}
-
-void job_ledger::told_generation(const cluster_spec_msg& spec) {
-  auto& real = truths_[task_key(*spec.task)];
-  auto* job = find(spec.task->job);
-  if (!job || job->attempt < spec.task->attempt || spec.generation <= real.generation)
-    return violated("task " + task_key(*spec.task)
-                    + " is told of a generation that is not its own");
-  real.generation = spec.generation;
-  if (job->attempt > spec.task->attempt)
-    return; // a frozen node hears it late
-  auto known = job->members.find(spec.generation);
-  if (known == job->members.end())
-    return violated("task " + task_key(*spec.task)
-                    + " is told of a generation before it is logged");
-  for (auto& each : spec.members)
-    if (!known->second.contains(task_name(each->type, each->index)))
-      violated("task " + task_key(*spec.task) + " is told of " + task_name(each->type, each->index)
-               + ", which is not of its generation");
 }
 
 // Whether nothing but room could keep it back.

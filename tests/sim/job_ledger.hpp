@@ -9,8 +9,9 @@
 //   jobs that it needs, or while as many of its array run as may.
 // - A gang that runs changes its members by a generation at a time: each leaves out a task that was
 //   lost, or takes in one that had found its agent, of types that allow it, and keeps as many as
-//   each type needs. A process is told of a generation that the log has, with its members as the
-//   log has them, and never of an earlier one than it knows.
+//   each type needs; or each member had said that it can do nothing in the one before. A process is
+//   told of a generation that the log has, with its members as the log has them, and never of an
+//   earlier one than it knows.
 // - An executor is started only for a task that is placed there, and once; the executors of a
 //   machine never exceed its capacity. A user's process starts once, when the log says that its
 //   gang runs, and that only when every executor of the gang had found its agent.
@@ -28,6 +29,16 @@
 
 namespace troupe::testing {
 
+// `attempt 2 of job 1`
+std::string attempt_name(uint64_t job, uint32_t attempt);
+
+// A task by its task_name, and its task_key.
+task_id_msg task_of(uint64_t job, uint32_t attempt, const std::string& name);
+std::string key_of(uint64_t job, uint32_t attempt, const std::string& name);
+
+// Null where the job has no such type.
+const task_type_msg* type_of(const job_spec_msg& spec, const std::string& name);
+
 class job_ledger {
 public:
   job_ledger(sim_world& world, const master_options& options) : world_(world), options_(options) {}
@@ -42,6 +53,18 @@ public:
   void connected(const task_id_msg& task);
   void started(const task_id_msg& task);
   void told_generation(const cluster_spec_msg& spec);
+
+  // A process of a gang that regroups stands still for good, beside another one; false: it may not.
+  bool froze(const task_id_msg& task);
+
+  // The members of a gang that regroups lose each other, once; none where none runs.
+  void part_some(random_source& random);
+
+  // The generation that a process cannot work in, because of what became of the others.
+  std::optional<uint32_t> awaited(const task_id_msg& task) const;
+
+  // Whether another process cannot work because of it.
+  bool is_awaited(const task_id_msg& task) const;
   void ended(const task_id_msg& task, int code);
 
   // Clients.
@@ -74,6 +97,7 @@ public:
     bool held = false;
     uint32_t generation = 0;
     std::map<uint32_t, std::set<std::string>> members; // of each generation of the attempt
+    std::optional<uint32_t> parted; // the attempt whose first members have lost each other
 
     bool final() const { return state >= job_state::succeeded; }
     bool has(const task_record& task) const { return !task.left && task.generation <= generation; }
@@ -96,6 +120,7 @@ private:
     bool connected = false;
     bool started = false;
     uint32_t generation = 0; // that it knows
+    bool frozen = false;
     std::optional<int> code;
     bool over = false; // the log says so, and not that it was lost
   };
@@ -119,6 +144,8 @@ private:
   void join(const attempt_placed_msg& x);
   bool check_joined(const gang_regrouped_msg& x, job_record& job);
   bool check_left(const gang_regrouped_msg& x, job_record& job);
+  bool all_await(uint64_t id, const job_record& job) const;
+  std::vector<std::string> fellows_of(const task_id_msg& task, uint32_t generation) const;
   void check_turn(const attempt_placed_msg& x, const job_record& job);
   void check_room(uint64_t job);
   void check_snapshot(std::string_view payload, const storage::store& disk);

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 master_options fast_master() {
   master_options out;
   out.gangs.register_timeout = 3s;
+  out.gangs.await_timeout = 1s;
   out.gangs.backoff_first = 200ms;
   out.gangs.backoff_max = 1s;
   out.gangs.stop_grace = 500ms;
@@ -159,6 +160,8 @@ void add_faults(nemesis& chaos, job_cluster& c) {
     });
   if (time.random.chance(0.3))
     chaos.add([any_machine] { any_machine().leave(); });
+  if (time.random.chance(0.3))
+    chaos.add([&c, &time] { c.seen.part_some(time.random); });
   if (time.random.chance(0.2))
     chaos.add([&c] { c.disk.fail_next(); });
   if (time.random.chance(0.3))

@@ -171,7 +171,11 @@ surroundings sim_machine::around(sim_node& node, int id) {
             return node.link->proxy<agent_executor_api>(node_named(agent), "agent/executors",
                                                         {deadline});
           },
-          [this, id](const cluster_spec_msg&) { start_command(id); },
+          [this, id](const cluster_spec_msg& spec) {
+            if (spec.generation != 0)
+              seen_.told_generation(spec);
+            start_command(id);
+          },
           [this](const cluster_spec_msg& spec) {
             seen_.told_generation(spec);
             return true;
@@ -179,6 +183,7 @@ surroundings sim_machine::around(sim_node& node, int id) {
           [this, id](duration grace) { stop_command(id, grace); },
           [](task_request, log_level) {},
           [] { return std::map<std::string, metric_value>{}; },
+          [this, task = *process.order.task] { return seen_.awaited(task); },
           [this, id](int code) { after(1ms, [this, id, code] { end_executor(id, code); }); },
           id,
           static_cast<uint16_t>(1024 + id % 60'000),
@@ -228,8 +233,10 @@ void sim_machine::run_command(int id) {
     return;
   auto fails = (what == "once" && process->order.task->attempt == 1)
                || (what == "flaky" && world_.time.random.chance(0.3));
-  after(world_.time.between(1ms, options_.run_max),
-        [this, id, fails] { end_command(id, fails ? 1 : 0, false, fails ? "it failed" : ""); });
+  after(world_.time.between(1ms, options_.run_max), [this, id, fails] {
+    if (auto* here = find(id); here && !here->frozen)
+      end_command(id, fails ? 1 : 0, false, fails ? "it failed" : "");
+  });
 }
 
 void sim_machine::stop_command(int id, duration grace) {
@@ -238,7 +245,7 @@ void sim_machine::stop_command(int id, duration grace) {
   if (!process || (process->kill_at && *process->kill_at <= when))
     return;
   process->kill_at = when;
-  if (process->order.command.front() != "stubborn")
+  if (process->order.command.front() != "stubborn" && !process->frozen)
     after(world_.time.between(1ms, 300ms),
           [this, id] { end_command(id, exit_of_stopped, true, "it was asked to end"); });
   after(grace, [this, id] { end_command(id, 137, true, "it did not end in time"); });
@@ -262,8 +269,10 @@ void sim_machine::kill_any() {
   auto& random = world_.time.random;
   auto chosen
     = std::next(processes_.begin(), static_cast<ptrdiff_t>(random.below(processes_.size())));
-  auto id = chosen->first;
-  if (random.chance(0.5))
+  auto& [id, process] = *chosen;
+  if (process.stage == command::running && random.chance(0.3) && seen_.froze(*process.order.task))
+    process.frozen = true;
+  else if (random.chance(0.5))
     end_command(id, 137, false, "it was killed by signal 9");
   else if (random.chance(0.5))
     end_executor(id, 137);
@@ -315,6 +324,18 @@ void sim_machine::thaw() {
 void sim_machine::heal() {
   healed_ = true;
   thaw();
+  end_forgotten();
+}
+
+// A command that stands still is killed when others wait for it; where nobody does, nobody knows.
+void sim_machine::end_forgotten() {
+  std::vector<int> forgotten;
+  for (auto& [id, process] : processes_)
+    if (process.frozen && !seen_.is_awaited(*process.order.task))
+      forgotten.push_back(id);
+  for (auto id : forgotten)
+    end_command(id, 137, false, "it was killed by signal 9");
+  after(1s, [this] { end_forgotten(); });
 }
 
 void sim_machine::after(duration wait, std::function<void()> what) {

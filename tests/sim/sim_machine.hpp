@@ -30,7 +30,7 @@ public:
   // Boots the agent's node. `incarnation`: greater at each call.
   void boot_agent(sim_node& node, uint64_t incarnation);
 
-  // Ends one executor or one user's process, or freezes one executor for good; drawn at random.
+  // Ends one executor or one user's process, or freezes one of them for good; drawn at random.
   void kill_any();
 
   // Its agent is asked to leave the cluster in order; it comes back after a while.
@@ -61,6 +61,7 @@ private:
     task_executor_options options;
     caf::actor shell;
     command stage = command::none;
+    bool frozen = false;     // the command, for good
     bool stop_asked = false; // of the executor, before it was there
     std::optional<time_point> kill_at;
   };
@@ -74,6 +75,7 @@ private:
   void stop_command(int id, duration grace);
   void end_command(int id, int code, bool stopped, const std::string& why);
   void end_executor(int id, int code);
+  void end_forgotten();
   executor* find(int id);
   bool uses(const std::string& hash) const;
   resources room() const;

@@ -165,5 +165,26 @@ TEST_F(silent_executor, IsToldOfALaterGenerationUntilItsTaskKnowsIt) {
   EXPECT_FALSE(told(1));
 }
 
+TEST_F(silent_executor, SaysAtOnceThatItWaitsForALaterGeneration) {
+  register_executor();
+  report_running();
+  task_report_msg report;
+  report.task = std::make_unique<task_id_msg>(id());
+  report.state = task_state::running;
+  auto told = [&](uint32_t generation, bool awaits_next) {
+    report.generation = generation;
+    report.awaits_next = awaits_next;
+    auto effects = agent_.executor_reported(report);
+    EXPECT_TRUE(effects);
+    return effects && !effects->empty();
+  };
+  EXPECT_TRUE(told(0, true));
+  EXPECT_TRUE(agent_.report().tasks.front()->awaits_next);
+  EXPECT_FALSE(told(0, true)); // nothing new
+  EXPECT_TRUE(told(1, false));
+  EXPECT_FALSE(agent_.report().tasks.front()->awaits_next);
+  EXPECT_FALSE(told(0, true)); // a report that was late
+}
+
 } // namespace
 } // namespace troupe

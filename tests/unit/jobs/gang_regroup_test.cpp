@@ -43,6 +43,11 @@ protected:
     return nullptr;
   }
 
+  // A worker says that it can do nothing in a generation any more.
+  void await(uint32_t index, uint32_t generation) {
+    report("worker", index, task_state::running, 0, generation, true);
+  }
+
   size_t starts() {
     auto all = orders();
     return static_cast<size_t>(std::count_if(
@@ -176,6 +181,89 @@ TEST_F(Regroup, ANewcomerThatNeverComesIsLetGo) {
   EXPECT_EQ(job->state(), job_state::running);
   end("worker", 0, 0);
   EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+// ---- members that lost each other ----
+
+TEST_F(Regroup, MembersThatOthersWaitForInVainAreLostTogether) {
+  begin_with(4, 1);
+  pass(options.register_timeout);
+  await(0, 0);
+  EXPECT_FALSE(job->quiet());
+  pass(options.await_timeout / 2);
+  await(2, 0);
+  EXPECT_EQ(job->generation(), 0u);
+  pass(options.await_timeout);
+  EXPECT_EQ(living(),
+            (std::vector<std::pair<std::string, uint32_t>>{{"worker", 0}, {"worker", 2}}));
+  EXPECT_EQ(job->generation(), 1u);
+  EXPECT_EQ(told(2)->world_size, 2u);
+  EXPECT_EQ(job->state(), job_state::running);
+}
+
+TEST_F(Regroup, WhoIsJustStartedHasTheTimeToBegin) {
+  begin_with(2, 1);
+  await(0, 0);
+  pass(options.register_timeout - 2s);
+  EXPECT_EQ(living().size(), 2u);
+  pass(3s);
+  EXPECT_EQ(living().size(), 1u);
+}
+
+TEST_F(Regroup, WhoHasEndedWellIsNotInTheNextGeneration) {
+  begin_with(3, 1);
+  end("worker", 0, 0);
+  end("worker", 1, 137);
+  auto order = told(2);
+  ASSERT_TRUE(order);
+  EXPECT_EQ(order->world_size, 1u);
+  EXPECT_EQ(order->rank, 0u);
+  end("worker", 2, 0);
+  EXPECT_EQ(job->state(), job_state::succeeded);
+}
+
+TEST_F(Regroup, WhoComesLateToTheWaitingIsNotLost) {
+  begin_with(2, 1);
+  await(0, 0);
+  pass(options.await_timeout / 2);
+  await(1, 0);
+  EXPECT_EQ(living().size(), 2u);
+  EXPECT_EQ(job->generation(), 1u); // all the same, anew
+  EXPECT_EQ(told(1)->world_size, 2u);
+}
+
+TEST_F(Regroup, MembersThatLoseEachOtherAgainSoonGetNoMoreGenerations) {
+  begin_with(2, 1);
+  for (uint32_t rank : {0, 1})
+    await(rank, 0);
+  ASSERT_EQ(job->generation(), 1u);
+  for (uint32_t rank : {0, 1})
+    await(rank, 1);
+  pass(options.register_timeout);
+  EXPECT_EQ(job->generation(), 1u);
+  EXPECT_EQ(living().size(), 2u);
+  pass(options.register_timeout);
+  EXPECT_EQ(job->generation(), 2u);
+}
+
+TEST_F(Regroup, WaitingForAnEarlierGenerationMeansNothing) {
+  begin_with(3, 1);
+  end("worker", 1, 137);
+  ASSERT_EQ(job->generation(), 1u);
+  await(0, 0);
+  pass(2 * options.await_timeout);
+  EXPECT_EQ(living().size(), 2u);
+  EXPECT_EQ(job->generation(), 1u);
+}
+
+TEST_F(Regroup, TooFewThatWaitStartAgain) {
+  spec.attempts_max = 2;
+  begin_with(2, 2);
+  pass(options.register_timeout);
+  await(0, 0);
+  pass(options.await_timeout);
+  pass(options.failures_settle);
+  EXPECT_EQ(job->state(), job_state::restarting);
 }
 
 TEST_F(Regroup, ALossWhileANewcomerStartsIsNotWaitedFor) {

@@ -77,7 +77,7 @@ protected:
   }
 
   void report(const std::string& name, uint32_t index, task_state state, int code = 0,
-              uint32_t generation = 0) {
+              uint32_t generation = 0, bool awaits_next = false) {
     task_report_msg in;
     in.task = std::make_unique<task_id_msg>();
     in.task->job = 1;
@@ -87,6 +87,7 @@ protected:
     in.state = state;
     in.exit_code = code;
     in.generation = generation;
+    in.awaits_next = awaits_next;
     in.host = "host";
     in.port = 1000;
     auto sight = job->see("node-" + std::to_string(index), in);

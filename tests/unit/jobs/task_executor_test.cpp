@@ -69,6 +69,8 @@ agent_executor_api::behavior_type fake_agent(agent_executor_api::pointer,
               return fail(errc::refused, "attempt 3 is newer");
             notes->newest = *in.report;
             notes->seen.add("state " + std::string{EnumNametask_state(in.report->state)});
+            if (in.report->awaits_next)
+              notes->seen.add("awaits");
             for (auto& each : in.report->progress)
               notes->seen.add("metric " + each->name);
             executor_orders_msg out;
@@ -156,7 +158,8 @@ protected:
 };
 
 TEST_F(TaskExecutor, RegistersRunsReportsAndEndsWithTheCommandsCode) {
-  script("echo metric loss 0.5 9 >&$TROUPE_METRICS_FD; env | grep -E 'TROUPE|OMP' | sort; exit 3");
+  script("echo metric loss 0.5 9 >&$TROUPE_METRICS_FD; env | "
+         "grep -E 'TROUPE|OMP' | sort; exit 3");
   options.cpus_declared = 4;
   start_agent();
   start();
@@ -256,6 +259,16 @@ TEST_F(TaskExecutor, LaterGenerationsAreAnnouncedToTheCommandAndAcknowledged) {
                                       "TROUPE_MEMBERS=10.0.0.1:7000,10.0.0.1:"
                                         + port + "\nTROUPE_SECRET=0000000000000abc\n600\n");
   EXPECT_EQ(newest().generation, 3u);
+}
+
+TEST_F(TaskExecutor, ThatItsCommandWaitsForALaterGenerationIsReported) {
+  script("echo awaits 0 >&$TROUPE_METRICS_FD; sleep 100");
+  start_agent();
+  start();
+  ASSERT_TRUE(notes->seen.wait_for("awaits"));
+  executor->stop();
+  EXPECT_EQ(end_code(), 143);
+  EXPECT_FALSE(newest().awaits_next);
 }
 
 TEST_F(TaskExecutor, AMissingProgramIsReportedByItsName) {

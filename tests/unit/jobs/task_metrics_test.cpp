@@ -94,6 +94,20 @@ TEST_F(TaskMetrics, AFullDiskCostsTheSeriesOnly) {
   EXPECT_EQ(metrics.newest()["loss"].step, 1u);
 }
 
+TEST_F(TaskMetrics, KeepTheNewestGenerationThatIsAwaited) {
+  EXPECT_FALSE(metrics.awaited());
+  for (auto* wrong : {"awaits\n", "awaits \n", "awaits x\n", "awaits 1 2\n", "awaits -1\n",
+                      "awaits 1.5\n", "await 1\n", "awaits 99999999999\n"})
+    metrics.read(wrong);
+  EXPECT_FALSE(metrics.awaited());
+  metrics.read("awaits 0\n");
+  EXPECT_EQ(metrics.awaited(), 0u);
+  metrics.read("awaits 3\nawaits 2\nawa");
+  EXPECT_EQ(metrics.awaited(), 3u);
+  metrics.read("its 4\n");
+  EXPECT_EQ(metrics.awaited(), 4u);
+}
+
 TEST_F(TaskMetrics, MeasureTheProcessAndItsDescendants) {
   metrics.open(path);
   time.at += 1s;

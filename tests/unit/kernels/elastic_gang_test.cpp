@@ -2,10 +2,12 @@
 #include "actors/training/elastic_gang.hpp"
 #include "tests/support/scratch_directory.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -81,6 +83,23 @@ TEST_F(ElasticGang, IsBehindFromWhenALaterGenerationIsAnnounced) {
   EXPECT_EQ(gang.task().generation, 1u);
   EXPECT_EQ(gang.group(), nullptr);
   EXPECT_FALSE(gang.is_behind());
+}
+
+TEST_F(ElasticGang, SaysWhichGenerationIsNoMoreForIt) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_NONBLOCK), 0);
+  auto task = task_of(0, 1);
+  task.metrics_fd = ends[1];
+  task.generation = 2;
+  elastic_gang gang(task, time_, {std::chrono::milliseconds(300), {}});
+  ASSERT_TRUE(gang.join());
+  EXPECT_EQ(gang.regroup().error().code, errc::deadline);
+  std::array<char, 100> text{};
+  auto size = ::read(ends[0], text.data(), text.size());
+  ASSERT_GT(size, 0);
+  EXPECT_EQ(std::string(text.data(), static_cast<size_t>(size)), "awaits 2\n"); // once
+  for (auto each : ends)
+    ::close(each);
 }
 
 TEST_F(ElasticGang, SurvivorsMeetInTheGenerationWithoutTheLost) {

@@ -34,6 +34,7 @@ TEST(TaskEnvironment, ReadsWhatTroupeSets) {
                     {"TROUPE_MEMBERS", "127.0.0.1:4000,127.0.0.1:4001"},
                     {"TROUPE_LISTEN_FD", "5"},
                     {"TROUPE_METRICS_FD", "6"},
+                    {"TROUPE_COLLECTIVE_TIMEOUT_S", "7"},
                     {"TROUPE_OUTPUT", "/out"}});
   ASSERT_TRUE(task) << task.error().text;
   EXPECT_EQ(task->attempt, 3u);
@@ -41,6 +42,7 @@ TEST(TaskEnvironment, ReadsWhatTroupeSets) {
   EXPECT_EQ(task->members[1], "127.0.0.1:4001");
   EXPECT_EQ(task->listen_fd, 5);
   EXPECT_EQ(task->metrics_fd, 6);
+  EXPECT_EQ(task->deadline, std::chrono::seconds(7));
   EXPECT_EQ(task->output, "/out");
   EXPECT_TRUE(task->one_host());
   task->members[1] = "127.0.0.2:4001";
@@ -55,6 +57,8 @@ TEST(TaskEnvironment, RefusesWhatMakesNoSenseAndNamesIt) {
   };
   EXPECT_TRUE(refused({{"TROUPE_RANK", "x"}}, "TROUPE_RANK"));
   EXPECT_TRUE(refused({{"TROUPE_RANK", "-1"}}, "TROUPE_RANK"));
+  EXPECT_TRUE(refused({{"TROUPE_COLLECTIVE_TIMEOUT_S", "soon"}}, "TROUPE_COLLECTIVE_TIMEOUT_S"));
+  EXPECT_TRUE(refused({{"TROUPE_COLLECTIVE_TIMEOUT_S", "0"}}, "TROUPE_COLLECTIVE_TIMEOUT_S"));
   EXPECT_TRUE(refused({{"TROUPE_RANK", "1"}}, "TROUPE_RANK"));
   EXPECT_TRUE(refused({{"TROUPE_WORLD_SIZE", "99999999999"}}, "TROUPE_WORLD_SIZE"));
   EXPECT_TRUE(refused({{"TROUPE_WORLD_SIZE", "2"}, {"TROUPE_MEMBERS", "a:1"}}, "TROUPE_MEMBERS"));
