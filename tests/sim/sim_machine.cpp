@@ -233,10 +233,17 @@ void sim_machine::run_command(int id) {
     return;
   auto fails = (what == "once" && process->order.task->attempt == 1)
                || (what == "flaky" && world_.time.random.chance(0.3));
-  after(world_.time.between(1ms, options_.run_max), [this, id, fails] {
-    if (auto* here = find(id); here && !here->frozen)
-      end_command(id, fails ? 1 : 0, false, fails ? "it failed" : "");
-  });
+  after(world_.time.between(1ms, options_.run_max), [this, id, fails] { end_work(id, fails); });
+}
+
+// Its work is done, unless it waits for others.
+void sim_machine::end_work(int id, bool fails) {
+  auto* process = find(id);
+  if (!process || process->frozen)
+    return;
+  if (seen_.awaited(*process->order.task))
+    return after(200ms, [this, id, fails] { end_work(id, fails); });
+  end_command(id, fails ? 1 : 0, false, fails ? "it failed" : "");
 }
 
 void sim_machine::stop_command(int id, duration grace) {

@@ -72,6 +72,7 @@ private:
   void stop_executor(int id);
   void start_command(int id);
   void run_command(int id);
+  void end_work(int id, bool fails);
   void stop_command(int id, duration grace);
   void end_command(int id, int code, bool stopped, const std::string& why);
   void end_executor(int id, int code);
