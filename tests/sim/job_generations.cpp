@@ -130,9 +130,12 @@ bool job_ledger::froze(const task_id_msg& task) {
 
 void job_ledger::part_some(random_source& random) {
   std::vector<job_record*> may;
-  for (auto& [id, job] : jobs_)
-    if (job.state == job_state::running && job.generation == 0)
+  for (auto& [id, job] : jobs_) {
+    auto& types = job.submitted.spec->tasks;
+    auto regroups = std::any_of(types.begin(), types.end(), [](auto& x) { return x->regroup; });
+    if (job.state == job_state::running && job.generation == 0 && regroups)
       may.push_back(&job);
+  }
   if (!may.empty()) {
     auto& job = *may[random.below(may.size())];
     job.parted = job.attempt;

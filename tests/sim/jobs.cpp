@@ -161,6 +161,8 @@ void add_faults(nemesis& chaos, job_cluster& c) {
   if (time.random.chance(0.3))
     chaos.add([any_machine] { any_machine().leave(); });
   if (time.random.chance(0.3))
+    chaos.add([any_machine] { any_machine().freeze_command(); });
+  if (time.random.chance(0.3))
     chaos.add([&c, &time] { c.seen.part_some(time.random); });
   if (time.random.chance(0.2))
     chaos.add([&c] { c.disk.fail_next(); });

@@ -276,15 +276,21 @@ void sim_machine::kill_any() {
   auto& random = world_.time.random;
   auto chosen
     = std::next(processes_.begin(), static_cast<ptrdiff_t>(random.below(processes_.size())));
-  auto& [id, process] = *chosen;
-  if (process.stage == command::running && random.chance(0.3) && seen_.froze(*process.order.task))
-    process.frozen = true;
-  else if (random.chance(0.5))
+  auto id = chosen->first;
+  if (random.chance(0.5))
     end_command(id, 137, false, "it was killed by signal 9");
   else if (random.chance(0.5))
     end_executor(id, 137);
   else
     world_.freeze(node_of(id)); // alone, for good
+}
+
+void sim_machine::freeze_command() {
+  for (auto& [id, process] : processes_)
+    if (process.stage == command::running && !process.frozen && seen_.froze(*process.order.task)) {
+      process.frozen = true;
+      return;
+    }
 }
 
 void sim_machine::leave() {

@@ -30,8 +30,11 @@ public:
   // Boots the agent's node. `incarnation`: greater at each call.
   void boot_agent(sim_node& node, uint64_t incarnation);
 
-  // Ends one executor or one user's process, or freezes one of them for good; drawn at random.
+  // Ends one executor or one user's process, or freezes one executor for good; drawn at random.
   void kill_any();
+
+  // One user's process of a gang that regroups stands still for good, if there is one.
+  void freeze_command();
 
   // Its agent is asked to leave the cluster in order; it comes back after a while.
   void leave();
