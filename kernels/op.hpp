@@ -1,21 +1,22 @@
 // Operators: what a network is made of, with their gradients; losses; optimisers.
 //
 // An op is made once for fixed shapes and then run many times. All arrays are dense float32 in
-// row-major order; images are NCHW, sequences {batch, time, features}. Class labels and token ids
-// are whole numbers below 2^24, which a float holds exactly. The parameters of an op lie one after
-// the other in one flat array, so that all of a network can lie in one array and its gradients can
-// be reduced as one. Guarantees: the same calls on the same machine give the same bits. An array of
-// a wrong size is a bug and asserts. Threads: an op is used by one thread at a time (it keeps what
-// the gradient needs); a backend by any number. Limits: every extent is at least 1 and an array has
-// at most 2^31 - 1 elements.
+// row-major order, on the device of the backend; images are NCHW, sequences {batch, time,
+// features}. Class labels and token ids are whole numbers below 2^24, which a float holds exactly.
+// The parameters of an op lie one after the other in one flat array, so that all of a network can
+// lie in one array and its gradients can be reduced as one. Guarantees: the same calls on the same
+// machine give the same bits. An array of a wrong size is a bug and asserts. Threads: an op is used
+// by one thread at a time (it keeps what the gradient needs); a backend by any number, unless its
+// device says otherwise. Limits: every extent is at least 1 and an array has at most 2^31 - 1
+// elements.
 #pragma once
 
+#include "kernels/device.hpp"
 #include "runtime/base/result.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,6 @@
 namespace troupe::kernels {
 
 using shape = std::vector<size_t>;
-using view = std::span<const float>;
-using mutable_view = std::span<float>;
-
 // Elements of an array of this shape.
 size_t elements(const shape& extents);
 
@@ -204,11 +202,14 @@ enum class precision { f32, bf16, f16 };
 // One implementation of all operators. Its functions refuse (invalid) shapes that make no sense.
 class backend {
 public:
-  explicit backend(precision products) : precision_(products) {}
+  // The device outlives the backend.
+  explicit backend(precision products, device& where = processor())
+    : precision_(products), device_(where) {}
   virtual ~backend() = default;
 
   virtual std::string_view name() const = 0;
   precision products() const { return precision_; }
+  device& where() const { return device_; }
 
   // {n, c, h, w} -> {n, channels, h', w'}; weight {channels, c, kernel, kernel}, bias {channels}.
   result<std::unique_ptr<op>> conv2d(const shape& input, const conv2d_options& options) const;
@@ -286,6 +287,7 @@ protected:
 
 private:
   precision precision_;
+  device& device_;
 };
 
 } // namespace troupe::kernels

@@ -143,7 +143,10 @@ result<training_state> state_of_0_1_0(const storage::checkpoint& saved, const tr
 result<void> checkpoint_writer::save(const trainer& of, uint64_t attempt,
                                      const storage::checkpoint_shard& shard) {
   TROUPE_TRY(wait());
-  auto state = of.state(shard.index, shard.count);
+  auto taken = of.state(shard.index, shard.count);
+  if (!taken)
+    return taken.error();
+  auto state = *std::move(taken);
   std::string position;
   for (auto each : {state.updates, state.epoch, state.consumed, state.good_steps})
     position.append(position.empty() ? "" : " ").append(std::to_string(each));
@@ -228,9 +231,11 @@ result<void> save_model(const std::string& path, uint64_t attempt, const trainer
   // Storage names its files by attempt and step: the model is written beside its place and renamed.
   auto aside = path + ".parts";
   auto state = of.state();
-  std::array tensors{array_of("parameters", state.parameters)};
+  if (!state)
+    return state.error();
+  std::array tensors{array_of("parameters", state->parameters)};
   auto written = storage::write_checkpoint(
-    aside, attempt, state.step, tensors,
+    aside, attempt, state->step, tensors,
     {{plan_key, fingerprint(of)}, {"accuracy", std::to_string(accuracy)}});
   if (!written)
     return written.error();

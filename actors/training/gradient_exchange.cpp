@@ -18,24 +18,38 @@ std::vector<size_t> begins_of(size_t elements) {
 
 } // namespace
 
-result<std::unique_ptr<gradient_exchange>> gradient_exchange::make(collective::group* gang,
-                                                                   size_t elements) {
-  auto bytes = elements * sizeof(float);
-  auto memory = gang ? gang->allocate(bytes) : collective::make_memory(bytes);
-  if (!memory)
-    return memory.error();
-  return std::unique_ptr<gradient_exchange>(
-    new gradient_exchange(gang, *std::move(memory), elements));
+result<std::unique_ptr<gradient_exchange>>
+gradient_exchange::make(const gang_groups& gang, kernels::device& device, size_t elements) {
+  std::unique_ptr<gradient_exchange> made(new gradient_exchange(device, elements));
+  TROUPE_TRY(made->open(gang));
+  return made;
 }
 
-gradient_exchange::gradient_exchange(collective::group* gang,
-                                     std::unique_ptr<collective::memory> memory, size_t elements)
-  : gang_(gang), memory_(std::move(memory)), elements_(elements), ready_from_(elements) {
+result<void> gradient_exchange::open(const gang_groups& gang) {
+  auto stages = gang.ranks && !gang.devices && !device_.is_processor();
+  gang_ = gang.devices ? gang.devices : gang.ranks;
+  auto bytes = elements_ * sizeof(float);
+  auto row = gang_ && !stages ? gang_->allocate(bytes) : device_.allocate(bytes);
+  if (!row)
+    return row.error();
+  row_ = *std::move(row);
+  if (stages) {
+    auto staged = gang_->allocate(bytes);
+    if (!staged)
+      return staged.error();
+    staged_ = *std::move(staged);
+    auto beside = device_.beside();
+    if (!beside)
+      return beside.error();
+    beside_ = *std::move(beside);
+  }
   if (!gang_)
-    return;
-  begins_ = begins_of(elements);
+    return {};
+  begins_ = begins_of(elements_);
+  written_.reserve(begins_.size());
   if (begins_.size() > 1)
     thread_ = std::thread([this] { run(); });
+  return {};
 }
 
 gradient_exchange::~gradient_exchange() {
@@ -49,20 +63,43 @@ gradient_exchange::~gradient_exchange() {
   thread_.join();
 }
 
-void gradient_exchange::ready(size_t from) {
+result<void> gradient_exchange::ready(size_t from) {
+  TROUPE_TRY(mark_written(from));
   {
     std::lock_guard lock(mutex_);
     TROUPE_ASSERT(from <= ready_from_);
     ready_from_ = from;
     if (!is_next_ready())
-      return;
+      return {};
   }
   changed_.notify_all();
+  return {};
+}
+
+result<void> gradient_exchange::mark_written(size_t from) {
+  if (device_.is_processor())
+    return {};
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<kernels::work_mark> mark;
+  while (written_.size() < begins_.size() && begins_[written_.size()] >= from) {
+    if (!mark) {
+      auto made = device_.mark();
+      if (!made)
+        return made.error();
+      mark = *std::move(made);
+    }
+    written_.push_back(mark);
+  }
+  return {};
 }
 
 result<void> gradient_exchange::finish() {
+  auto marked = mark_written(0);
   std::unique_lock lock(mutex_);
-  ready_from_ = 0;
+  if (marked)
+    ready_from_ = 0;
+  else if (done_)
+    done_ = marked;
   // The other thread ends its bucket; what is left then is for this one.
   while (next_ < begins_.size() && done_) {
     if (reduces_)
@@ -82,20 +119,41 @@ void gradient_exchange::abandon() {
 result<void> gradient_exchange::end_step(std::unique_lock<std::mutex>& lock) {
   changed_.wait(lock, [this] { return !reduces_; });
   ready_from_ = elements_;
+  written_.clear();
   next_ = 0;
-  return std::exchange(done_, {});
+  // Copies of this step must not come in the next one.
+  auto copied = beside_ ? beside_->synchronise() : result<void>{};
+  auto done = std::exchange(done_, {});
+  return done ? copied : done;
 }
 
 bool gradient_exchange::is_next_ready() const {
   return next_ < begins_.size() && ready_from_ <= begins_[next_];
 }
 
+std::span<float> gradient_exchange::bucket_of(memory& all, size_t index) const {
+  auto end = index == 0 ? elements_ : begins_[index - 1];
+  return all.row<float>().subspan(begins_[index], end - begins_[index]);
+}
+
+result<void> gradient_exchange::reduce(size_t index, kernels::work_mark* written) {
+  if (written)
+    TROUPE_TRY(written->wait());
+  auto part = bucket_of(*row_, index);
+  if (!staged_)
+    return gang_->allreduce(part, collective::reduction::sum);
+  auto here = bucket_of(*staged_, index);
+  TROUPE_TRY(beside_->get(here, part));
+  TROUPE_TRY(gang_->allreduce(here, collective::reduction::sum));
+  return beside_->put(part, here);
+}
+
 void gradient_exchange::reduce_next(std::unique_lock<std::mutex>& lock) {
-  auto end = next_ == 0 ? elements_ : begins_[next_ - 1];
-  auto part = row().subspan(begins_[next_], end - begins_[next_]);
+  auto index = next_;
+  auto written = index < written_.size() ? written_[index] : nullptr;
   reduces_ = true;
   lock.unlock();
-  auto reduced = gang_->allreduce(part, collective::reduction::sum);
+  auto reduced = reduce(index, written.get());
   lock.lock();
   reduces_ = false;
   ++next_;

@@ -4,7 +4,7 @@ namespace troupe::training {
 
 result<network> make_image_network(const kernels::backend& on, const image_network_options& options,
                                    uint64_t seed) {
-  network out;
+  network out(on.where());
   kernels::shape images{options.batch, 1, options.rows, options.columns};
   auto conv = [&](const kernels::shape& from, size_t channels) {
     return on.conv2d(from,

@@ -23,10 +23,8 @@ network& network::add(result<std::unique_ptr<kernels::op>> made) {
   }
   layer next;
   next.op = *std::move(made);
-  next.offset = parameters_.size();
-  next.output.resize(kernels::elements(next.op->output_shape()));
-  next.gradient.resize(next.output.size());
-  parameters_.resize(next.offset + next.op->parameter_count());
+  next.offset = parameter_count_;
+  parameter_count_ += next.op->parameter_count();
   layers_.push_back(std::move(next));
   return *this;
 }
@@ -43,16 +41,40 @@ result<void> network::finish(result<std::unique_ptr<kernels::loss>> made, uint64
   if (layers_.empty())
     return {errc::invalid, "The network has no operators: add some before its loss."};
   loss_ = *std::move(made);
+  for (auto& each : layers_)
+    for (auto* room : {&each.output, &each.gradient}) {
+      auto got = allocate(kernels::elements(each.op->output_shape()));
+      if (!got)
+        return got.error();
+      *room = *std::move(got);
+    }
+  return initialise(seed);
+}
+
+result<void> network::initialise(uint64_t seed) {
+  auto room = allocate(parameter_count_);
+  if (!room)
+    return room.error();
+  parameters_ = *std::move(room);
+  std::vector<float> values(parameter_count_);
   random_source random{seed};
   for (const auto& each : layers_)
     for (size_t i = 0; i < each.op->parameters().size(); ++i) {
       const auto& parameter = each.op->parameters()[i];
       for (size_t k = each.op->offset_of(i); k < each.op->offset_of(i + 1); ++k) {
         auto off = parameter.spread != 0 ? static_cast<float>(random.real() * 2 - 1) : 0.0F;
-        parameters_[each.offset + k] = parameter.centre + off * parameter.spread;
+        values[each.offset + k] = parameter.centre + off * parameter.spread;
       }
     }
-  return {};
+  return device_->put(parameters(), values);
+}
+
+result<std::unique_ptr<memory>> network::allocate(size_t elements) {
+  return device_->allocate(elements * sizeof(float));
+}
+
+std::span<float> network::parameters() const {
+  return parameters_ ? parameters_->row<float>() : std::span<float>();
 }
 
 size_t network::input_row() const {
@@ -93,8 +115,22 @@ void network::set_statistics(std::span<const float> from) {
   }
 }
 
-std::span<float> network::parameters_of(const layer& x) {
-  return std::span(parameters_).subspan(x.offset, x.op->parameter_count());
+std::span<float> network::parameters_of(const layer& x) const {
+  return parameters().subspan(x.offset, x.op->parameter_count());
+}
+
+// Rows of the process: themselves, or their copy in `room`, which is made when it is needed.
+result<kernels::view> network::on_device(kernels::view here, std::unique_ptr<memory>& room) {
+  if (device_->is_processor())
+    return here;
+  if (!room || room->bytes().size() != here.size_bytes()) {
+    auto got = allocate(here.size());
+    if (!got)
+      return got.error();
+    room = *std::move(got);
+  }
+  TROUPE_TRY(device_->put(room->row<float>(), here));
+  return kernels::view(room->row<float>());
 }
 
 result<void> network::forward(const kernels::pass& how, kernels::view inputs) {
@@ -102,36 +138,49 @@ result<void> network::forward(const kernels::pass& how, kernels::view inputs) {
   auto each_its_own = how; // two operators shall not drop the same elements
   for (auto& each : layers_) {
     each_its_own.seed = random_source{each_its_own.seed}.next();
-    TROUPE_TRY(each.op->forward(each_its_own, from, parameters_of(each), each.output));
-    from = each.output;
+    TROUPE_TRY(
+      each.op->forward(each_its_own, from, parameters_of(each), each.output->row<float>()));
+    from = each.output->row<float>();
   }
   return {};
 }
 
 result<float> network::learn(const batch_view& in, float scale, uint64_t seed,
                              std::span<float> gradients, const progress& ready) {
-  TROUPE_ASSERT(gradients.size() == parameters_.size());
-  TROUPE_TRY(forward({.training = true, .seed = seed}, in.inputs));
+  TROUPE_ASSERT(gradients.size() == parameter_count_);
+  auto inputs = on_device(in.inputs, inputs_);
+  TROUPE_TRY(inputs);
+  auto targets = on_device(in.targets, targets_);
+  TROUPE_TRY(targets);
+  TROUPE_TRY(forward({.training = true, .seed = seed}, *inputs));
   auto& end = layers_.back();
-  auto sum = loss_->run(end.output, in.targets, in.valid, scale, end.gradient);
+  auto sum
+    = loss_->run(end.output->row<float>(), *targets, in.valid, scale, end.gradient->row<float>());
   if (!sum)
     return sum.error();
   for (size_t i = layers_.size(); i-- > 0;) {
     auto& each = layers_[i];
     // Nobody asks for the gradient of the inputs.
-    auto from = i == 0 ? in.inputs : kernels::view(layers_[i - 1].output);
-    auto back = i == 0 ? kernels::mutable_view() : kernels::mutable_view(layers_[i - 1].gradient);
-    TROUPE_TRY(each.op->backward(from, parameters_of(each), each.gradient, back,
+    auto from = i == 0 ? *inputs : kernels::view(layers_[i - 1].output->row<float>());
+    auto back = i == 0 ? kernels::mutable_view() : layers_[i - 1].gradient->row<float>();
+    TROUPE_TRY(each.op->backward(from, parameters_of(each), each.gradient->row<float>(), back,
                                  gradients.subspan(each.offset, each.op->parameter_count())));
     if (each.op->parameter_count() > 0)
-      ready(each.offset);
+      TROUPE_TRY(ready(each.offset));
   }
   return *sum;
 }
 
 result<kernels::view> network::infer(kernels::view inputs) {
-  TROUPE_TRY(forward({.training = false}, inputs));
-  return kernels::view(layers_.back().output);
+  auto there = on_device(inputs, inputs_);
+  TROUPE_TRY(there);
+  TROUPE_TRY(forward({.training = false}, *there));
+  auto outputs = layers_.back().output->row<float>();
+  if (device_->is_processor())
+    return kernels::view(outputs);
+  inferred_.resize(outputs.size());
+  TROUPE_TRY(device_->get(inferred_, outputs));
+  return kernels::view(inferred_);
 }
 
 } // namespace troupe::training

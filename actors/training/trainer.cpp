@@ -25,13 +25,6 @@ bool sensible(const training_plan& plan) {
          && positive_or_0(plan.loss_scale);
 }
 
-float norm_of(std::span<const float> gradients) {
-  double sum = 0;
-  for (auto x : gradients)
-    sum += double{x} * x;
-  return static_cast<float>(std::sqrt(sum));
-}
-
 // Whether the network can learn them.
 result<void> check(const sample_set& samples, const network& net) {
   if (samples.from->size() == 0)
@@ -47,10 +40,6 @@ result<void> check(const sample_set& samples, const network& net) {
                                + ": make the network for this data."};
   }
   return {};
-}
-
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
 }
 
 } // namespace
@@ -73,17 +62,28 @@ result<trainer> trainer::make(const kernels::backend& on, network net, const sam
   TROUPE_ASSERT(net.batch() == plan.batch);
   TROUPE_TRY(check(samples, net));
   trainer made(on, std::move(net), samples, plan);
-  TROUPE_TRY(made.join(nullptr));
+  TROUPE_TRY(made.allocate());
+  TROUPE_TRY(made.join({}));
   return made;
 }
 
-trainer::trainer(const kernels::backend& on, network net, const sample_set& samples,
-                 const training_plan& plan)
-  : backend_(&on), network_(std::move(net)), samples_(samples), plan_(plan) {
-  state_.loss_scale = plan.loss_scale;
-  state_.optimiser.resize(state_arrays(plan.optimiser) * parameter_count());
-  if (plan.accumulate > 1)
-    micro_.resize(parameter_count());
+result<void> trainer::allocate() {
+  auto array = parameter_count() * sizeof(float);
+  auto optimiser = device().allocate(state_arrays(plan_.optimiser) * array);
+  if (!optimiser)
+    return optimiser.error();
+  optimiser_ = *std::move(optimiser);
+  if (plan_.accumulate == 1)
+    return {};
+  auto micro = device().allocate(array);
+  if (!micro)
+    return micro.error();
+  micro_ = *std::move(micro);
+  return {};
+}
+
+std::span<float> trainer::optimiser_arrays() const {
+  return optimiser_->row<float>();
 }
 
 double trainer::epochs_done() const {
@@ -91,7 +91,7 @@ double trainer::epochs_done() const {
          + static_cast<double>(state_.consumed) / static_cast<double>(samples_.from->size());
 }
 
-training_state trainer::state(uint32_t index, uint32_t count) const {
+result<training_state> trainer::state(uint32_t index, uint32_t count) const {
   training_state out{.step = state_.step,
                      .updates = state_.updates,
                      .epoch = state_.epoch,
@@ -100,10 +100,11 @@ training_state trainer::state(uint32_t index, uint32_t count) const {
                      .good_steps = state_.good_steps};
   auto take = [&](std::span<const float> from, std::vector<float>& to) {
     auto slice = from.first(from.size() * (index + 1) / count).subspan(from.size() * index / count);
-    to.assign(slice.begin(), slice.end());
+    to.resize(slice.size());
+    return device().get(to, slice);
   };
-  take(network_.parameters(), out.parameters);
-  take(state_.optimiser, out.optimiser);
+  TROUPE_TRY(take(network_.parameters(), out.parameters));
+  TROUPE_TRY(take(optimiser_arrays(), out.optimiser));
   if (index == 0) {
     out.statistics.resize(network_.statistics_count());
     network_.copy_statistics(out.statistics);
@@ -113,7 +114,7 @@ training_state trainer::state(uint32_t index, uint32_t count) const {
 
 result<void> trainer::restore(training_state state) {
   if (state.parameters.size() != parameter_count()
-      || state.optimiser.size() != state_.optimiser.size()
+      || state.optimiser.size() != optimiser_arrays().size()
       || state.statistics.size() != network_.statistics_count())
     return {errc::invalid, "The checkpoint is of another network or optimiser: start with an empty "
                            "checkpoint directory."};
@@ -123,11 +124,13 @@ result<void> trainer::restore(training_state state) {
                              + std::to_string(plan_.epochs) + " epochs of "
                              + std::to_string(samples_.from->size())
                              + " samples: use the same data, and as many epochs or more."};
-  std::copy(state.parameters.begin(), state.parameters.end(), network_.parameters().begin());
+  TROUPE_TRY(device().put(network_.parameters(), state.parameters));
+  TROUPE_TRY(device().put(optimiser_arrays(), state.optimiser));
   network_.set_statistics(state.statistics);
   input_.reset();
   state_ = std::move(state);
   state_.parameters = {};
+  state_.optimiser = {};
   state_.statistics = {};
   return {};
 }
@@ -138,12 +141,12 @@ void trainer::leave() {
   gang_ = nullptr;
 }
 
-result<void> trainer::join(collective::group* gang) {
-  auto made = gradient_exchange::make(gang, head_count + parameter_count());
+result<void> trainer::join(const gang_groups& gang) {
+  auto made = gradient_exchange::make(gang, device(), head_count + parameter_count());
   if (!made)
     return made.error();
   exchange_ = *std::move(made);
-  gang_ = gang;
+  gang_ = gang.ranks;
   input_.reset();
   leave_asked_ = leave_agreed_ = save_agreed_ = false;
   return {};
@@ -152,7 +155,10 @@ result<void> trainer::join(collective::group* gang) {
 result<void> trainer::synchronise() {
   if (!gang_)
     return {};
-  auto newest = state();
+  auto own_state = state();
+  if (!own_state)
+    return own_state.error();
+  auto newest = *std::move(own_state);
   constexpr size_t fields = 6;
   std::array<int64_t, fields> own{
     static_cast<int64_t>(newest.step),         static_cast<int64_t>(newest.updates),
@@ -220,7 +226,7 @@ result<void> trainer::open_input() {
 // The gradients of this rank's share are then in the exchanged row; its loss.
 result<float> trainer::learn(const share& mine) {
   if (mine.first == mine.last)
-    std::fill(gradients().begin(), gradients().end(), 0.0F);
+    TROUPE_TRY(device().put(gradients(), std::vector<float>(parameter_count())));
   float loss = 0;
   for (auto at = mine.first; at < mine.last;) {
     auto next = input_->next();
@@ -243,15 +249,16 @@ result<float> trainer::learn_batch(const batch& in, size_t at, const share& mine
   auto seed = plan_.seed ^ (state_.step << 20 ^ at);
   auto is_first = at == mine.first;
   auto is_last = at + in.valid == mine.last;
-  auto into = is_first ? gradients() : std::span<float>(micro_);
+  auto into = is_first ? gradients() : micro_->row<float>();
   auto end = into.size();
-  return network_.learn({in.inputs, in.targets, in.valid}, scale, seed, into, [&](size_t from) {
-    for (auto i = from; !is_first && i < end; ++i)
-      gradients()[i] += into[i];
+  auto progress = [&](size_t from) -> result<void> {
+    if (!is_first)
+      TROUPE_TRY(
+        device().add(into.subspan(from, end - from), gradients().subspan(from, end - from)));
     end = from;
-    if (is_last)
-      exchange_->ready(head_count + from);
-  });
+    return is_last ? exchange_->ready(head_count + from) : result<void>{};
+  };
+  return network_.learn({in.inputs, in.targets, in.valid}, scale, seed, into, progress);
 }
 
 result<float> trainer::advance() {
@@ -270,14 +277,14 @@ result<float> trainer::advance() {
   auto loss = learn(mine);
   if (!loss)
     return undo(loss.error());
-  auto numbers = exchange_->row().first(head_count);
-  std::fill(numbers.begin(), numbers.end(), 0.0F);
+  std::array<float, head_count> numbers{};
   numbers[loss_sum] = *loss;
   numbers[leaving] = leave_asked_ ? 1 : 0;
   numbers[saving] = save_asked_ ? 1 : 0;
-  if (auto exchanged = exchange_->finish(); !exchanged)
+  if (auto exchanged = exchange(numbers); !exchanged)
     return undo(exchanged.error());
-  update();
+  if (auto updated = update(); !updated)
+    return undo(updated.error());
   leave_agreed_ = numbers[leaving] > 0;
   save_agreed_ = numbers[saving] > 0;
   save_asked_ = false;
@@ -286,19 +293,31 @@ result<float> trainer::advance() {
   return mean;
 }
 
+// The gradients and these numbers become the sums of all ranks.
+result<void> trainer::exchange(std::span<float> numbers) {
+  auto there = exchange_->row().first(numbers.size());
+  TROUPE_TRY(device().put(there, numbers));
+  TROUPE_TRY(exchange_->finish());
+  return device().get(numbers, there);
+}
+
 // With the sums of all ranks: the same on each. Under a loss scale that was too large nothing is
 // changed but the scale.
-void trainer::update() {
+result<void> trainer::update() {
   auto scaled = state_.loss_scale > 0;
-  if (scaled && !all_finite(gradients())) {
-    state_.loss_scale = std::max(state_.loss_scale / 2, scale_least);
-    state_.good_steps = 0;
-    return;
-  }
   auto scale = scaled ? 1 / state_.loss_scale : 1.0F;
-  if (plan_.clip_norm > 0)
-    if (auto norm = norm_of(gradients()) * scale; norm > plan_.clip_norm)
+  if (scaled || plan_.clip_norm > 0) {
+    auto squares = device().sum_of_squares(gradients());
+    TROUPE_TRY(squares);
+    if (scaled && !std::isfinite(*squares)) {
+      state_.loss_scale = std::max(state_.loss_scale / 2, scale_least);
+      state_.good_steps = 0;
+      return {};
+    }
+    auto norm = static_cast<float>(std::sqrt(*squares)) * scale;
+    if (plan_.clip_norm > 0 && norm > plan_.clip_norm)
       scale *= plan_.clip_norm / norm;
+  }
   auto begin = epochs_done() / plan_.epochs;
   auto end = begin
              + static_cast<double>(share_at(state_.consumed).together)
@@ -306,9 +325,8 @@ void trainer::update() {
   auto rate = plan_.optimiser.learning_rate * factor_at(plan_.rate, begin, end);
   auto arrays = state_arrays(plan_.optimiser);
   auto array = [&](size_t i) {
-    return i < arrays
-             ? std::span(state_.optimiser).subspan(i * parameter_count(), parameter_count())
-             : std::span<float>();
+    return i < arrays ? optimiser_arrays().subspan(i * parameter_count(), parameter_count())
+                      : std::span<float>();
   };
   backend_->update(plan_.optimiser, {++state_.updates, rate, scale}, gradients(), array(0),
                    array(1), network_.parameters());
@@ -316,6 +334,7 @@ void trainer::update() {
     state_.loss_scale = std::min(state_.loss_scale * 2, scale_most);
     state_.good_steps = 0;
   }
+  return {};
 }
 
 void trainer::consume(size_t samples) {

@@ -8,7 +8,7 @@
 // - Each sample is used exactly once in an epoch, whatever becomes of the world size: the order of
 //   an epoch depends on seed and epoch only, and a step takes the next samples of it.
 // - A step that fails has changed nothing: with the next group it is made again.
-// Threads: one at a time. The samples and the group outlive the trainer.
+// Threads: one at a time. The backend, the samples and the groups outlive the trainer.
 #pragma once
 
 #include "actors/training/gradient_exchange.hpp"
@@ -77,14 +77,15 @@ public:
 
   size_t parameter_count() const { return network_.parameters().size(); }
 
-  training_state state() const { return state(0, 1); }
+  // A copy. Errors: those of the device.
+  result<training_state> state() const { return state(0, 1); }
 
   // An even slice of the parameters and of the optimiser's arrays, one of `count`; all slices in a
   // row are the whole. The statistics are in the first.
-  training_state state(uint32_t index, uint32_t count) const;
+  result<training_state> state(uint32_t index, uint32_t count) const;
 
   // Goes on from a state of an earlier life. Errors: invalid, when it is of another network or
-  // plan.
+  // plan; those of the device.
   result<void> restore(training_state state);
 
   // Gives every rank the state of the one that is farthest; of those that are as far, the lowest.
@@ -105,9 +106,9 @@ public:
   void ask_to_save() { save_asked_ = true; }
   bool save_due() const { return save_agreed_; }
 
-  // The group of the next steps; null for a rank of its own. Before it is destroyed, leave().
-  // Errors: those of the group.
-  result<void> join(collective::group* gang);
+  // Who makes the next steps. Before the groups are destroyed, leave(). Errors: those of the groups
+  // and the device.
+  result<void> join(const gang_groups& gang);
   void leave();
 
   // The part of `samples` whose likeliest class is that of their target, 0 to 1; the ranks share
@@ -116,17 +117,25 @@ public:
 
 private:
   trainer(const kernels::backend& on, network net, const sample_set& samples,
-          const training_plan& plan);
+          const training_plan& plan)
+    : backend_(&on), network_(std::move(net)), samples_(samples), plan_(plan) {
+    state_.loss_scale = plan.loss_scale;
+  }
+
+  result<void> allocate();
 
   struct share; // of a rank, in a step
   share share_at(uint64_t consumed) const;
   result<std::unique_ptr<pipeline>> read_ahead(const sample_set& from,
                                                std::vector<uint32_t> order) const;
   result<void> open_input();
+  kernels::device& device() const { return backend_->where(); }
+  std::span<float> optimiser_arrays() const;
   std::span<float> gradients() { return exchange_->row().last(parameter_count()); }
   result<float> learn(const share& mine);
   result<float> learn_batch(const batch& in, size_t at, const share& mine);
-  void update();
+  result<void> exchange(std::span<float> numbers);
+  result<void> update();
   void consume(size_t samples);
   result<int64_t> count_right(const batch& in);
 
@@ -135,9 +144,10 @@ private:
   sample_set samples_;
   training_plan plan_;
   collective::group* gang_ = nullptr;
-  training_state state_; // without parameters and statistics, which the network has
+  training_state state_; // its numbers; the arrays are the network's and those below
+  std::unique_ptr<memory> optimiser_;
   std::unique_ptr<gradient_exchange> exchange_; // of a few numbers, and the gradients after them
-  std::vector<float> micro_;                    // gradients of one batch of several
+  std::unique_ptr<memory> micro_;               // gradients of one batch of several
   std::unique_ptr<pipeline> input_;             // of what is left of the epoch below
   uint64_t input_epoch_ = 0;
   bool leave_asked_ = false;

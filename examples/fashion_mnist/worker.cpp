@@ -181,7 +181,7 @@ private:
   }
 
   result<void> meet() {
-    TROUPE_TRY(network_.join(gang_.group()));
+    TROUPE_TRY(network_.join({gang_.group()}));
     TROUPE_TRY(network_.synchronise());
     const auto& task = gang_.task();
     if (task.checkpoints.empty())

@@ -29,6 +29,7 @@
 
 #include "kernels/collective/element.hpp"
 #include "runtime/base/clock.hpp"
+#include "runtime/base/memory.hpp"
 #include "runtime/base/result.hpp"
 
 #include <cstdint>
@@ -55,21 +56,6 @@ struct group_options {
   // later generation has made this one void.
   std::function<bool()> called_off{};
 };
-
-// Zeroed, and aligned to pages.
-class memory {
-public:
-  virtual ~memory() = default;
-  virtual std::span<std::byte> bytes() = 0;
-
-  template <class T>
-  std::span<T> row() {
-    return {reinterpret_cast<T*>(bytes().data()), bytes().size() / sizeof(T)};
-  }
-};
-
-// Of this process alone. Errors: none; the type is that of group::allocate().
-result<std::unique_ptr<memory>> make_memory(size_t bytes);
 
 class group {
 public:

@@ -20,26 +20,6 @@ private:
   void end(errc) override {}
 };
 
-// Of this process alone.
-class plain_memory final : public memory {
-public:
-  explicit plain_memory(size_t bytes)
-    : bytes_(bytes),
-      data_(static_cast<std::byte*>(::operator new(std::max<size_t>(bytes, 1), page))) {
-    memset(data_, 0, bytes);
-  }
-  ~plain_memory() override { ::operator delete(data_, page); }
-  plain_memory(const plain_memory&) = delete;
-  plain_memory& operator=(const plain_memory&) = delete;
-
-  std::span<std::byte> bytes() override { return {data_, bytes_}; }
-
-private:
-  static constexpr std::align_val_t page{4096};
-  size_t bytes_;
-  std::byte* data_;
-};
-
 std::string_view name_of(operation_kind kind) {
   switch (kind) {
   case operation_kind::allreduce:
@@ -140,10 +120,6 @@ error mismatch(const operation& mine, const operation& theirs, uint32_t rank) {
   return {errc::invalid, "rank " + std::to_string(rank) + " called " + describe(theirs)
                            + " where this rank called " + describe(mine)
                            + ": call the same operations in the same order on every rank."};
-}
-
-result<std::unique_ptr<memory>> make_memory(size_t bytes) {
-  return std::unique_ptr<memory>(std::make_unique<plain_memory>(bytes));
 }
 
 result<void> common_group::check_peer(uint32_t peer, const char* what) const {

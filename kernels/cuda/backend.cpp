@@ -10,7 +10,8 @@ using namespace kernels;
 
 class cuda_backend final : public backend {
 public:
-  cuda_backend(precision products, shared_session on) : backend(products), on_(std::move(on)) {}
+  cuda_backend(precision products, cuda::device& where, shared_session on)
+    : backend(products, where), on_(std::move(on)) {}
 
   std::string_view name() const override { return "cuda"; }
 
@@ -77,13 +78,13 @@ private:
 
 } // namespace
 
-result<std::unique_ptr<kernels::backend>> make_backend(int device, cudaStream_t stream,
+result<std::unique_ptr<kernels::backend>> make_backend(device& where, cudaStream_t stream,
                                                        precision products) {
   if (products != precision::f32)
     return {errc::unavailable, "products on a GPU are of f32 only: use the CPU for bf16 and f16."};
-  auto on = std::make_shared<session>(device, stream);
+  auto on = std::make_shared<session>(where.number(), stream);
   TROUPE_TRY(on->open());
-  return std::unique_ptr<backend>(std::make_unique<cuda_backend>(products, std::move(on)));
+  return std::unique_ptr<backend>(std::make_unique<cuda_backend>(products, where, std::move(on)));
 }
 
 } // namespace troupe::cuda

@@ -11,7 +11,7 @@
 namespace troupe::cuda {
 namespace {
 
-class device_memory final : public collective::memory {
+class device_memory final : public memory {
 public:
   device_memory(int number, void* data, size_t bytes)
     : number_(number), data_(data), bytes_(bytes) {}
@@ -28,6 +28,34 @@ private:
   int number_;
   void* data_;
   size_t bytes_;
+};
+
+// An event in a stream.
+class event_mark final : public kernels::work_mark {
+public:
+  explicit event_mark(int number) : number_(number) {}
+  ~event_mark() override {
+    if (event_)
+      cudaEventDestroy(event_);
+  }
+  event_mark(const event_mark&) = delete;
+  event_mark& operator=(const event_mark&) = delete;
+
+  result<void> record(cudaStream_t stream) {
+    TROUPE_TRY(
+      check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming | cudaEventBlockingSync),
+            "make an event"));
+    return check(cudaEventRecord(event_, stream), "mark its work");
+  }
+
+  result<void> wait() override {
+    TROUPE_TRY(check(cudaSetDevice(number_), "take its device"));
+    return check(cudaEventSynchronize(event_), "finish its work");
+  }
+
+private:
+  int number_;
+  cudaEvent_t event_ = nullptr;
 };
 
 class stream_device final : public device {
@@ -52,7 +80,9 @@ public:
   int number() const override { return number_; }
   std::string name() const override { return name_; }
 
-  result<std::unique_ptr<collective::memory>> allocate(size_t bytes) override {
+  bool is_processor() const override { return false; }
+
+  result<std::unique_ptr<memory>> allocate(size_t bytes) override {
     TROUPE_TRY(take());
     void* data = nullptr;
     TROUPE_TRY(check(cudaMalloc(&data, std::max<size_t>(bytes, 1)),
@@ -60,13 +90,26 @@ public:
     auto made = std::make_unique<device_memory>(number_, data, bytes);
     TROUPE_TRY(check(cudaMemsetAsync(data, 0, bytes, stream_), "clear memory"));
     TROUPE_TRY(synchronise());
-    return std::unique_ptr<collective::memory>(std::move(made));
+    return std::unique_ptr<memory>(std::move(made));
   }
 
-  result<void> copy(void* to, const void* from, size_t bytes) override {
+  // What can be paged out has been read when the call returns, what is locked has not.
+  result<void> put(void* there, const void* here, size_t bytes) override {
+    if (bytes == 0)
+      return {};
     TROUPE_TRY(take());
-    if (bytes > 0)
-      TROUPE_TRY(check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_), "copy"));
+    TROUPE_TRY(check(cudaMemcpyAsync(there, here, bytes, cudaMemcpyHostToDevice, stream_), "copy"));
+    cudaPointerAttributes where{};
+    auto locked = cudaPointerGetAttributes(&where, here) == cudaSuccess
+                  && where.type != cudaMemoryTypeUnregistered;
+    return locked ? synchronise() : result<void>{};
+  }
+
+  result<void> get(void* here, const void* there, size_t bytes) override {
+    if (bytes == 0)
+      return {};
+    TROUPE_TRY(take());
+    TROUPE_TRY(check(cudaMemcpyAsync(here, there, bytes, cudaMemcpyDeviceToHost, stream_), "copy"));
     return synchronise();
   }
 
@@ -77,10 +120,34 @@ public:
     return check(cudaGetLastError(), "start an addition");
   }
 
-  result<void> scale(float factor, kernels::mutable_view x) override {
+  result<double> sum_of_squares(kernels::view x) override {
+    if (!sums_) {
+      auto made = allocate(sizeof(loss_result) + element_terms * sizeof(double));
+      if (!made)
+        return made.error();
+      sums_ = *std::move(made);
+    }
     TROUPE_TRY(take());
-    cuda::scale(stream_, x.size(), factor, x.data());
-    return check(cudaGetLastError(), "start a scaling");
+    auto* there = reinterpret_cast<loss_result*>(sums_->bytes().data());
+    cuda::sum_of_squares(stream_, x.size(), x.data(), reinterpret_cast<double*>(there + 1), there);
+    TROUPE_TRY(check(cudaGetLastError(), "start a sum"));
+    loss_result got;
+    TROUPE_TRY(get(&got, there, sizeof(got)));
+    return got.sum;
+  }
+
+  result<std::unique_ptr<kernels::work_mark>> mark() override {
+    TROUPE_TRY(take());
+    auto made = std::make_unique<event_mark>(number_);
+    TROUPE_TRY(made->record(stream_));
+    return std::unique_ptr<kernels::work_mark>(std::move(made));
+  }
+
+  result<std::unique_ptr<kernels::device>> beside() override {
+    auto made = cuda::open_device(number_);
+    if (!made)
+      return made.error();
+    return std::unique_ptr<kernels::device>(*std::move(made));
   }
 
   result<void> cast(collective::input from, collective::output to) override {
@@ -101,7 +168,7 @@ public:
   make_backend([[maybe_unused]] kernels::precision products) override {
 #ifdef TROUPE_HAS_CUDNN
     TROUPE_TRY(take());
-    return cuda::make_backend(number_, stream_, products);
+    return cuda::make_backend(*this, stream_, products);
 #else
     return {errc::unavailable, "this plug-in for GPUs has no operators: build it where cuBLAS and "
                                "cuDNN are found."};
@@ -116,6 +183,7 @@ private:
   int number_;
   std::string name_;
   cudaStream_t stream_ = nullptr;
+  std::unique_ptr<memory> sums_;
 };
 
 } // namespace

@@ -121,10 +121,6 @@ void add(cudaStream_t stream, size_t size, const float* x, float* y) {
   for_each(stream, size, [=] __device__(size_t i) { y[i] += x[i]; });
 }
 
-void scale(cudaStream_t stream, size_t size, float factor, float* x) {
-  for_each(stream, size, [=] __device__(size_t i) { x[i] *= factor; });
-}
-
 void add_bias(cudaStream_t stream, size_t rows, size_t columns, size_t inner, const float* bias,
               bool relu, float* data) {
   for_each(stream, rows * columns * inner, [=] __device__(size_t i) {

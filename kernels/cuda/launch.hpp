@@ -17,9 +17,8 @@ using kernels::activation;
 // f32, bf16 and f16, of one length.
 void cast(cudaStream_t stream, collective::output to, collective::input from);
 
-// y += x; x *= factor.
+// y += x.
 void add(cudaStream_t stream, size_t size, const float* x, float* y);
-void scale(cudaStream_t stream, size_t size, float factor, float* x);
 
 // data[r][c][i] += bias[c], and then max(x, 0) if wanted. `inner` elements lie together.
 void add_bias(cudaStream_t stream, size_t rows, size_t columns, size_t inner, const float* bias,
@@ -82,5 +81,9 @@ void mean_squared_error(cudaStream_t stream, size_t size, size_t per_row, float 
 void binary_cross_entropy(cudaStream_t stream, size_t size, size_t per_row, float scale,
                           const float* logits, const float* targets, float* gradient, double* terms,
                           loss_result* result);
+
+// Of single elements, too.
+void sum_of_squares(cudaStream_t stream, size_t size, const float* x, double* terms,
+                    loss_result* result);
 
 } // namespace troupe::cuda

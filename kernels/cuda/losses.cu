@@ -100,6 +100,16 @@ void elements(cudaStream_t stream, size_t size, size_t per_row, float scale, con
   total_kernel<<<1, block_threads, 0, stream>>>(element_terms, terms, result);
 }
 
+__global__ void squares_kernel(size_t size, const float* x, double* terms) {
+  double sum = 0;
+  auto step = size_t{gridDim.x} * blockDim.x;
+  for (auto i = size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < size; i += step)
+    sum += double{x[i]} * x[i];
+  sum = block_sum(sum);
+  if (threadIdx.x == 0)
+    terms[blockIdx.x] = sum;
+}
+
 } // namespace
 
 void softmax_cross_entropy(cudaStream_t stream, size_t rows, size_t classes, size_t per_row,
@@ -126,6 +136,13 @@ void binary_cross_entropy(cudaStream_t stream, size_t size, size_t per_row, floa
                           const float* logits, const float* targets, float* gradient, double* terms,
                           loss_result* result) {
   elements<cross_entropy>(stream, size, per_row, scale, logits, targets, gradient, terms, result);
+}
+
+void sum_of_squares(cudaStream_t stream, size_t size, const float* x, double* terms,
+                    loss_result* result) {
+  clear(stream, result);
+  squares_kernel<<<element_terms, block_threads, 0, stream>>>(size, x, terms);
+  total_kernel<<<1, block_threads, 0, stream>>>(element_terms, terms, result);
 }
 
 } // namespace troupe::cuda

@@ -1,10 +1,9 @@
 // The GPUs of this machine, through a shared library that is opened when they are wanted: nothing
 // else links CUDA, NCCL, cuBLAS or cuDNN, and a program starts where none of them is.
 //
-// Memory of a device is addressed as any other, but only the device reaches it: rows in it go to
-// ops of its backend, to groups of join_nccl(), and to copy(). A program that reads or writes such
-// an address by itself ends.
-// Threads: a plug-in is used by any number, a device and what it makes by one at a time.
+// Rows in the memory of a device go to ops of its backend, to groups of join_nccl(), and to its own
+// functions (kernels/device.hpp).
+// Threads: a plug-in is used by any number.
 #pragma once
 
 #include "kernels/collective/nccl/nccl.hpp"
@@ -12,33 +11,17 @@
 
 namespace troupe::cuda {
 
-// One GPU, and a stream of work on it: what is given to it is done in that order, some time later.
-class device {
+// One GPU, and a stream of work on it.
+class device : public kernels::device {
 public:
-  virtual ~device() = default;
-
   virtual int number() const = 0;
   virtual std::string name() const = 0;
-
-  // Zeroed. Errors: unavailable, when the device has no room.
-  virtual result<std::unique_ptr<collective::memory>> allocate(size_t bytes) = 0;
-
-  // Each side lies on the device or in the process. Returns when the bytes are there.
-  virtual result<void> copy(void* to, const void* from, size_t bytes) = 0;
-
-  // y += x, of one size; x *= factor.
-  virtual result<void> add(kernels::view x, kernels::mutable_view y) = 0;
-  virtual result<void> scale(float factor, kernels::mutable_view x) = 0;
 
   // Between f32, bf16 and f16, of one length; rounds to the nearest, ties to even.
   virtual result<void> cast(collective::input from, collective::output to) = 0;
 
-  // Returns when all work has been done. Errors: internal, what it failed with; the device is then
-  // of no more use to this process.
-  virtual result<void> synchronise() = 0;
-
-  // All arrays lie on the device. Ops return when their work has been given to the device, losses
-  // when they have their result. Not to be used after the device.
+  // Ops return when their work has been given to the device, losses when they have their result.
+  // Not to be used after the device.
   // Errors: unavailable, when the plug-in was built without cuBLAS or cuDNN.
   virtual result<std::unique_ptr<kernels::backend>> make_backend(kernels::precision products) = 0;
 };
@@ -65,7 +48,7 @@ public:
 result<std::unique_ptr<plugin>> open(const std::string& path = {});
 
 // Both sides must have been built from one version of what crosses between them.
-inline constexpr uint32_t interface_version = 1;
+inline constexpr uint32_t interface_version = 2;
 inline constexpr const char* entry_name = "troupe_cuda_plugin";
 using entry_type = plugin*(uint32_t version); // nullptr: another version. The caller owns the rest.
 

@@ -3,8 +3,8 @@
 // Threads: one, as the device.
 #pragma once
 
+#include "kernels/cuda/plugin.hpp"
 #include "kernels/cuda/status.hpp"
-#include "kernels/op.hpp"
 
 #include <cublas_v2.h>
 #include <cudnn.h>
@@ -98,7 +98,7 @@ made_loss make_loss(shared_session on, kernels::loss_shapes shapes, loss_kind ki
 // An op of the CPU, with its arrays copied there and back: what has no kernel yet.
 std::unique_ptr<op> on_cpu(shared_session on, std::unique_ptr<op> reference);
 
-result<std::unique_ptr<kernels::backend>> make_backend(int device, cudaStream_t stream,
+result<std::unique_ptr<kernels::backend>> make_backend(device& where, cudaStream_t stream,
                                                        kernels::precision products);
 
 } // namespace troupe::cuda

@@ -60,7 +60,7 @@ std::unique_ptr<dataset> images(size_t count) {
 network network_of(const std::string& name, const kernels::backend& on) {
   if (name == "cnn")
     return must(make_image_network(on, {.batch = batch_rows}, 1));
-  network out;
+  network out(on.where());
   if (name == "mlp") {
     out.add(on.dense({batch_rows, side * side}, {.features = 512, .relu = true}));
     out.add(on.dense(out.last(), {.features = 256, .relu = true}));
@@ -105,7 +105,7 @@ void run_rank(const std::string& name, std::unique_ptr<collective::group> gang) 
   auto data = images(batch_rows * ranks * steps_per_round);
   auto trained
     = must(trainer::make(*on, network_of(name, *on), images_with_labels(*data), plan_of(name)));
-  must(trained.join(gang.get()));
+  must(trained.join({gang.get()}));
   must(trained.synchronise());
   auto step = time_of([&] { must(trained.advance()); });
   auto compute = step;
@@ -115,7 +115,7 @@ void run_rank(const std::string& name, std::unique_ptr<collective::group> gang) 
     auto values = row->row<float>();
     exchange = time_of([&] { must(gang->allreduce(values, collective::reduction::sum)); });
     trained.leave();
-    must(trained.join(nullptr));
+    must(trained.join({}));
     must(gang->barrier());
     compute = time_of([&] { must(trained.advance()); });
     must(gang->barrier());

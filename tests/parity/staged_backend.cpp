@@ -1,5 +1,7 @@
 #include "tests/parity/staged_backend.hpp"
 
+#include "tests/support/wrapped_backend.hpp"
+
 #include <vector>
 
 namespace troupe::kernels {
@@ -16,7 +18,7 @@ using shared_gpu = std::shared_ptr<gpu>;
 class staged {
 public:
   staged(gpu& on, view from) : staged(on, from.size()) {
-    TROUPE_ASSERT(on_.device->copy(there_->bytes().data(), from.data(), from.size_bytes()));
+    TROUPE_ASSERT(on_.device->put(there_->bytes().data(), from.data(), from.size_bytes()));
   }
   staged(gpu& on, size_t size) : on_(on) {
     auto made = on_.device->allocate(size * sizeof(float));
@@ -26,12 +28,12 @@ public:
 
   mutable_view row() { return there_->row<float>(); }
   void fetch(mutable_view to) {
-    TROUPE_ASSERT(on_.device->copy(to.data(), there_->bytes().data(), to.size_bytes()));
+    TROUPE_ASSERT(on_.device->get(to.data(), there_->bytes().data(), to.size_bytes()));
   }
 
 private:
   gpu& on_;
-  std::unique_ptr<collective::memory> there_;
+  std::unique_ptr<memory> there_;
 };
 
 class staged_op final : public op {
@@ -77,7 +79,7 @@ private:
     staged y(*on_, elements(output_shape())), t(*on_, elements(target_shape())),
       to(*on_, elements(output_shape()));
     auto put = [&](staged& there, view from) {
-      TROUPE_ASSERT(on_->device->copy(there.row().data(), from.data(), from.size_bytes()));
+      TROUPE_ASSERT(on_->device->put(there.row().data(), from.data(), from.size_bytes()));
     };
     put(y, outputs);
     put(t, targets);
@@ -91,11 +93,10 @@ private:
   std::unique_ptr<loss> made_;
 };
 
-class staged_backend final : public backend {
+class staged_backend final : public wrapped_backend {
 public:
-  staged_backend(precision products, shared_gpu on) : backend(products), on_(std::move(on)) {}
-
-  std::string_view name() const override { return on_->operators->name(); }
+  explicit staged_backend(shared_gpu on)
+    : wrapped_backend(*on->operators, processor()), on_(std::move(on)) {}
 
   void update(const optimiser_options& options, const optimiser_step& step, view gradients,
               mutable_view first_state, mutable_view second_state,
@@ -105,67 +106,19 @@ public:
     // No state is null there, too.
     auto state
       = [](staged& there, view here) { return here.empty() ? mutable_view{} : there.row(); };
-    on_->operators->update(options, step, g.row(), state(first, first_state),
-                           state(second, second_state), p.row());
+    inner().update(options, step, g.row(), state(first, first_state), state(second, second_state),
+                   p.row());
     first.fetch(first_state);
     second.fetch(second_state);
     p.fetch(parameters);
   }
 
 private:
-  made_op stage(made_op made) const {
-    if (!made)
-      return made;
-    return std::unique_ptr<op>(std::make_unique<staged_op>(on_, std::move(*made)));
+  std::unique_ptr<op> wrap(std::unique_ptr<op> made) const override {
+    return std::make_unique<staged_op>(on_, std::move(made));
   }
-  made_loss stage(made_loss made) const {
-    if (!made)
-      return made;
-    return std::unique_ptr<loss>(std::make_unique<staged_loss>(on_, std::move(*made)));
-  }
-  const backend& there() const { return *on_->operators; }
-
-  made_op make_conv2d(op_shapes shapes, const conv2d_options& options) const override {
-    return stage(there().conv2d(shapes.input, options));
-  }
-  made_op make_max_pool2d(op_shapes shapes, const pool2d_options& options) const override {
-    return stage(there().max_pool2d(shapes.input, options));
-  }
-  made_op make_avg_pool2d(op_shapes shapes, const pool2d_options& options) const override {
-    return stage(there().avg_pool2d(shapes.input, options));
-  }
-  made_op make_dense(op_shapes shapes, const dense_options& options) const override {
-    return stage(there().dense(shapes.input, options));
-  }
-  made_op make_activation(op_shapes shapes, activation how) const override {
-    return stage(there().activate(shapes.input, how));
-  }
-  made_op make_batch_norm(op_shapes shapes, const batch_norm_options& options) const override {
-    return stage(there().batch_norm(shapes.input, options));
-  }
-  made_op make_layer_norm(op_shapes shapes, const layer_norm_options& options) const override {
-    return stage(there().layer_norm(shapes.input, options));
-  }
-  made_op make_dropout(op_shapes shapes, float rate) const override {
-    return stage(there().dropout(shapes.input, rate));
-  }
-  made_op make_embedding(op_shapes shapes, const embedding_options& options) const override {
-    return stage(there().embedding(shapes.input, options));
-  }
-  made_op make_lstm(op_shapes shapes, const recurrent_options& options) const override {
-    return stage(there().lstm(shapes.input, options));
-  }
-  made_op make_gru(op_shapes shapes, const recurrent_options& options) const override {
-    return stage(there().gru(shapes.input, options));
-  }
-  made_loss make_softmax_cross_entropy(loss_shapes shapes) const override {
-    return stage(there().softmax_cross_entropy(shapes.outputs));
-  }
-  made_loss make_mean_squared_error(loss_shapes shapes) const override {
-    return stage(there().mean_squared_error(shapes.outputs));
-  }
-  made_loss make_binary_cross_entropy(loss_shapes shapes) const override {
-    return stage(there().binary_cross_entropy(shapes.outputs));
+  std::unique_ptr<loss> wrap(std::unique_ptr<loss> made) const override {
+    return std::make_unique<staged_loss>(on_, std::move(made));
   }
 
   shared_gpu on_;
@@ -187,7 +140,7 @@ result<std::unique_ptr<backend>> make_staged_backend(precision products) {
   if (!made)
     return made.error();
   on->operators = std::move(*made);
-  return std::unique_ptr<backend>(std::make_unique<staged_backend>(products, std::move(on)));
+  return std::unique_ptr<backend>(std::make_unique<staged_backend>(std::move(on)));
 }
 
 } // namespace troupe::kernels

@@ -333,7 +333,7 @@ private:
     return {};
   }
 
-  std::unique_ptr<collective::memory> take_allocated() override { return std::move(allocated_); }
+  std::unique_ptr<memory> take_allocated() override { return std::move(allocated_); }
 
   result<void> transmit(const call& x, uint32_t to, time_point until) override {
     return shm::send_pieces(*memory_, rank(), x, to, until);
@@ -348,7 +348,7 @@ private:
   std::vector<std::byte*> targets_;
   std::optional<operation> called_; // until the first meeting
   bool direct_ = false;             // the rows lie at one place of registered memory on all ranks
-  std::unique_ptr<collective::memory> allocated_;
+  std::unique_ptr<memory> allocated_;
   uint32_t turn_ = 0;
 };
 

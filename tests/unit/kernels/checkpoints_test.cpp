@@ -74,12 +74,12 @@ protected:
       auto one = make(plan_);
       if (gang.rank() == 0)
         begin(one);
-      ASSERT_TRUE(one.join(&gang));
+      ASSERT_TRUE(one.join({&gang}));
       ASSERT_TRUE(one.synchronise());
       while (!one.done())
         ASSERT_TRUE(one.advance());
       if (gang.rank() == 0)
-        out = one.state();
+        out = *one.state();
       one.leave();
     });
     return out;
@@ -127,8 +127,8 @@ TEST_F(Checkpoints, AResumedRunEqualsAnUndisturbedOneBitForBit) {
   EXPECT_EQ(*step, 7u);
   while (!resumed.done())
     ASSERT_TRUE(resumed.advance());
-  EXPECT_EQ(resumed.state().parameters, whole.state().parameters);
-  EXPECT_EQ(resumed.state().optimiser, whole.state().optimiser);
+  EXPECT_EQ(resumed.state()->parameters, whole.state()->parameters);
+  EXPECT_EQ(resumed.state()->optimiser, whole.state()->optimiser);
 }
 
 TEST_F(Checkpoints, WithoutOneItStartsAtTheBeginning) {
@@ -153,12 +153,12 @@ TEST_F(Checkpoints, OfVersion010AreContinuedAtTheSameSample) {
   auto into = make(plan_);
   auto step = resume_newest(directory_, into);
   ASSERT_TRUE(step) << step.error().text;
-  expect_equal(into.state(), {.step = 5,
-                              .updates = 5,
-                              .epoch = 2,
-                              .consumed = 16,
-                              .parameters = parameters,
-                              .optimiser = velocity});
+  expect_equal(*into.state(), {.step = 5,
+                               .updates = 5,
+                               .epoch = 2,
+                               .consumed = 16,
+                               .parameters = parameters,
+                               .optimiser = velocity});
   auto other = plan_;
   other.accumulate = 2;
   auto refused = make(other);
@@ -196,17 +196,17 @@ TEST_F(Checkpoints, SavedByThreeRanksAreGoneOnFromByAnyNumberBitForBit) {
   run_gang(3, [&](collective::group& gang) {
     auto one = make(plan_);
     checkpoint_writer writer(directory_);
-    ASSERT_TRUE(one.join(&gang));
+    ASSERT_TRUE(one.join({&gang}));
     while (!one.done()) {
       ASSERT_TRUE(one.advance());
       if (one.step() == 3) {
         ASSERT_TRUE(writer.save(one, 1, {0, gang.rank(), 3}));
         if (gang.rank() == 0)
-          saved = one.state();
+          saved = *one.state();
       }
     }
     if (gang.rank() == 0)
-      whole = one.state();
+      whole = *one.state();
     one.leave();
   });
   EXPECT_EQ(files().size(), 3u);
@@ -216,7 +216,7 @@ TEST_F(Checkpoints, SavedByThreeRanksAreGoneOnFromByAnyNumberBitForBit) {
       auto step = resume_newest(directory_, first);
       ASSERT_TRUE(step) << step.error().text;
       EXPECT_EQ(*step, 3u);
-      expect_equal(first.state(), saved);
+      expect_equal(*first.state(), saved);
     });
     expect_equal(from_disk,
                  end_of(ranks, [&](trainer& first) { ASSERT_TRUE(first.restore(saved)); }));
@@ -293,7 +293,7 @@ TEST_F(Checkpoints, AnErrorOfAWriteIsThatOfTheNextSaveOnce) {
 TEST_F(Checkpoints, AreOfTheStepWhereTheyWereSavedWhileTheTrainingGoesOn) {
   auto one = make(plan_);
   ASSERT_TRUE(one.advance());
-  auto saved = one.state();
+  auto saved = *one.state();
   auto folder = directory_ + "/attempt-0001";
   auto path = folder + "/step-00000001.ckpt";
   auto fifo = path + ".tmp-" + std::to_string(::getpid());
@@ -303,7 +303,7 @@ TEST_F(Checkpoints, AreOfTheStepWhereTheyWereSavedWhileTheTrainingGoesOn) {
   ASSERT_TRUE(writer.save(one, 1));
   for (int step = 0; step < 3; ++step)
     ASSERT_TRUE(one.advance());
-  EXPECT_NE(one.state().parameters, saved.parameters);
+  EXPECT_NE(one.state()->parameters, saved.parameters);
   std::stringstream written;
   std::thread reader([&] { written << std::ifstream{fifo}.rdbuf(); });
   auto next = writer.save(one, 1); // waits for the one before: it has its error
@@ -315,14 +315,14 @@ TEST_F(Checkpoints, AreOfTheStepWhereTheyWereSavedWhileTheTrainingGoesOn) {
   auto into = make(plan_);
   auto step = resume_newest(directory_, into);
   ASSERT_TRUE(step && *step);
-  expect_equal(into.state(), saved);
+  expect_equal(*into.state(), saved);
 }
 
 TEST_F(Checkpoints, AreSavedByAllRanksAfterTheSameStepWhenOneIsAsked) {
   std::array<std::vector<uint64_t>, 3> due;
   run_gang(3, [&](collective::group& gang) {
     auto one = make(plan_);
-    ASSERT_TRUE(one.join(&gang));
+    ASSERT_TRUE(one.join({&gang}));
     while (!one.done()) {
       if ((gang.rank() == 1 && one.step() == 1) || (gang.rank() != 0 && one.step() == 4))
         one.ask_to_save();
@@ -357,7 +357,7 @@ TEST_F(Checkpoints, TheModelIsOneFile) {
   auto read = storage::read_checkpoint(path);
   ASSERT_TRUE(read) << read.error().text;
   ASSERT_EQ(read->tensors.size(), 1u);
-  EXPECT_EQ(read->tensors[0].values, trained.state().parameters);
+  EXPECT_EQ(read->tensors[0].values, trained.state()->parameters);
   EXPECT_FALSE(std::filesystem::exists(path + ".parts"));
 }
 

@@ -2,12 +2,15 @@
 #include "actors/training/gradient_exchange.hpp"
 #include "actors/training/trainer.hpp"
 #include "kernels/cpu/cpu.hpp"
+#include "tests/support/allreduce_group.hpp"
+#include "tests/support/deferred_device.hpp"
 #include "tests/support/labelled_images.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <numeric>
 #include <thread>
 
 namespace troupe::training {
@@ -16,7 +19,7 @@ namespace {
 constexpr size_t elements = 1'000'000; // 4 MB: a small bucket and four others
 
 // Doubles what it reduces, as a gang of two equal ranks does, and notes it.
-class doubling_group final : public collective::group {
+class doubling_group final : public test::allreduce_group {
 public:
   uint32_t rank() const override { return 0; }
   uint32_t size() const override { return 2; }
@@ -47,68 +50,71 @@ public:
 
   size_t fails_at = elements;
 
-  result<std::unique_ptr<collective::memory>> allocate(size_t bytes) override {
-    return collective::make_memory(bytes);
-  }
-  result<void> look() override { return {}; }
-  void abort() override {}
-  result<void> barrier() override { return {}; }
-
-  result<void> reduce_scatter(collective::input, collective::output,
-                              collective::reduction) override {
-    return unused();
-  }
-  result<void> allgather(collective::input, collective::output) override { return unused(); }
-  result<void> broadcast(collective::output, uint32_t) override { return unused(); }
-  result<void> reduce(collective::input, collective::output, collective::reduction,
-                      uint32_t) override {
-    return unused();
-  }
-  result<void> gather(collective::input, collective::output, uint32_t) override { return unused(); }
-  result<void> scatter(collective::input, collective::output, uint32_t) override {
-    return unused();
-  }
-  result<void> all_to_all(collective::input, collective::output) override { return unused(); }
-  result<void> send(collective::input, uint32_t) override { return unused(); }
-  result<void> receive(collective::output, uint32_t) override { return unused(); }
+  result<std::unique_ptr<memory>> allocate(size_t bytes) override { return make_memory(bytes); }
 
 private:
-  static result<void> unused() { return {errc::internal, "An exchange does not call this."}; }
-
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<size_t> lengths_;
 };
 
-std::unique_ptr<gradient_exchange> make(collective::group* gang) {
-  auto made = gradient_exchange::make(gang, elements);
-  TROUPE_ASSERT(made);
-  return *std::move(made);
-}
+enum class place { processor, staged, on_device };
 
-void fill(gradient_exchange& exchange, size_t from, size_t to) {
-  for (auto i = from; i < to; ++i)
-    exchange.row()[i] = static_cast<float>(i);
-}
+// Rows of the process; of a device, and reduced in the process; of a device, and reduced there.
+class GradientExchange : public testing::TestWithParam<place> {
+protected:
+  std::unique_ptr<gradient_exchange> make() {
+    gang_groups gang{.ranks = &gang_};
+    if (GetParam() == place::on_device)
+      gang.devices = devices_.get();
+    return make(gang);
+  }
 
-void expect_doubled(gradient_exchange& exchange) {
-  for (size_t i = 0; i < elements; ++i)
-    ASSERT_EQ(exchange.row()[i], 2 * static_cast<float>(i)) << i;
-}
+  std::unique_ptr<gradient_exchange> make(const gang_groups& gang) {
+    auto made = gradient_exchange::make(gang, device(), elements);
+    TROUPE_ASSERT(made);
+    return *std::move(made);
+  }
 
-TEST(GradientExchange, ReducesBucketsFromTheEndWhileTheRestIsWritten) {
-  doubling_group gang;
-  auto exchange = make(&gang);
+  kernels::device& device() {
+    return GetParam() == place::processor ? kernels::processor() : *other_;
+  }
+
+  void fill(gradient_exchange& exchange, size_t from, size_t to) {
+    std::vector<float> values(to - from);
+    std::iota(values.begin(), values.end(), static_cast<float>(from));
+    ASSERT_TRUE(device().put(exchange.row().subspan(from, to - from), values));
+  }
+
+  void expect_times(float factor, gradient_exchange& exchange) {
+    std::vector<float> values(elements);
+    ASSERT_TRUE(device().get(values, exchange.row()));
+    for (size_t i = 0; i < elements; ++i)
+      ASSERT_EQ(values[i], factor * static_cast<float>(i)) << i;
+  }
+
+  doubling_group gang_;
+
+private:
+  std::unique_ptr<kernels::device> other_ = test::make_deferred_device();
+  std::unique_ptr<collective::group> devices_ = test::make_deferred_group(gang_, *other_);
+};
+
+INSTANTIATE_TEST_SUITE_P(Where, GradientExchange,
+                         testing::Values(place::processor, place::staged, place::on_device));
+
+TEST_P(GradientExchange, ReducesBucketsFromTheEndWhileTheRestIsWritten) {
+  auto exchange = make();
   for (int step = 1; step <= 3; ++step) {
-    auto buckets = gang.lengths().size();
+    auto buckets = gang_.lengths().size();
     fill(*exchange, elements / 2, elements);
-    exchange->ready(elements / 2);
-    gang.await(buckets + 2); // before it is known that the others are final
+    ASSERT_TRUE(exchange->ready(elements / 2));
+    gang_.await(buckets + 2); // before it is known that the others are final
     fill(*exchange, 0, elements / 2);
     ASSERT_TRUE(exchange->finish());
-    expect_doubled(*exchange);
+    expect_times(2, *exchange);
   }
-  auto lengths = gang.lengths();
+  auto lengths = gang_.lengths();
   ASSERT_EQ(lengths.size(), 15u);
   for (size_t i = 0; i < 5; ++i)
     EXPECT_EQ(lengths[i], lengths[i + 10]);
@@ -116,49 +122,45 @@ TEST(GradientExchange, ReducesBucketsFromTheEndWhileTheRestIsWritten) {
   EXPECT_EQ(lengths[1], 262'144u);
 }
 
-TEST(GradientExchange, NeedsNoWordBeforeTheEnd) {
-  doubling_group gang;
-  auto exchange = make(&gang);
+TEST_P(GradientExchange, NeedsNoWordBeforeTheEnd) {
+  auto exchange = make();
   fill(*exchange, 0, elements);
   ASSERT_TRUE(exchange->finish());
-  expect_doubled(*exchange);
-  EXPECT_EQ(gang.lengths().size(), 5u);
+  expect_times(2, *exchange);
+  EXPECT_EQ(gang_.lengths().size(), 5u);
 }
 
-TEST(GradientExchange, LeavesWhatIsAloneAsItIs) {
-  auto exchange = make(nullptr);
+TEST_P(GradientExchange, LeavesWhatIsAloneAsItIs) {
+  auto exchange = make({});
   fill(*exchange, 0, elements);
-  exchange->ready(5);
+  ASSERT_TRUE(exchange->ready(5));
   ASSERT_TRUE(exchange->finish());
-  for (size_t i = 0; i < elements; ++i)
-    ASSERT_EQ(exchange->row()[i], static_cast<float>(i));
+  expect_times(1, *exchange);
 }
 
-TEST(GradientExchange, ReturnsTheFirstFailureAndBeginsNoOtherBucket) {
-  doubling_group gang;
-  gang.fails_at = 2;
-  auto exchange = make(&gang);
+TEST_P(GradientExchange, ReturnsTheFirstFailureAndBeginsNoOtherBucket) {
+  gang_.fails_at = 2;
+  auto exchange = make();
   fill(*exchange, 0, elements);
-  exchange->ready(1);
+  ASSERT_TRUE(exchange->ready(1));
   auto done = exchange->finish();
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, errc::aborted);
-  EXPECT_EQ(gang.lengths().size(), 2u);
-  gang.fails_at = elements;
+  EXPECT_EQ(gang_.lengths().size(), 2u);
+  gang_.fails_at = elements;
   ASSERT_TRUE(exchange->finish()); // a new step
-  EXPECT_EQ(gang.lengths().size(), 7u);
+  EXPECT_EQ(gang_.lengths().size(), 7u);
 }
 
-TEST(GradientExchange, AnAbandonedStepBeginsNoOtherBucket) {
-  doubling_group gang;
-  auto exchange = make(&gang);
-  exchange->ready(elements - 70'000);
-  gang.await(1);
+TEST_P(GradientExchange, AnAbandonedStepBeginsNoOtherBucket) {
+  auto exchange = make();
+  ASSERT_TRUE(exchange->ready(elements - 70'000));
+  gang_.await(1);
   exchange->abandon();
-  EXPECT_EQ(gang.lengths().size(), 1u);
+  EXPECT_EQ(gang_.lengths().size(), 1u);
   fill(*exchange, 0, elements);
   ASSERT_TRUE(exchange->finish());
-  expect_doubled(*exchange);
+  expect_times(2, *exchange);
 }
 
 // A network whose gradients fill several buckets.
@@ -166,7 +168,7 @@ training_state train(collective::group* gang, const dataset& data, uint32_t batc
                      uint32_t accumulate) {
   auto on = kernels::cpu::make_backend();
   training_plan plan{.epochs = 2, .batch = batch, .accumulate = accumulate};
-  network net;
+  network net(on->where());
   net.add(on->dense({batch, 1, 10, 10}, {.features = 600, .relu = true}));
   net.add(on->dense(net.last(), {.features = 500, .relu = true}));
   net.add(on->dense(net.last(), {.features = 10}));
@@ -174,19 +176,19 @@ training_state train(collective::group* gang, const dataset& data, uint32_t batc
   auto made = trainer::make(*on, std::move(net),
                             {.from = &data, .inputs = "image", .targets = "label"}, plan);
   TROUPE_ASSERT(made);
-  EXPECT_TRUE(made->join(gang));
+  EXPECT_TRUE(made->join({gang}));
   while (!made->done()) {
     auto stepped = made->advance();
     EXPECT_TRUE(stepped);
     if (!stepped)
       break;
   }
-  auto state = made->state();
+  auto state = *made->state();
   made->leave();
   return state;
 }
 
-TEST(GradientExchange, AGangWithSeveralBucketsTrainsAsOneRankDoes) {
+TEST(GradientExchangeOfAGang, WithSeveralBucketsTrainsAsOneRankDoes) {
   std::vector<uint8_t> pixels(48 * 100);
   std::vector<uint8_t> labels(48);
   for (size_t i = 0; i < pixels.size(); ++i)

@@ -5,6 +5,7 @@
 #include "kernels/cpu/cpu.hpp"
 #include "kernels/onednn/onednn.hpp"
 #include "runtime/base/random.hpp"
+#include "tests/support/deferred_device.hpp"
 #include "tests/support/labelled_images.hpp"
 
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <thread>
 
@@ -71,12 +73,14 @@ TEST(Trainer, LearnsAndIsInterruptedWithoutATraceOnEachBackend) {
   std::vector<std::unique_ptr<kernels::backend>> backends;
   backends.push_back(fast());
   backends.push_back(kernels::cpu::make_backend());
+  auto elsewhere = test::make_deferred_device();
+  backends.push_back(test::make_deferred_backend(*backends[0], *elsewhere));
   for (const auto& on : backends) {
     auto whole = make(*on, data, plan);
     std::vector<training_state> states;
     while (!whole.done()) {
       if (whole.step() == 1 || whole.step() == 13 || whole.step() == 31)
-        states.push_back(whole.state());
+        states.push_back(*whole.state());
       ASSERT_TRUE(whole.advance());
     }
     EXPECT_EQ(whole.step(), 65u); // 12 whole ones and what is left of each epoch
@@ -88,8 +92,8 @@ TEST(Trainer, LearnsAndIsInterruptedWithoutATraceOnEachBackend) {
       ASSERT_TRUE(resumed.restore(state));
       while (!resumed.done())
         ASSERT_TRUE(resumed.advance());
-      EXPECT_EQ(resumed.state().parameters, whole.state().parameters) << state.step;
-      EXPECT_EQ(resumed.state().optimiser, whole.state().optimiser) << state.step;
+      EXPECT_EQ(resumed.state()->parameters, whole.state()->parameters) << state.step;
+      EXPECT_EQ(resumed.state()->optimiser, whole.state()->optimiser) << state.step;
     }
   }
 }
@@ -107,7 +111,7 @@ outcome run_rank(const dataset& data, const training_plan& plan, collective::gro
   outcome got;
   auto on = fast();
   auto made = make(*on, data, plan);
-  EXPECT_TRUE(made.join(gang));
+  EXPECT_TRUE(made.join({gang}));
   if (start && made.rank() == 0) {
     EXPECT_TRUE(made.restore(*start));
   }
@@ -122,14 +126,14 @@ outcome run_rank(const dataset& data, const training_plan& plan, collective::gro
   auto accuracy = made.accuracy(images_with_labels(data));
   EXPECT_TRUE(accuracy);
   got.accuracy = accuracy ? *accuracy : -1;
-  got.state = made.state();
+  got.state = *made.state();
   made.leave();
   return got;
 }
 
-std::vector<outcome> run_gang(const dataset& data, const training_plan& plan, uint32_t size,
-                              uint64_t generation, const training_state* start) {
-  std::vector<outcome> outcomes(size);
+// Each rank in a thread of its own.
+void in_a_gang(uint32_t size, uint64_t generation,
+               const std::function<void(collective::group& gang)>& rank_of) {
   std::vector<std::thread> threads;
   auto name = "troupe_trainer_test_" + std::to_string(getpid());
   for (uint32_t rank = 0; rank < size; ++rank)
@@ -141,10 +145,18 @@ std::vector<outcome> run_gang(const dataset& data, const training_plan& plan, ui
       options.secret = "of this test";
       auto gang = collective::join_shm(options, name + "_" + std::to_string(generation));
       ASSERT_TRUE(gang) << gang.error().text;
-      outcomes[rank] = run_rank(data, plan, gang->get(), start);
+      rank_of(**gang);
     });
   for (auto& each : threads)
     each.join();
+}
+
+std::vector<outcome> run_gang(const dataset& data, const training_plan& plan, uint32_t size,
+                              uint64_t generation, const training_state* start) {
+  std::vector<outcome> outcomes(size);
+  in_a_gang(size, generation, [&](collective::group& gang) {
+    outcomes[gang.rank()] = run_rank(data, plan, &gang, start);
+  });
   return outcomes;
 }
 
@@ -175,12 +187,52 @@ TEST(Trainer, AGangDoesWhatOneRankWithAllItsBatchesDoes) {
   }
 }
 
+// Gradients of the two ranks are added up in the process, or by a group of the devices.
+training_state train_elsewhere(const dataset& data, const training_plan& plan,
+                               collective::group& gang, bool on_devices) {
+  auto operators = fast();
+  auto elsewhere = test::make_deferred_device();
+  auto on = test::make_deferred_backend(*operators, *elsewhere);
+  auto devices = test::make_deferred_group(gang, *elsewhere);
+  auto made = make(*on, data, plan);
+  EXPECT_TRUE(made.join({&gang, on_devices ? devices.get() : nullptr}));
+  EXPECT_TRUE(made.synchronise());
+  while (!made.done())
+    if (auto loss = made.advance(); !loss) {
+      ADD_FAILURE() << loss.error().text;
+      break;
+    }
+  EXPECT_TRUE(made.accuracy(images_with_labels(data)));
+  auto state = made.state();
+  EXPECT_TRUE(state);
+  made.leave();
+  return *std::move(state);
+}
+
+TEST(Trainer, AGangOnDevicesHasTheBitsOfOneOnProcessors) {
+  auto owned
+    = stripes(77); // 16 or 24 a step, and in the last one of an epoch not all ranks have two
+  training_plan plan{.epochs = 2, .batch = 4, .accumulate = 2, .clip_norm = 0.5F, .loss_scale = 8};
+  uint64_t generation = 20;
+  for (uint32_t ranks : {2U, 3U}) {
+    auto expected = run_gang(*owned, plan, ranks, ++generation, nullptr);
+    for (auto on_devices : {false, true}) {
+      in_a_gang(ranks, ++generation, [&](collective::group& gang) {
+        auto got = train_elsewhere(*owned, plan, gang, on_devices);
+        EXPECT_EQ(got.parameters, expected[0].state.parameters) << on_devices;
+        EXPECT_EQ(got.optimiser, expected[0].state.optimiser) << on_devices;
+        EXPECT_EQ(got.loss_scale, expected[0].state.loss_scale) << on_devices;
+      });
+    }
+  }
+}
+
 TEST(Trainer, AGangGoesOnFromTheStateThatIsFarthest) {
   auto owned = stripes(100);
   const auto& data = *owned;
   training_plan plan{.epochs = 2, .batch = 8};
   auto on = fast();
-  auto start = make(*on, data, plan).state();
+  auto start = *make(*on, data, plan).state();
   start.step = 7;
   start.updates = 7;
   start.epoch = 1;
@@ -210,7 +262,7 @@ std::unique_ptr<dataset> indices() {
 
 trainer counting(const kernels::backend& on, const dataset& data) {
   training_plan plan{.epochs = 1, .batch = 1, .optimiser = {.learning_rate = 1e-30F}};
-  network net;
+  network net(on.where());
   net.add(on.dense({1, 1}, {.features = 1}));
   TROUPE_ASSERT(net.finish(on.mean_squared_error({1, 1}), 1));
   auto made = trainer::make(on, std::move(net),
@@ -228,37 +280,24 @@ TEST(Trainer, EachSampleIsUsedOnceInAnEpochWhateverBecomesOfTheGang) {
   training_state state;
   uint64_t generation = 0;
   for (uint32_t ranks : {3U, 1U, 2U}) {
-    std::vector<std::thread> threads;
     std::vector<training_state> states(ranks);
-    ++generation;
-    for (uint32_t rank = 0; rank < ranks; ++rank)
-      threads.emplace_back([&, rank] {
-        collective::group_options options;
-        options.rank = rank;
-        options.size = ranks;
-        options.generation = generation;
-        options.secret = "of this test";
-        auto gang = collective::join_shm(options, "troupe_once_" + std::to_string(getpid()) + "_"
-                                                    + std::to_string(generation));
-        ASSERT_TRUE(gang) << gang.error().text;
-        auto made = counting(*on, data);
-        if (generation > 1 && rank == ranks - 1) {
-          ASSERT_TRUE(made.restore(state));
-        }
-        ASSERT_TRUE(made.join(gang->get()));
-        ASSERT_TRUE(made.synchronise());
-        for (int step = 0; (step < 10 || generation == 3) && !made.done(); ++step) {
-          auto before = made.samples_done();
-          auto loss = made.advance();
-          ASSERT_TRUE(loss) << loss.error().text;
-          if (rank == 0)
-            sum += double{*loss} * static_cast<double>(made.samples_done() - before);
-        }
-        states[rank] = made.state();
-        made.leave();
-      });
-    for (auto& each : threads)
-      each.join();
+    in_a_gang(ranks, ++generation, [&](collective::group& gang) {
+      auto made = counting(*on, data);
+      if (generation > 1 && gang.rank() == ranks - 1) {
+        ASSERT_TRUE(made.restore(state));
+      }
+      ASSERT_TRUE(made.join({&gang}));
+      ASSERT_TRUE(made.synchronise());
+      for (int step = 0; (step < 10 || generation == 3) && !made.done(); ++step) {
+        auto before = made.samples_done();
+        auto loss = made.advance();
+        ASSERT_TRUE(loss) << loss.error().text;
+        if (gang.rank() == 0)
+          sum += double{*loss} * static_cast<double>(made.samples_done() - before);
+      }
+      states[gang.rank()] = *made.state();
+      made.leave();
+    });
     state = states.back();
   }
   EXPECT_EQ(state.epoch, 1u);
@@ -281,7 +320,7 @@ TEST(Trainer, AStepThatFailedIsMadeAgainAsIfNothingHadHappened) {
     auto gang = collective::join_shm(options, name);
     ASSERT_TRUE(gang) << gang.error().text;
     auto made = make(*on, data, plan);
-    ASSERT_TRUE(made.join(gang->get()));
+    ASSERT_TRUE(made.join({gang->get()}));
     for (int step = 0; step < 3; ++step)
       ASSERT_TRUE(made.advance());
     made.leave();
@@ -289,16 +328,16 @@ TEST(Trainer, AStepThatFailedIsMadeAgainAsIfNothingHadHappened) {
   collective::group_options options{.rank = 0, .size = 2, .secret = "s"};
   auto gang = collective::join_shm(options, name);
   ASSERT_TRUE(gang) << gang.error().text;
-  ASSERT_TRUE(broken.join(gang->get()));
+  ASSERT_TRUE(broken.join({gang->get()}));
   while (broken.advance())
     ASSERT_FALSE(broken.done());
   other.join();
   EXPECT_EQ(broken.step(), 3u);
   EXPECT_EQ(broken.samples_done(), 48u);
   broken.leave();
-  auto before = broken.state();
-  ASSERT_TRUE(broken.join(nullptr));
-  EXPECT_EQ(broken.state().parameters, before.parameters);
+  auto before = *broken.state();
+  ASSERT_TRUE(broken.join({}));
+  EXPECT_EQ(broken.state()->parameters, before.parameters);
   while (!broken.done())
     ASSERT_TRUE(broken.advance());
   EXPECT_EQ(broken.samples_done(), whole.samples_done());
@@ -326,9 +365,9 @@ TEST(Trainer, ALossScaleThatIsTooLargeIsHalvedUntilGradientsAreFinite) {
   training_plan plan{.epochs = 1, .batch = 1, .loss_scale = 3e38F};
   auto on = fast();
   auto made = make(*on, data, plan);
-  auto before = made.state().parameters;
+  auto before = made.state()->parameters;
   ASSERT_TRUE(made.advance());
-  auto state = made.state();
+  auto state = *made.state();
   EXPECT_EQ(state.updates + 1, state.step);
   EXPECT_EQ(state.parameters, before);
   EXPECT_FLOAT_EQ(state.loss_scale, 1.5e38F);
@@ -362,7 +401,7 @@ TEST(Trainer, RefusesPlansAndStatesThatMakeNoSense) {
   plan.rate.warm_up = 1;
   EXPECT_TRUE(refused(plan));
   auto made = make(*on, data, {.epochs = 1, .batch = 4});
-  auto state = made.state();
+  auto state = *made.state();
   state.consumed = 20;
   EXPECT_FALSE(made.restore(state));
   state.consumed = 4;

@@ -104,7 +104,7 @@ private:
       out.own = std::move(*made);
       out.there = out.own->bytes().data();
     }
-    TROUPE_TRY(parts_.device->copy(out.there, out.here, out.bytes));
+    TROUPE_TRY(parts_.device->put(out.there, out.here, out.bytes));
     return out;
   }
 
@@ -123,7 +123,7 @@ private:
     auto* to = (overlap ? *first : *second).on_device(out.data);
     TROUPE_TRY(
       work(input(in.type, first->on_device(in.data), in.count), output(out.type, to, out.count)));
-    return parts_.device->copy(out.data, to, out.bytes());
+    return parts_.device->get(out.data, to, out.bytes());
   }
 
   on_device parts_;

@@ -24,17 +24,17 @@ protected:
   }
 
   template <class T>
-  std::unique_ptr<collective::memory> upload(const std::vector<T>& values) {
+  std::unique_ptr<memory> upload(const std::vector<T>& values) {
     auto made = device_->allocate(values.size() * sizeof(T));
     EXPECT_TRUE(made) << made.error().text;
-    EXPECT_TRUE(device_->copy((*made)->bytes().data(), values.data(), values.size() * sizeof(T)));
+    EXPECT_TRUE(device_->put((*made)->bytes().data(), values.data(), values.size() * sizeof(T)));
     return std::move(*made);
   }
 
   template <class T>
-  std::vector<T> download(collective::memory& from) {
+  std::vector<T> download(memory& from) {
     std::vector<T> out(from.row<T>().size());
-    EXPECT_TRUE(device_->copy(out.data(), from.bytes().data(), out.size() * sizeof(T)));
+    EXPECT_TRUE(device_->get(out.data(), from.bytes().data(), out.size() * sizeof(T)));
     return out;
   }
 
@@ -61,19 +61,43 @@ TEST_F(Device, MemoryIsZeroedAndCopiedBothWays) {
   EXPECT_EQ(download<float>(*upload(values)), values);
 }
 
-TEST_F(Device, AddsAndScales) {
+TEST_F(Device, AddsAndSumsSquares) {
   for (auto size : sizes) {
     auto x = noise(size, 1), y = noise(size, 2);
     auto x_there = upload(x), y_there = upload(y);
     ASSERT_TRUE(device_->add(x_there->row<float>(), y_there->row<float>()));
-    ASSERT_TRUE(device_->scale(0.7F, x_there->row<float>()));
-    for (size_t i = 0; i < size; ++i) {
+    for (size_t i = 0; i < size; ++i)
       y[i] += x[i];
-      x[i] *= 0.7F;
-    }
     EXPECT_EQ(download<float>(*y_there), y) << size;
-    EXPECT_EQ(download<float>(*x_there), x) << size;
+    auto there = device_->sum_of_squares(x_there->row<float>());
+    auto here = kernels::processor().sum_of_squares(x);
+    ASSERT_TRUE(there) << there.error().text;
+    EXPECT_NEAR(*there, *here, 1e-9 * *here) << size;
   }
+  std::vector<float> broken(1000, 1.0F);
+  broken[777] = std::numeric_limits<float>::infinity();
+  auto sum = device_->sum_of_squares(upload(broken)->row<float>());
+  ASSERT_TRUE(sum);
+  EXPECT_FALSE(std::isfinite(*sum));
+}
+
+// What a mark is waited for has been written, and another stream of the device reads it.
+TEST_F(Device, AnotherStreamReadsWhatHasBeenMarked) {
+  auto beside = device_->beside();
+  ASSERT_TRUE(beside) << beside.error().text;
+  std::vector<float> ones(1'000'003, 1.0F);
+  auto x = upload(ones), y = upload(ones);
+  for (int i = 0; i < 100; ++i)
+    ASSERT_TRUE(device_->add(x->row<float>(), y->row<float>()));
+  auto mark = device_->mark();
+  ASSERT_TRUE(mark) << mark.error().text;
+  std::vector<float> got(ones.size());
+  std::thread other([&] {
+    ASSERT_TRUE((*mark)->wait());
+    ASSERT_TRUE((*beside)->get(std::span(got), y->row<float>()));
+  });
+  other.join();
+  EXPECT_EQ(got, std::vector<float>(ones.size(), 101.0F));
 }
 
 // The same bits as on the CPU, also of numbers too small or too large for the type.
