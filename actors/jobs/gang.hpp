@@ -206,6 +206,11 @@ public:
   job_kept_msg keep() const;
 
 private:
+  struct awaiting {
+    size_t waiting = 0;           // how many wait for a later generation
+    const task* silent = nullptr; // the first one that does not
+  };
+
   void apply(const attempt_placed_msg& x, int64_t wall_ns);
   void apply(const task_ended_msg& x, int64_t wall_ns);
   void apply(const gang_stopping_msg& x, int64_t wall_ns);
@@ -222,6 +227,8 @@ private:
   bool may_leave(const task& x) const;
   bool has_enough(size_t kind) const;
   std::optional<cluster_changeUnion> next_generation(int64_t wall_ns) const;
+  duration generation_age(int64_t wall_ns) const;
+  awaiting who_awaits() const;
   bool all_await_next(int64_t wall_ns) const;
   std::optional<cluster_changeUnion> silent_member(const moment& at);
   std::optional<cluster_changeUnion> late_to_join(time_point now);

@@ -29,44 +29,48 @@ bool gang::has_enough(size_t kind) const {
   return std::count_if(tasks_.begin(), tasks_.end(), alive) >= least;
 }
 
+// Since the members of today met, or were placed.
+duration gang::generation_age(int64_t wall_ns) const {
+  return duration{wall_ns - std::max(regrouped_ns_, attempt_started_ns_)};
+}
+
+// Of the living members of types that regroup.
+gang::awaiting gang::who_awaits() const {
+  awaiting out;
+  for (auto& x : tasks_) {
+    if (!is_member(x) || x.ended || !type_of(x).regroup)
+      continue;
+    if (x.awaits_next)
+      ++out.waiting;
+    else if (!out.silent)
+      out.silent = &x;
+  }
+  return out;
+}
+
 // Whether the members lost each other, and none of them is gone. Where that happens again soon, it
 // is not helped by one more generation: they give up, and the gang starts again.
 bool gang::all_await_next(int64_t wall_ns) const {
-  auto since = std::chrono::nanoseconds{wall_ns - std::max(regrouped_ns_, attempt_started_ns_)};
-  if (generation_ != 0 && since < 2 * register_timeout())
+  if (generation_ != 0 && generation_age(wall_ns) < 2 * register_timeout())
     return false;
-  auto any = false;
-  for (auto& x : tasks_)
-    if (is_member(x) && !x.ended && type_of(x).regroup) {
-      any = true;
-      if (!x.awaits_next)
-        return false;
-    }
-  return any;
+  auto members = who_awaits();
+  return members.waiting != 0 && !members.silent;
 }
 
 // One that the others wait for, and that neither works with them nor waits itself, has stopped
 // without an end. Its node is told to kill it. It has the time to start that it had to register.
 std::optional<cluster_changeUnion> gang::silent_member(const moment& at) {
-  const task* silent = nullptr;
-  auto any = false;
-  for (auto& x : tasks_) {
-    if (!is_member(x) || x.ended || !type_of(x).regroup)
-      continue;
-    any = any || x.awaits_next;
-    if (!silent && !x.awaits_next)
-      silent = &x;
-  }
-  if (!any || !silent) {
+  auto members = who_awaits();
+  if (members.waiting == 0 || !members.silent) {
     heard_by_.reset();
     return {};
   }
-  auto old = std::chrono::nanoseconds{at.wall_ns - std::max(regrouped_ns_, attempt_started_ns_)};
   if (!heard_by_)
-    heard_by_ = at.now + std::max(options_->await_timeout, register_timeout() - old);
+    heard_by_
+      = at.now + std::max(options_->await_timeout, register_timeout() - generation_age(at.wall_ns));
   if (at.now < *heard_by_)
     return {};
-  return end_of(*silent, task_state::lost, 0, "the others of its gang wait for it",
+  return end_of(*members.silent, task_state::lost, 0, "the others of its gang wait for it",
                 exit_class::infrastructure);
 }
 
@@ -164,7 +168,7 @@ std::vector<std::pair<size_t, uint32_t>> gang::wants_more(int64_t wall_ns) const
     if ((x.left || is_joining(x)) && !std::exchange(first, false))
       wait = std::min(wait * 2, options_->backoff_max);
   }
-  if (std::chrono::nanoseconds{wall_ns - std::max(regrouped_ns_, attempt_started_ns_)} < wait)
+  if (generation_age(wall_ns) < wait)
     return {};
   for (size_t kind = 0; kind < spec().tasks.size(); ++kind) {
     auto& type = *spec().tasks[kind];

@@ -67,16 +67,23 @@ bool elastic_gang::is_behind() {
   return later && *later;
 }
 
+result<void> elastic_gang::meet() {
+  auto joined = join_gang(task_);
+  if (!joined)
+    return joined.error();
+  group_ = *std::move(joined);
+  return {};
+}
+
+// Whether a later generation may be met where this one was not.
+bool elastic_gang::passes_over(const error& failure) const {
+  return may_change() && failure.code != errc::invalid;
+}
+
 result<void> elastic_gang::join() {
   TROUPE_TRY(take_later());
-  auto joined = join_gang(task_);
-  if (joined)
-    group_ = *std::move(joined);
-  else if (may_change() && joined.error().code != errc::invalid)
-    return regroup();
-  else
-    return joined.error();
-  return {};
+  auto met = meet();
+  return met || !passes_over(met.error()) ? met : regroup();
 }
 
 void elastic_gang::wait(time_point until) {
@@ -99,14 +106,10 @@ result<void> elastic_gang::regroup() {
     auto later = take_later();
     TROUPE_TRY(later);
     if (*later) {
-      auto joined = join_gang(task_);
-      if (joined) {
-        group_ = *std::move(joined);
-        return {};
-      }
-      if (joined.error().code == errc::invalid)
-        return joined.error();
-      why = " The last one was not met: " + joined.error().text; // it has lost a member, too
+      auto met = meet();
+      if (met || !passes_over(met.error()))
+        return met;
+      why = " The last one was not met: " + met.error().text; // it has lost a member, too
       until = time_.now() + options_.patience;
       continue;
     }

@@ -27,13 +27,15 @@ public:
   // `time` outlives the gang.
   elastic_gang(task_environment task, const clock& time, elastic_options options = {});
 
-  // Meets the members of the newest generation. Errors: those of joining a group.
+  // Meets the members of the newest generation. Errors: those of joining a group; where generations
+  // change, those of regroup().
   result<void> join();
 
   // Leaves the group, says that it waits, until a later generation is announced, and meets that; a
-  // generation that loses a member meanwhile is passed over. Errors: aborted, where generations
-  // never change or it has ended; deadline, when patience is over: the caller should end, and the
-  // gang will be started again.
+  // generation that loses a member meanwhile is passed over. The caller should end at an error.
+  // Errors: aborted, where generations never change or it has ended; invalid, where what is
+  // announced or the task's environment is wrong, which no later generation mends; deadline, when
+  // patience is over: the gang will be started again.
   result<void> regroup();
 
   // Whether a later generation is announced. Cheap enough for each step.
@@ -45,6 +47,8 @@ public:
 
 private:
   result<bool> take_later();
+  result<void> meet();
+  bool passes_over(const error& failure) const;
   void wait(time_point until);
 
   task_environment task_;

@@ -4,10 +4,12 @@ input_torch.py FORMAT FILE...    prints what input_troupe prints, of the same wo
 
 The datasets are written as its users write them: what cannot be read in place is read in __init__,
 as torchvision's are, and __getitem__ makes a tensor of one sample. To add all numbers up is part
-of the work of both.
+of the work of both. PyTorch reads no TFRecord files: they are parsed in Python, as without
+TensorFlow, and their checksums are not checked, which takes Python longer than all the rest.
 """
 
 import gzip
+import struct
 import sys
 import time
 
@@ -23,6 +25,10 @@ def read_idx(path):
         return numpy.frombuffer(file.read(), numpy.uint8).reshape(extents)
 
 
+def sample_of(image, label):
+    return torch.from_numpy(image).float().mul_(1 / 127.5).sub_(1), int(label)
+
+
 class Arrays(Dataset):
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
@@ -31,8 +37,55 @@ class Arrays(Dataset):
         return len(self.labels)
 
     def __getitem__(self, index):
-        image = torch.from_numpy(numpy.array(self.images[index])).float()
-        return image.mul_(1 / 127.5).sub_(1), int(self.labels[index])
+        return sample_of(numpy.array(self.images[index]), self.labels[index])
+
+
+def varint(data, at):
+    value = shift = 0
+    while data[at] > 127:
+        value |= (data[at] & 127) << shift
+        at += 1
+        shift += 7
+    return value | data[at] << shift, at + 1
+
+
+def message(data):
+    """The number and the bytes of each field of a message whose fields hold bytes."""
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        size, at = varint(data, at)
+        yield key >> 3, data[at : at + size]
+        at += size
+
+
+def features(example):
+    """The values of a tf.train.Example by name: bytes, or the encoded integers."""
+    ((_, entries),) = message(example)
+    for _, entry in message(entries):
+        both = dict(message(entry))
+        (values,) = dict(message(both[2])).values()
+        yield both[1], dict(message(values))[1]
+
+
+class Records(Dataset):
+    def __init__(self, path):
+        self.bytes = numpy.memmap(path, numpy.uint8, "r")
+        self.places = []
+        at = 0
+        while at < len(self.bytes):
+            (length,) = struct.unpack_from("<Q", self.bytes, at)
+            self.places.append((at + 12, length))  # behind the length and its checksum
+            at += length + 16
+
+    def __len__(self):
+        return len(self.places)
+
+    def __getitem__(self, index):
+        at, length = self.places[index]
+        found = dict(features(self.bytes.data[at : at + length].tobytes()))
+        image = numpy.frombuffer(found[b"image"], numpy.uint8).reshape(28, 28)
+        return sample_of(image.copy(), varint(found[b"label"], 0)[0])
 
 
 def opened(form, files):
@@ -40,6 +93,11 @@ def opened(form, files):
         return Arrays(*map(read_idx, files))
     if form == "npy":
         return Arrays(*(numpy.load(each, mmap_mode="r") for each in files))
+    if form == "npz":
+        archive = numpy.load(files[0])
+        return Arrays(archive["image"], archive["label"])
+    if form == "tfrecord":
+        return Records(files[0])
     table = numpy.loadtxt(files[0], delimiter=",", skiprows=1, dtype=numpy.float32)
     return Arrays(table[:, 1:], table[:, 0])
 

@@ -4,10 +4,14 @@
 // inputs and targets that shows that the work was done.
 //
 //   idx IMAGES LABELS    npy IMAGES LABELS    npz FILE    csv FILE    tfrecord FILE
+//
+// The arrays of an archive, and the features of a record, are "image" (28 by 28 bytes in a record)
+// and "label".
 #include "actors/training/epoch_order.hpp"
 #include "actors/training/input/csv.hpp"
 #include "actors/training/input/npy.hpp"
 #include "actors/training/input/pipeline.hpp"
+#include "actors/training/input/tfrecord.hpp"
 
 #include <array>
 #include <chrono>
@@ -42,7 +46,14 @@ result<opened> open(const std::string& format, const std::vector<std::string>& f
       return table.error();
     return opened{std::move(table->samples), "inputs"};
   }
-  return {errc::invalid, "usage: input_troupe idx|npy|csv FILE..."};
+  if (files.size() == 1 && format == "npz") {
+    const std::array<std::string, 2> names{"image", "label"};
+    return with(open_npz(files[0], names));
+  }
+  if (files.size() == 1 && format == "tfrecord")
+    return with(open_tfrecord(
+      files, {{"image", element_type::u8, {28, 28}}, {"label", element_type::i64, {}}}));
+  return {errc::invalid, "usage: input_troupe idx|npy|npz|csv|tfrecord FILE..."};
 }
 
 double seconds_since(steady::time_point start) {

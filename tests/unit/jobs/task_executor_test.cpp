@@ -158,8 +158,7 @@ protected:
 };
 
 TEST_F(TaskExecutor, RegistersRunsReportsAndEndsWithTheCommandsCode) {
-  script("echo metric loss 0.5 9 >&$TROUPE_METRICS_FD; env | "
-         "grep -E 'TROUPE|OMP' | sort; exit 3");
+  script("echo metric loss 0.5 9 >&$TROUPE_METRICS_FD; env | grep -E 'TROUPE|OMP' | sort; exit 3");
   options.cpus_declared = 4;
   start_agent();
   start();

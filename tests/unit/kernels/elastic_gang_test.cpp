@@ -159,6 +159,17 @@ TEST_F(ElasticGang, EndsItsWaitWhenItIsAskedToOrPatienceIsOver) {
   EXPECT_EQ(ended.error().code, errc::aborted);
 }
 
+TEST_F(ElasticGang, DoesNotWaitWhereNoLaterGenerationMendsWhatIsWrong) {
+  auto task = task_of(0, 2);
+  task.members = {"10.0.0.1:7000", "10.0.0.2:7000"}; // and no socket on which it listens
+  elastic_gang gang(task, time_, {.patience = {}, .ended = {}});
+  EXPECT_EQ(gang.join().error().code, errc::invalid);
+  elastic_gang told_wrong(task_of(1, 1), time_, {.patience = {}, .ended = {}});
+  ASSERT_TRUE(told_wrong.join());
+  announce(1, 2, 2, 2);
+  EXPECT_EQ(told_wrong.regroup().error().code, errc::invalid);
+}
+
 TEST_F(ElasticGang, WithoutAFileItsMembersDoNotChange) {
   auto task = task_of(0, 1);
   task.generation_file.clear();
