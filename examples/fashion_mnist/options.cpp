@@ -1,5 +1,6 @@
 #include "examples/fashion_mnist/options.hpp"
 
+#include <array>
 #include <charconv>
 
 namespace troupe::examples {
@@ -10,6 +11,7 @@ const char* const usage = R"(One rank of a gang that trains a small network on F
   --batch N               images of one rank in one step (64)
   --learning-rate X       the highest of the schedule (0.1)
   --seed N                of weights and shuffling (1)
+  --device NAME           cpu, gpu, or any: a GPU where there is one (any)
   --checkpoint-every N    steps between checkpoints (100)
   --report-every N        steps between reports of the metrics (25)
 Example: fashion_mnist_worker --epochs 2 --seed 7
@@ -32,6 +34,18 @@ result<void> read(const std::string& option, std::string_view text, Number least
   return {};
 }
 
+result<void> read_device(std::string_view text, training::computing& into) {
+  constexpr std::array names{std::pair{std::string_view("any"), training::computing::any},
+                             std::pair{std::string_view("cpu"), training::computing::processor},
+                             std::pair{std::string_view("gpu"), training::computing::gpu}};
+  for (auto [name, meant] : names)
+    if (text == name) {
+      into = meant;
+      return {};
+    }
+  return wrong("--device", "takes no value \"" + std::string(text) + "\"");
+}
+
 result<void> set(worker_options& options, const std::string& name, std::string_view value) {
   auto& plan = options.plan;
   if (name == "--epochs")
@@ -42,6 +56,8 @@ result<void> set(worker_options& options, const std::string& name, std::string_v
     return read(name, value, 1e-9F, plan.optimiser.learning_rate);
   if (name == "--seed")
     return read(name, value, uint64_t{0}, plan.seed);
+  if (name == "--device")
+    return read_device(value, options.on);
   if (name == "--checkpoint-every")
     return read(name, value, uint64_t{1}, options.steps_per_checkpoint);
   if (name == "--report-every")

@@ -1,6 +1,7 @@
 // The options of the worker's command line.
 #pragma once
 
+#include "actors/training/compute.hpp"
 #include "actors/training/trainer.hpp"
 
 #include <optional>
@@ -15,6 +16,7 @@ struct worker_options {
                                .batch = 64,
                                .optimiser
                                = {.learning_rate = 0.1F, .momentum = 0.9F, .weight_decay = 5e-4F}};
+  training::computing on = training::computing::any;
   uint64_t steps_per_checkpoint = 100;
   uint64_t steps_per_report = 25;
 };

@@ -9,7 +9,6 @@
 #include "actors/training/image_network.hpp"
 #include "actors/training/input/idx.hpp"
 #include "examples/fashion_mnist/options.hpp"
-#include "kernels/onednn/onednn.hpp"
 #include "launcher/troupe_metric.h"
 #include "runtime/base/clock.hpp"
 
@@ -83,10 +82,14 @@ private:
 // One rank, from its first step to its last, through the generations of its gang.
 class worker {
 public:
-  worker(const worker_options& given, trainer& network, elastic_gang& gang, const dataset& test,
-         progress& shown)
-    : given_(given), network_(network), gang_(gang), test_(images_with_labels(test)), shown_(shown),
-      saves_(gang.task().checkpoints, gang.task().job) {}
+  worker(const worker_options& given, compute& on, trainer& network, elastic_gang& gang,
+         const dataset& test, progress& shown)
+    : given_(given), compute_(on), network_(network), gang_(gang), test_(images_with_labels(test)),
+      shown_(shown), saves_(gang.task().checkpoints, gang.task().job) {}
+  ~worker() { leave(); }
+
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
 
   // Brings the ranks together. A member that is new to a gang that runs learns where that is.
   result<void> begin() {
@@ -180,10 +183,21 @@ private:
     return why;
   }
 
+  void leave() {
+    network_.leave();
+    devices_.reset();
+  }
+
   result<void> meet() {
-    TROUPE_TRY(network_.join({gang_.group()}));
-    TROUPE_TRY(network_.synchronise());
     const auto& task = gang_.task();
+    if (gang_.group()) {
+      auto devices = compute_.join(*gang_.group(), task.deadline);
+      if (!devices)
+        return devices.error();
+      devices_ = *std::move(devices);
+    }
+    TROUPE_TRY(network_.join({gang_.group(), devices_.get()}));
+    TROUPE_TRY(network_.synchronise());
     if (task.checkpoints.empty())
       return {};
     auto once = task.job + "-" + std::to_string(task.attempt);
@@ -197,7 +211,7 @@ private:
   // Members that are lost meanwhile are left out by a later generation.
   result<void> regroup() {
     for (;;) {
-      network_.leave();
+      leave();
       TROUPE_TRY(gang_.regroup());
       if (!meet())
         continue;
@@ -213,11 +227,13 @@ private:
   }
 
   const worker_options& given_;
+  compute& compute_;
   trainer& network_;
   elastic_gang& gang_;
   sample_set test_;
   progress& shown_;
   checkpoint_writer saves_;
+  std::unique_ptr<collective::group> devices_; // over the gang's
   bool sharded_ = false; // the ranks have their checkpoints' directory in common
 };
 
@@ -231,21 +247,21 @@ result<void> run(const worker_options& given, const clock& time) {
   auto test = read(given, "t10k");
   if (!test)
     return test.error();
-  auto backend = kernels::onednn::make_backend();
-  if (!backend)
-    return backend.error();
+  auto on = compute::open(given.on);
+  if (!on)
+    return on.error();
   auto extents = image_extents(**samples);
   if (!extents)
     return extents.error();
   auto net = make_image_network(
-    **backend, {.batch = given.plan.batch, .rows = (*extents)[0], .columns = (*extents)[1]},
+    (*on)->backend(), {.batch = given.plan.batch, .rows = (*extents)[0], .columns = (*extents)[1]},
     given.plan.seed);
   if (!net)
     return net.error();
   elastic_gang gang(*task, time, {.ended = [] { return end_asked != 0; }});
   TROUPE_TRY(gang.join());
   auto network
-    = trainer::make(**backend, *std::move(net), images_with_labels(**samples), given.plan);
+    = trainer::make((*on)->backend(), *std::move(net), images_with_labels(**samples), given.plan);
   if (!network)
     return network.error();
   if (gang.task().rank == 0 && !task->checkpoints.empty()) {
@@ -257,7 +273,7 @@ result<void> run(const worker_options& given, const clock& time) {
                   static_cast<unsigned long long>(**step));
   }
   progress shown(*network, given.steps_per_report, time);
-  worker one(given, *network, gang, **test, shown);
+  worker one(given, **on, *network, gang, **test, shown);
   TROUPE_TRY(one.begin());
   TROUPE_TRY(one.train());
   return one.finish();

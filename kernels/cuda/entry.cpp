@@ -37,6 +37,14 @@ public:
     return cuda::open_device(number);
   }
 
+  bool has_nccl() const override {
+#ifdef TROUPE_HAS_NCCL
+    return true;
+#else
+    return false;
+#endif
+  }
+
   result<std::unique_ptr<collective::group>>
   join_nccl([[maybe_unused]] const collective::group_options& options,
             [[maybe_unused]] collective::group& over,

@@ -37,6 +37,8 @@ public:
   virtual result<int> count_devices() const = 0;
   virtual result<std::unique_ptr<device>> open_device(int number) const = 0;
 
+  virtual bool has_nccl() const = 0;
+
   // See nccl.hpp. Errors: unavailable, when it was built without NCCL.
   virtual result<std::unique_ptr<collective::group>>
   join_nccl(const collective::group_options& options, collective::group& over,

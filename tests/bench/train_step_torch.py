@@ -1,6 +1,6 @@
 """How long a step of training takes with PyTorch; prints milliseconds, the median over rounds.
 
-train_step_torch.py NAME RANKS     NAME: mlp, cnn or lstm; each rank has one thread
+train_step_torch.py NAME RANKS [gpu]     NAME: mlp, cnn or lstm; each rank has one thread
 """
 
 import os
@@ -52,9 +52,10 @@ def optimiser(name, model):
     return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=decay)
 
 
-def run_rank(name, ranks):
+def run_rank(name, ranks, device):
     torch.manual_seed(1)
     torch.set_num_threads(1)
+    torch.set_default_device(device)
     model = network(name)
     if ranks > 1:
         dist.init_process_group("gloo")  # RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT
@@ -89,7 +90,7 @@ def run_rank(name, ranks):
 def main():
     name, ranks = sys.argv[1], int(sys.argv[2])
     if ranks == 1 or "RANK" in os.environ:
-        return run_rank(name, ranks)
+        return run_rank(name, ranks, "cuda" if sys.argv[3:] == ["gpu"] else "cpu")
     around = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517", "WORLD_SIZE": str(ranks)}
     started = [
         subprocess.Popen([sys.executable, *sys.argv], env=os.environ | around | {"RANK": str(rank)})

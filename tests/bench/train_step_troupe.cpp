@@ -1,13 +1,14 @@
 // How long a step of training takes, with one rank or several on this machine.
 //
-//   train_step_troupe NAME RANKS [tcp]     NAME: mlp, cnn or lstm; each rank has one thread; the
-//                                          ranks share memory, or meet over the loopback device
+//   train_step_troupe NAME RANKS [tcp|gpu]     NAME: mlp, cnn or lstm; each rank has one thread;
+//                                              the ranks share memory, or meet over the loopback
+//                                              device; the first GPU of this machine computes
 //
 // Prints, in milliseconds, medians over rounds of rank 0: a step; what each rank computes for it,
 // while the others compute too; its allreduce alone.
+#include "actors/training/compute.hpp"
 #include "actors/training/image_network.hpp"
 #include "actors/training/trainer.hpp"
-#include "kernels/onednn/onednn.hpp"
 #include "tests/support/labelled_images.hpp"
 #include "tests/support/loopback.hpp"
 
@@ -99,9 +100,10 @@ double time_of(F&& once) {
   return all[rounds / 2];
 }
 
-void run_rank(const std::string& name, std::unique_ptr<collective::group> gang) {
+void run_rank(const std::string& name, std::unique_ptr<collective::group> gang, computing wanted) {
   auto ranks = gang ? gang->size() : 1;
-  auto on = must(kernels::onednn::make_backend());
+  auto computes = must(compute::open(wanted));
+  const auto* on = &computes->backend();
   auto data = images(batch_rows * ranks * steps_per_round);
   auto trained
     = must(trainer::make(*on, network_of(name, *on), images_with_labels(*data), plan_of(name)));
@@ -128,7 +130,8 @@ void run_rank(const std::string& name, std::unique_ptr<collective::group> gang) 
 
 } // namespace
 
-int run(const std::string& name, uint32_t ranks, bool over_tcp) {
+int run(const std::string& name, uint32_t ranks, const std::string& how) {
+  auto over_tcp = how == "tcp";
   auto meeting = "troupe_train_step." + std::to_string(getpid());
   std::vector<int> listeners;
   std::vector<std::string> members;
@@ -145,7 +148,7 @@ int run(const std::string& name, uint32_t ranks, bool over_tcp) {
     if (ranks > 1)
       gang = must(over_tcp ? collective::join_tcp(options, listeners[rank], members)
                            : collective::join_shm(options, meeting));
-    run_rank(name, std::move(gang));
+    run_rank(name, std::move(gang), how == "gpu" ? computing::gpu : computing::processor);
     std::exit(0);
   }
   int code = 0;
@@ -158,8 +161,9 @@ int run(const std::string& name, uint32_t ranks, bool over_tcp) {
 
 int main(int argc, char** argv) {
   if (argc < 3 || argc > 4) {
-    std::fputs("train_step_troupe NAME RANKS [tcp]\n", stderr);
+    std::fputs("train_step_troupe NAME RANKS [tcp|gpu]\n", stderr);
     return 2;
   }
-  return troupe::bench::run(argv[1], static_cast<uint32_t>(std::atoi(argv[2])), argc == 4);
+  return troupe::bench::run(argv[1], static_cast<uint32_t>(std::atoi(argv[2])),
+                            argc == 4 ? argv[3] : "");
 }

@@ -1,21 +1,12 @@
 #include "actors/training/input/file_bytes.hpp"
 
-#include "actors/training/input/inflate.hpp"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 namespace troupe::training {
-
-namespace {
-
-constexpr std::array<std::byte, 2> gzip_magic{std::byte{0x1f}, std::byte{0x8b}};
-
-} // namespace
 
 error damaged(const std::string& path, const std::string& why) {
   return {errc::corrupt, path + " " + why + ": fetch or write the file again."};
@@ -52,23 +43,6 @@ result<std::shared_ptr<const file_bytes>> file_bytes::open(const std::string& pa
   made->file_ = *std::move(file);
   made->size_ = static_cast<uint64_t>(found.st_size);
   return std::shared_ptr<const file_bytes>(std::move(made));
-}
-
-result<std::shared_ptr<const file_bytes>> file_bytes::open_unpacked(const std::string& path,
-                                                                    uint64_t most) {
-  auto plain = open(path);
-  if (!plain || (*plain)->size() < gzip_magic.size())
-    return plain;
-  std::vector<std::byte> scratch;
-  auto start = (*plain)->view(0, gzip_magic.size(), scratch);
-  if (!start)
-    return start.error();
-  if (std::memcmp(start->data(), gzip_magic.data(), gzip_magic.size()) != 0)
-    return plain;
-  auto bytes = inflate_file(path, most);
-  if (!bytes)
-    return bytes.error();
-  return of_memory(path, *std::move(bytes));
 }
 
 std::shared_ptr<const file_bytes> file_bytes::of_memory(std::string path,

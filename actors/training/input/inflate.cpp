@@ -6,6 +6,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 namespace troupe::training {
 
@@ -13,6 +15,7 @@ namespace {
 
 constexpr size_t piece = size_t{256} << 10;
 constexpr unsigned buffer_size = 1U << 17;
+constexpr std::array<std::byte, 2> gzip_magic{std::byte{0x1f}, std::byte{0x8b}};
 
 } // namespace
 
@@ -78,6 +81,23 @@ result<std::vector<std::byte>> inflate_file(const std::string& path, uint64_t mo
 struct inflater::stream {
   z_stream state{};
 };
+
+result<std::shared_ptr<const file_bytes>> file_bytes::open_unpacked(const std::string& path,
+                                                                    uint64_t most) {
+  auto plain = open(path);
+  if (!plain || (*plain)->size() < gzip_magic.size())
+    return plain;
+  std::vector<std::byte> scratch;
+  auto start = (*plain)->view(0, gzip_magic.size(), scratch);
+  if (!start)
+    return start.error();
+  if (std::memcmp(start->data(), gzip_magic.data(), gzip_magic.size()) != 0)
+    return plain;
+  auto bytes = inflate_file(path, most);
+  if (!bytes)
+    return bytes.error();
+  return of_memory(path, *std::move(bytes));
+}
 
 inflater::inflater() : stream_(std::make_unique<stream>()) {
   // Without a header of zlib's or gzip's own.

@@ -39,7 +39,7 @@ struct nccl_options {
   // remaining ranks keep their order. Either all ranks give it or none. The earlier group may go
   // afterwards.
   group* parent = nullptr;
-  std::vector<uint32_t> gone;
+  std::vector<uint32_t> gone{};
 };
 
 // The options' rank and size are those of `over`; the deadline is for joining and each operation.

@@ -5,13 +5,12 @@
 #include "tests/support/allreduce_group.hpp"
 #include "tests/support/deferred_device.hpp"
 #include "tests/support/labelled_images.hpp"
+#include "tests/support/shared_gang.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <numeric>
-#include <thread>
 
 namespace troupe::training {
 namespace {
@@ -198,16 +197,8 @@ TEST(GradientExchangeOfAGang, WithSeveralBucketsTrainsAsOneRankDoes) {
   auto data = labelled_images(10, 10, pixels, labels);
   auto alone = train(nullptr, *data, 16, 1);
   std::vector<training_state> states(2);
-  std::vector<std::thread> threads;
-  for (uint32_t rank = 0; rank < 2; ++rank)
-    threads.emplace_back([&, rank] {
-      collective::group_options options{.rank = rank, .size = 2, .secret = "of this test"};
-      auto gang = collective::join_shm(options, "troupe_buckets_" + std::to_string(getpid()));
-      ASSERT_TRUE(gang) << gang.error().text;
-      states[rank] = train(gang->get(), *data, 4, 2);
-    });
-  for (auto& each : threads)
-    each.join();
+  test::in_a_gang(
+    2, 1, [&](collective::group& gang) { states[gang.rank()] = train(&gang, *data, 4, 2); });
   EXPECT_EQ(states[0].parameters, states[1].parameters);
   ASSERT_EQ(states[0].parameters.size(), alone.parameters.size());
   for (size_t i = 0; i < alone.parameters.size(); ++i)

@@ -3,22 +3,26 @@
 #include "actors/training/epoch_order.hpp"
 #include "actors/training/image_network.hpp"
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/onednn/onednn.hpp"
 #include "runtime/base/random.hpp"
 #include "tests/support/deferred_device.hpp"
 #include "tests/support/labelled_images.hpp"
+#include "tests/support/shared_gang.hpp"
+#ifdef TROUPE_HAS_ONEDNN
+#include "kernels/onednn/onednn.hpp"
+#endif
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numeric>
 #include <thread>
 
 namespace troupe::training {
 namespace {
+
+using test::in_a_gang;
 
 // Images whose label can be learned: class c is bright in row c.
 std::unique_ptr<dataset> stripes(size_t count) {
@@ -34,10 +38,15 @@ std::unique_ptr<dataset> stripes(size_t count) {
   return labelled_images(10, 10, pixels, labels);
 }
 
+// The fastest operators of the processor that are built in.
 std::unique_ptr<kernels::backend> fast() {
+#ifdef TROUPE_HAS_ONEDNN
   auto made = kernels::onednn::make_backend();
   EXPECT_TRUE(made);
   return *std::move(made);
+#else
+  return kernels::cpu::make_backend();
+#endif
 }
 
 trainer make(const kernels::backend& on, const dataset& data, const training_plan& plan) {
@@ -129,26 +138,6 @@ outcome run_rank(const dataset& data, const training_plan& plan, collective::gro
   got.state = *made.state();
   made.leave();
   return got;
-}
-
-// Each rank in a thread of its own.
-void in_a_gang(uint32_t size, uint64_t generation,
-               const std::function<void(collective::group& gang)>& rank_of) {
-  std::vector<std::thread> threads;
-  auto name = "troupe_trainer_test_" + std::to_string(getpid());
-  for (uint32_t rank = 0; rank < size; ++rank)
-    threads.emplace_back([&, rank] {
-      collective::group_options options;
-      options.rank = rank;
-      options.size = size;
-      options.generation = generation;
-      options.secret = "of this test";
-      auto gang = collective::join_shm(options, name + "_" + std::to_string(generation));
-      ASSERT_TRUE(gang) << gang.error().text;
-      rank_of(**gang);
-    });
-  for (auto& each : threads)
-    each.join();
 }
 
 std::vector<outcome> run_gang(const dataset& data, const training_plan& plan, uint32_t size,
