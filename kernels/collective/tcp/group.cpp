@@ -163,24 +163,10 @@ private:
     return {};
   }
 
-  // Down the ring from the root; each rank passes a piece on while it receives the one after it.
   result<void> run_broadcast(const output& row, uint32_t root, time_point until) {
-    bytes data(row.data, row.bytes());
-    auto receives = rank() != root;
-    auto passes_on = peers_.after(1) != root;
-    const_bytes ready;
-    for (size_t at = 0; at < data.size(); at += piece_bytes) {
-      auto piece = data.subspan(at, std::min(piece_bytes, data.size() - at));
-      if (!receives)
-        ready = piece;
-      TROUPE_TRY(peers_.exchange(peers_.after(1), passes_on ? ready : const_bytes{},
-                                 peers_.before(1), receives ? piece : bytes{}, until));
-      if (receives)
-        ready = piece;
-    }
-    if (receives && passes_on)
-      return peers_.send(peers_.after(1), ready, until);
-    return {};
+    return tcp::tree_broadcasts(costs_, row.bytes(), size())
+             ? tcp::broadcast_by_tree(peers_, row, root, until)
+             : tcp::broadcast_by_ring(peers_, row, root, until);
   }
 
   // Both say that they are there: what comes then is for the receiver.

@@ -61,4 +61,12 @@ way choose_to_root(const costs& known, size_t length, uint32_t ranks) {
   return doubling <= halving ? way::doubling : way::halving;
 }
 
+bool tree_broadcasts(const costs& known, size_t length, uint32_t ranks) {
+  auto row = known.byte_s * static_cast<double>(length);
+  auto piece = known.byte_s * static_cast<double>(std::min(length, piece_bytes));
+  auto tree = std::bit_width(ranks - 1) * (known.latency_s + row);
+  auto ring = (ranks - 1) * (known.latency_s + piece) + row - piece;
+  return tree <= ring;
+}
+
 } // namespace troupe::collective::tcp

@@ -144,6 +144,24 @@ TEST_P(TcpWays, TheRingHasAnOrderOfItsOwn) {
   });
 }
 
+TEST_P(TcpWays, TreeAndRingBroadcastTheRowOfEachRoot) {
+  for (auto count : counts) {
+    std::vector<data> rows;
+    for (uint32_t r = 0; r < GetParam(); ++r)
+      rows.push_back(row_of(r, count));
+    run_peers(GetParam(), [&](tcp::peers& with, time_point until) {
+      for (uint32_t root = 0; root < with.size(); ++root)
+        for (auto spread : {tcp::broadcast_by_tree, tcp::broadcast_by_ring}) {
+          auto row = rows[with.rank()];
+          with.begin({});
+          auto done = spread(with, row, root, until);
+          ASSERT_TRUE(done) << done.error().text;
+          EXPECT_TRUE(same_bits(row, rows[root])) << count << " from root " << root;
+        }
+    });
+  }
+}
+
 // The results by rank where one has gone before its part; who fails ends its connections, as a
 // group does.
 using operation_of_peers = std::function<result<void>(tcp::peers&, time_point until)>;
@@ -180,6 +198,26 @@ TEST(TcpTrees, AReduceFailsAtItsRootWhoeverHasGone) {
       }
 }
 
+TEST(TcpTrees, ABroadcastFailsBehindTheRankThatHasGone) {
+  constexpr uint32_t ranks = 7;
+  for (uint32_t root : {0u, 3u, 6u})
+    for (uint32_t victim = 0; victim < ranks; ++victim) {
+      auto all = without(victim, ranks, [&](tcp::peers& with, time_point until) {
+        data row(1001);
+        return tcp::broadcast_by_tree(with, row, root, until);
+      });
+      expect_done_or_aborted(all);
+      auto place_of = [&](uint32_t rank) { return (rank + ranks - root) % ranks; };
+      for (uint32_t r = 0; r < ranks; ++r) {
+        auto above = place_of(r); // and what is above that, up to the root
+        while (above != place_of(victim) && above != 0)
+          above &= above - 1;
+        EXPECT_TRUE(above != place_of(victim) || !all[r])
+          << "rank " << r << " from " << root << " without " << victim;
+      }
+    }
+}
+
 // What a group measures when it meets differs from run to run; the bits must not.
 TEST(TcpPlan, CostsChooseOnlyBetweenWaysThatGiveTheSameBits) {
   std::set<way> seen;
@@ -209,6 +247,9 @@ TEST(TcpPlan, FewBytesGoInFewMessagesAndManyInEqualParts) {
   EXPECT_EQ(tcp::choose(network, 64u << 10, 3), way::ring);
   EXPECT_EQ(tcp::choose_to_root(network, 64, 12), way::doubling);
   EXPECT_EQ(tcp::choose_to_root(network, 1u << 20, 12), way::halving);
+  EXPECT_TRUE(tcp::tree_broadcasts(network, 64, 12));
+  EXPECT_TRUE(tcp::tree_broadcasts(network, 256u << 10, 12));
+  EXPECT_FALSE(tcp::tree_broadcasts(network, 64u << 20, 12));
 }
 
 // In place and not; the other ranks' rows stay as they are.
