@@ -14,17 +14,19 @@
 //   (errc::invalid: rows of the wrong length, a root that is not there) changes nothing.
 // - A member proves the generation's secret before its first byte is used; another generation is
 //   refused (errc::refused, at the latest when the deadline ends).
-// - Reductions are made in the same order on every rank and in every run of one backend: results
-//   are bit-identical. Over TCP between three hosts or more that holds within a group: its way is
-//   chosen by what messages cost when it met. bf16 and f16 are added up in f32 and rounded once.
+// - Reductions are made in the same order on every rank and in every run of one backend, if the
+//   ranks share hosts in the same way: results are bit-identical. The order follows from the
+//   operation, the number of ranks and the length of the row. bf16 and f16 are added up in f32 and
+//   rounded once.
 // - `in` and `out` are the same row, or do not overlap; where a rank's own part of the longer row
 //   is the shorter row (allgather, reduce_scatter), it may lie there. What a rank does not read or
 //   write (the out of a reduce, but at its root) may be empty.
 // - Destroying a group that the others still use is the same to them as dying.
 // Threads: one thread calls the operations of a group; abort() may be called from any thread.
 // Sources: Thakur, Rabenseifner, Gropp, "Optimization of collective communication operations in
-// MPICH", 2005 (reduce-scatter and allgather); Patarasuk, Yuan, "Bandwidth optimal all-reduce
-// algorithms for clusters of workstations", 2009 (the ring).
+// MPICH", 2005 (binomial trees, recursive doubling, vector halving and distance doubling);
+// Patarasuk, Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", 2009
+// (the ring).
 #pragma once
 
 #include "kernels/collective/element.hpp"
@@ -115,6 +117,7 @@ result<std::unique_ptr<group>> join_shm(const group_options& options, const std:
 // Ranks anywhere. `members[r]` is "host:port" of rank r. `listener` is this rank's bound and
 // listening socket, whose port stands in members[rank]; it is closed before this returns. Every
 // rank connects to every other one: 2 * (size - 1) descriptors. Returns when all have joined.
+// Reductions keep memory for two rows of their sums at most.
 // Payload is neither encrypted nor authenticated after the handshake. A host that is a name is
 // looked up by the system's resolver, which keeps its own time limits: pass addresses where that
 // matters.

@@ -236,8 +236,9 @@ result<void> common_group::transfer_from(const call& x, uint32_t from, time_poin
 
 result<void> common_group::reduce_as_sum(const call& x, const row_work& work) {
   auto sums = sum_type(x.in.type);
+  auto gets = x.what.kind != operation_kind::reduce || rank() == x.what.root;
   auto* data = x.out.data;
-  if (sums != x.in.type) {
+  if (!gets || sums != x.in.type) {
     wide_.resize(x.in.count * size_of(sums));
     data = wide_.data();
   }
@@ -245,7 +246,7 @@ result<void> common_group::reduce_as_sum(const call& x, const row_work& work) {
     begin(x.in.type, data, x.in.data, x.in.count);
   auto is_mean = x.what.how == reduction::mean;
   TROUPE_TRY(work({sums, data, x.in.count}, is_mean ? reduction::sum : x.what.how));
-  if (data != x.out.data || is_mean)
+  if (gets && (data != x.out.data || is_mean))
     finish(x.in.type, x.what.how, size(), x.out.data, data, x.in.count);
   return {};
 }

@@ -107,8 +107,9 @@ protected:
   // What the last operation has allocated; none: memory of this process does as well.
   virtual std::unique_ptr<memory> take_allocated() { return {}; }
 
-  // An allreduce in the type of the sum, so that only its end is rounded: `work` makes the row the
-  // reduced one, by a reduction that is no mean.
+  // An allreduce or a reduce in the type of the sum, so that only its end is rounded: `work` makes
+  // the row the reduced one, by a reduction that is no mean. Ranks other than a reduce's root give
+  // it a row in memory of the group, whose contents are not used then.
   using row_work = std::function<result<void>(const output& row, reduction how)>;
   result<void> reduce_as_sum(const call& x, const row_work& work);
 
@@ -133,7 +134,7 @@ private:
   uint64_t sequence_ = 0;
   std::optional<error> failure_;
   std::atomic<bool> aborted_ = false;
-  std::vector<std::byte> wide_; // rows of a type that is not its own sum
+  std::vector<std::byte> wide_; // rows of sums that do not lie in `out`
 };
 
 template <class F>

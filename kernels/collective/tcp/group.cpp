@@ -26,7 +26,8 @@ public:
       return mine.error();
     // All have to choose the same way: the slowest counts.
     std::array<double, 2> worst{mine->latency_s, mine->byte_s};
-    TROUPE_TRY(tcp::reduce_by(tcp::way::ring, peers_, worst, reduction::max, scratch_, until));
+    TROUPE_TRY(
+      tcp::reduce_by(tcp::way::doubling, peers_, worst, reduction::max, {}, scratch_, until));
     costs_ = {worst[0], worst[1]};
     return {};
   }
@@ -37,7 +38,7 @@ private:
     TROUPE_TRY(tell_next(until));
     switch (x.what.kind) {
     case operation_kind::allreduce:
-      return run_allreduce(x, until);
+      return run_reduce(x, {}, until);
     case operation_kind::reduce_scatter:
       return run_reduce_scatter(x, until);
     case operation_kind::allgather:
@@ -45,7 +46,7 @@ private:
     case operation_kind::broadcast:
       return run_broadcast(x.out, x.what.root, until);
     case operation_kind::reduce:
-      return run_reduce(x, until);
+      return run_reduce(x, x.what.root, until);
     case operation_kind::gather:
       return run_gather(x, until);
     case operation_kind::scatter:
@@ -81,55 +82,36 @@ private:
     return {};
   }
 
-  result<void> run_allreduce(const call& x, time_point until) {
+  // With a root, it alone gets the result.
+  result<void> run_reduce(const call& x, std::optional<uint32_t> root, time_point until) {
     return reduce_as_sum(x, [&](const output& row, reduction how) {
-      auto way = tcp::choose(costs_, row.bytes(), size());
-      return tcp::reduce_by(way, peers_, row, how, scratch_, until);
+      auto way = root ? tcp::choose_to_root(costs_, row.bytes(), size())
+                      : tcp::choose(costs_, row.bytes(), size());
+      return tcp::reduce_by(way, peers_, row, how, root, scratch_, until);
     });
   }
 
-  // Rows of all ranks, piece by piece, reduced in the order of the ranks.
-  template <class Fetch>
-  result<void> reduce_pieces(const call& x, const std::byte* own, const Fetch& fetch) {
-    auto each = size_of(x.in.type);
+  // Parts of all ranks, piece by piece, reduced in the order of the ranks.
+  result<void> run_reduce_scatter(const call& x, time_point until) {
+    auto size_of_part = x.out.bytes();
     auto step = std::max<size_t>(piece_bytes / size(), 4096) / 64 * 64;
     scratch_.resize(std::max(scratch_.size(), size() * step));
     std::vector<const std::byte*> inputs(size());
-    for (size_t at = 0; at < x.out.bytes(); at += step) {
-      auto length = std::min(step, x.out.bytes() - at);
-      for (uint32_t r = 0; r < size(); ++r)
-        inputs[r] = r == rank() ? own + at : scratch_.data() + r * step;
-      TROUPE_TRY(fetch(at, length, step));
-      std::byte* target = x.out.data + at;
-      collective::reduce(x.in.type, x.what.how, inputs, {&target, 1}, length / each);
-    }
-    return {};
-  }
-
-  result<void> run_reduce_scatter(const call& x, time_point until) {
-    auto size_of_part = x.out.bytes();
-    auto fetch = [&](size_t at, size_t length, size_t step) -> result<void> {
+    for (size_t at = 0; at < size_of_part; at += step) {
+      auto length = std::min(step, size_of_part - at);
+      inputs[rank()] = x.in.data + rank() * size_of_part + at;
       for (uint32_t other = 1; other < size(); ++other) {
         auto to = peers_.after(other);
         auto from = peers_.before(other);
-        TROUPE_TRY(peers_.exchange(to, {x.in.data + to * size_of_part + at, length}, from,
-                                   {scratch_.data() + from * step, length}, until));
+        auto theirs = bytes(scratch_).subspan(from * step, length);
+        TROUPE_TRY(
+          peers_.exchange(to, {x.in.data + to * size_of_part + at, length}, from, theirs, until));
+        inputs[from] = theirs.data();
       }
-      return {};
-    };
-    return reduce_pieces(x, x.in.data + rank() * size_of_part, fetch);
-  }
-
-  result<void> run_reduce(const call& x, time_point until) {
-    auto root = x.what.root;
-    if (rank() != root)
-      return peers_.send(root, {x.in.data, x.in.bytes()}, until);
-    return reduce_pieces(x, x.in.data, [&](size_t, size_t length, size_t step) -> result<void> {
-      for (uint32_t other = 1; other < size(); ++other)
-        TROUPE_TRY(peers_.receive(peers_.after(other),
-                                  {scratch_.data() + peers_.after(other) * step, length}, until));
-      return {};
-    });
+      std::byte* target = x.out.data + at;
+      collective::reduce(x.in.type, x.what.how, inputs, {&target, 1}, length / size_of(x.in.type));
+    }
+    return {};
   }
 
   // Each pair of ranks exchanges its parts: `out_of(r)` goes to rank r, and comes into `into(r)`.
@@ -181,24 +163,10 @@ private:
     return {};
   }
 
-  // Down the ring from the root; each rank passes a piece on while it receives the one after it.
   result<void> run_broadcast(const output& row, uint32_t root, time_point until) {
-    bytes data(row.data, row.bytes());
-    auto receives = rank() != root;
-    auto passes_on = peers_.after(1) != root;
-    const_bytes ready;
-    for (size_t at = 0; at < data.size(); at += piece_bytes) {
-      auto piece = data.subspan(at, std::min(piece_bytes, data.size() - at));
-      if (!receives)
-        ready = piece;
-      TROUPE_TRY(peers_.exchange(peers_.after(1), passes_on ? ready : const_bytes{},
-                                 peers_.before(1), receives ? piece : bytes{}, until));
-      if (receives)
-        ready = piece;
-    }
-    if (receives && passes_on)
-      return peers_.send(peers_.after(1), ready, until);
-    return {};
+    return tcp::tree_broadcasts(costs_, row.bytes(), size())
+             ? tcp::broadcast_by_tree(peers_, row, root, until)
+             : tcp::broadcast_by_ring(peers_, row, root, until);
   }
 
   // Both say that they are there: what comes then is for the receiver.

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 
 namespace troupe::collective::test {
 namespace {
@@ -27,11 +26,6 @@ double expected(const std::vector<data>& inputs, size_t i, reduction how) {
   for (auto& each : inputs)
     all.push_back(each[i]);
   return reduced(all, how);
-}
-
-bool same_bits(const data& a, const data& b) {
-  return a.size() == b.size()
-         && (a.empty() || memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 struct scenario {

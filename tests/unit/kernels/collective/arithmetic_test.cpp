@@ -1,5 +1,4 @@
 #include "kernels/collective/arithmetic.hpp"
-#include "kernels/collective/tcp/plan.hpp"
 
 #include <gtest/gtest.h>
 
@@ -61,14 +60,6 @@ TEST(Arithmetic, IntegersWrapAroundAndTheirMeanIsRoundedTowardsZero) {
   constexpr auto most = std::numeric_limits<int32_t>::max();
   EXPECT_EQ(reduce_all<int32_t>({most, 1, 0}, reduction::sum), std::numeric_limits<int32_t>::min());
   EXPECT_EQ(reduce_all<int64_t>({-3, -4}, reduction::mean), -3);
-}
-
-TEST(Plan, FewBytesGoInFewMessagesAndManyInEqualParts) {
-  tcp::costs network{20e-6, 1e-9};
-  EXPECT_EQ(tcp::choose(network, 64, 8), tcp::way::doubling);
-  EXPECT_EQ(tcp::choose(network, 1u << 20, 8), tcp::way::halving);
-  EXPECT_EQ(tcp::choose(network, 64u << 20, 12), tcp::way::ring);
-  EXPECT_EQ(tcp::choose(network, 64, 12), tcp::way::doubling);
 }
 
 } // namespace

@@ -48,9 +48,32 @@ int reduce_until_error(group& g, int progress) {
   }
 }
 
+// The same with reduces to, and broadcasts from, each rank in turn, of few bytes and of many.
+int pass_until_error(group& g, int progress) {
+  for (uint32_t turn = 0;; ++turn) {
+    std::vector<float> mine(turn % 2 == 0 ? 100 : 200'000, 1.0f);
+    auto root = turn / 2 % g.size();
+    auto done = g.reduce(mine, mine, reduction::mean, root);
+    if (done)
+      done = g.broadcast(mine, root);
+    if (!done)
+      return static_cast<int>(done.error().code);
+    char byte = 'x';
+    if (write(progress, &byte, 1) != 1)
+      return 99;
+  }
+}
+
 TEST_P(Failure, AKilledRankEndsTheOthersLongBeforeTheDeadline) {
-  for (uint32_t victim : {0u, 2u}) {
-    process_gang gang(GetParam(), 4, 30s, reduce_until_error);
+  struct scenario {
+    uint32_t victim;
+    process_gang::body_type body;
+  };
+  for (auto& [victim, body] : {scenario{0, reduce_until_error},
+                               {2, reduce_until_error},
+                               {0, pass_until_error},
+                               {2, pass_until_error}}) {
+    process_gang gang(GetParam(), 4, 30s, body);
     ASSERT_TRUE(gang.await_progress(200));
     auto start = system_clock{}.now();
     gang.signal(victim, SIGKILL);

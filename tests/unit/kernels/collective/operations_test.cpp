@@ -172,6 +172,7 @@ TEST_P(Operations, BroadcastAndReduceFromEachRoot) {
         EXPECT_DONE(g.reduce(row, out, reduction::mean, root));
         auto expected = reduced_row<T>(g.size(), out.size(), reduction::mean);
         EXPECT_TRUE(out == expected) << name_of(element_of<T>()) << " " << count;
+        EXPECT_TRUE(row == row_of<T>(g.rank(), count));
       }
   });
 }

@@ -5,9 +5,11 @@
 #include "kernels/collective/collective.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 namespace troupe::collective::test {
 
@@ -19,6 +21,12 @@ T value(double x) {
     return to_float16(static_cast<float>(x));
   else
     return static_cast<T>(x);
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size()
+         && (a.empty() || memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 // Of at least one value; exact for small whole numbers.
