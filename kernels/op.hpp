@@ -69,8 +69,8 @@ public:
   // Errors: invalid, when a token id is not one; internal, when the library below fails.
   result<void> forward(const pass& in, view input, view parameters, mutable_view output);
 
-  // The gradients of the last forward(), which had the same input and parameters. Overwrites both
-  // results; an empty `input_gradient` is not computed. That of token ids is 0.
+  // The gradients of the last forward(), which had the same input and parameters; once. Overwrites
+  // both results; an empty `input_gradient` is not computed. That of token ids is 0.
   result<void> backward(view input, view parameters, view output_gradient,
                         mutable_view input_gradient, mutable_view parameter_gradient);
 

@@ -15,11 +15,17 @@ namespace troupe::training {
 
 namespace {
 
-// Whether all ranks say so.
-result<bool> all_can(collective::group& ranks, bool this_one) {
-  std::array<int32_t, 1> can{this_one ? 1 : 0};
-  TROUPE_TRY(ranks.allreduce(can, collective::reduction::min));
-  return can[0] == 1;
+enum class ability : int32_t { processor, gpu, gpu_with_nccl };
+
+// What all ranks can do. They have to make the same update of the same parameters, to the bit.
+result<ability> agree(collective::group& ranks, ability own) {
+  std::array<int32_t, 2> bounds{static_cast<int32_t>(own), -static_cast<int32_t>(own)};
+  TROUPE_TRY(ranks.allreduce(bounds, collective::reduction::min));
+  auto least = static_cast<ability>(bounds[0]);
+  if (least == ability::processor && bounds[1] != 0)
+    return {errc::invalid, "some ranks compute on a GPU and others on the processor, whose results "
+                           "differ in their last bits: give each task a GPU, or none."};
+  return least;
 }
 
 class on_processor final : public compute {
@@ -32,8 +38,8 @@ public:
   }
 
   result<std::unique_ptr<collective::group>> join(collective::group& ranks, duration) override {
-    auto can = all_can(ranks, false);
-    TROUPE_TRY(can);
+    auto all = agree(ranks, ability::processor);
+    TROUPE_TRY(all);
     return std::unique_ptr<collective::group>{};
   }
 
@@ -66,9 +72,9 @@ public:
 
   result<std::unique_ptr<collective::group>> join(collective::group& ranks,
                                                   duration deadline) override {
-    auto can = all_can(ranks, plugin_->has_nccl());
-    TROUPE_TRY(can);
-    if (!*can)
+    auto all = agree(ranks, plugin_->has_nccl() ? ability::gpu_with_nccl : ability::gpu);
+    TROUPE_TRY(all);
+    if (*all == ability::gpu)
       return std::unique_ptr<collective::group>{};
     collective::group_options options;
     options.rank = ranks.rank();

@@ -35,7 +35,8 @@ public:
 
   // The group of the same ranks that adds up rows of their GPUs, for gang_groups::devices: over
   // NCCL where each rank has a GPU of its own, else null. All ranks call it together. `ranks`
-  // outlives it. Errors: those of joining a group.
+  // outlives it. Errors: those of joining a group; invalid, when some ranks have a GPU and some
+  // have none.
   virtual result<std::unique_ptr<collective::group>> join(collective::group& ranks,
                                                           duration deadline)
     = 0;

@@ -6,13 +6,18 @@ namespace troupe::training {
 
 namespace {
 
-constexpr size_t first_bucket = (size_t{256} << 10) / sizeof(float);
-constexpr size_t bucket = (size_t{1} << 20) / sizeof(float);
+// In elements. Between devices an operation costs more by itself, and a byte less.
+struct bucket_sizes {
+  size_t first;
+  size_t others;
+};
+constexpr bucket_sizes of_processors{size_t{64} << 10, size_t{256} << 10};
+constexpr bucket_sizes of_devices{size_t{256} << 10, size_t{4} << 20};
 
-std::vector<size_t> begins_of(size_t elements) {
+std::vector<size_t> begins_of(size_t elements, const bucket_sizes& sizes) {
   std::vector<size_t> out;
   for (auto end = elements; end > 0; end = out.back())
-    out.push_back(end - std::min(end, out.empty() ? first_bucket : bucket));
+    out.push_back(end - std::min(end, out.empty() ? sizes.first : sizes.others));
   return out;
 }
 
@@ -45,7 +50,7 @@ result<void> gradient_exchange::open(const gang_groups& gang) {
   }
   if (!gang_)
     return {};
-  begins_ = begins_of(elements_);
+  begins_ = begins_of(elements_, gang.devices ? of_devices : of_processors);
   written_.reserve(begins_.size());
   if (begins_.size() > 1)
     thread_ = std::thread([this] { run(); });
@@ -53,14 +58,16 @@ result<void> gradient_exchange::open(const gang_groups& gang) {
 }
 
 gradient_exchange::~gradient_exchange() {
-  if (!thread_.joinable())
-    return;
-  {
-    std::lock_guard lock(mutex_);
-    ends_ = true;
+  if (thread_.joinable()) {
+    {
+      std::lock_guard lock(mutex_);
+      ends_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
   }
-  changed_.notify_all();
-  thread_.join();
+  // What the device was given may still use the row.
+  static_cast<void>(device_.synchronise());
 }
 
 result<void> gradient_exchange::ready(size_t from) {

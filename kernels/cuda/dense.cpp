@@ -40,7 +40,7 @@ private:
     const auto* slope = gradient->data();
     TROUPE_TRY(multiply(CUBLAS_OP_N, CUBLAS_OP_T, inputs_, outputs_, rows_, input.data(), inputs_,
                         slope, outputs_, parameter_gradient.data(), inputs_));
-    sum_columns(on_->stream(), output_shape()[0], output_row(), 1, slope,
+    sum_columns(on_->stream(), output_shape()[0], output_row(), 1, slope, nullptr,
                 parameter_gradient.data() + offset_of(1));
     if (!input_gradient.empty())
       TROUPE_TRY(multiply(CUBLAS_OP_N, CUBLAS_OP_N, inputs_, rows_, outputs_, weights.data(),

@@ -7,9 +7,12 @@
 #include "kernels/cuda/status.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace troupe::cuda {
 namespace {
+
+constexpr size_t locked_bytes = size_t{4} << 20; // a batch of images
 
 class device_memory final : public memory {
 public:
@@ -17,6 +20,7 @@ public:
     : number_(number), data_(data), bytes_(bytes) {}
   ~device_memory() override {
     cudaSetDevice(number_);
+    cudaDeviceSynchronize(); // work that was given may still use it
     cudaFree(data_);
   }
   device_memory(const device_memory&) = delete;
@@ -67,6 +71,9 @@ public:
     cudaSetDevice(number_);
     cudaStreamSynchronize(stream_);
     cudaStreamDestroy(stream_);
+    if (read_)
+      cudaEventDestroy(read_);
+    cudaFreeHost(locked_);
   }
 
   result<void> open() {
@@ -93,16 +100,19 @@ public:
     return std::unique_ptr<memory>(std::move(made));
   }
 
-  // What can be paged out has been read when the call returns, what is locked has not.
+  // What is short goes through locked memory, which the device reads some time later.
   result<void> put(void* there, const void* here, size_t bytes) override {
     if (bytes == 0)
       return {};
     TROUPE_TRY(take());
+    auto is_short = bytes <= locked_bytes;
+    if (is_short) {
+      TROUPE_TRY(make_locked());
+      memcpy(locked_, here, bytes);
+      here = locked_;
+    }
     TROUPE_TRY(check(cudaMemcpyAsync(there, here, bytes, cudaMemcpyHostToDevice, stream_), "copy"));
-    cudaPointerAttributes where{};
-    auto locked = cudaPointerGetAttributes(&where, here) == cudaSuccess
-                  && where.type != cudaMemoryTypeUnregistered;
-    return locked ? synchronise() : result<void>{};
+    return is_short ? check(cudaEventRecord(read_, stream_), "mark a copy") : synchronise();
   }
 
   result<void> get(void* here, const void* there, size_t bytes) override {
@@ -176,6 +186,14 @@ public:
   }
 
 private:
+  // Memory that may be written: what lay there has been read.
+  result<void> make_locked() {
+    if (read_)
+      return check(cudaEventSynchronize(read_), "copy");
+    TROUPE_TRY(check(cudaMallocHost(&locked_, locked_bytes), "lock memory"));
+    return check(cudaEventCreateWithFlags(&read_, cudaEventDisableTiming), "make an event");
+  }
+
   result<void> take() {
     return check(cudaSetDevice(number_), "take device " + std::to_string(number_));
   }
@@ -184,6 +202,8 @@ private:
   std::string name_;
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<memory> sums_;
+  void* locked_ = nullptr; // of locked_bytes
+  cudaEvent_t read_ = nullptr;
 };
 
 } // namespace

@@ -78,15 +78,17 @@ __device__ float slope(activation how, float x) {
   return 1;
 }
 
+// A block for each column and part of its rows.
 __global__ void columns_kernel(size_t rows, size_t columns, size_t inner, const float* data,
-                               float* to) {
+                               double* terms) {
   auto column = size_t{blockIdx.x};
   double sum = 0;
-  for (size_t i = threadIdx.x; i < rows * inner; i += blockDim.x)
-    sum += data[(i / inner * columns + column) * inner + i % inner];
+  for (size_t r = blockIdx.y; r < rows; r += gridDim.y)
+    for (size_t i = threadIdx.x; i < inner; i += blockDim.x)
+      sum += data[(r * columns + column) * inner + i];
   sum = block_sum(sum);
   if (threadIdx.x == 0)
-    to[column] = static_cast<float>(sum);
+    terms[column * gridDim.y + blockIdx.y] = sum;
 }
 
 // Where elements of a column lie far apart: neighbours take neighbouring columns.
@@ -130,14 +132,20 @@ void add_bias(cudaStream_t stream, size_t rows, size_t columns, size_t inner, co
 }
 
 void sum_columns(cudaStream_t stream, size_t rows, size_t columns, size_t inner, const float* data,
-                 float* to) {
+                 double* terms, float* to) {
   if (inner == 1) {
-    auto blocks = static_cast<unsigned>((columns + 31) / 32);
-    narrow_columns_kernel<<<blocks, dim3(32, 8), 0, stream>>>(rows, columns, data, to);
+    narrow_columns_kernel<<<static_cast<unsigned>((columns + 31) / 32), dim3(32, 8), 0, stream>>>(
+      rows, columns, data, to);
     return;
   }
-  auto blocks = static_cast<unsigned>(columns);
-  columns_kernel<<<blocks, block_threads, 0, stream>>>(rows, columns, inner, data, to);
+  columns_kernel<<<dim3(static_cast<unsigned>(columns), column_parts), block_threads, 0, stream>>>(
+    rows, columns, inner, data, terms);
+  for_each(stream, columns, [=] __device__(size_t column) {
+    double sum = 0;
+    for (unsigned part = 0; part < column_parts; ++part)
+      sum += terms[column * column_parts + part];
+    to[column] = static_cast<float>(sum);
+  });
 }
 
 void relu_backward(cudaStream_t stream, size_t size, const float* output, const float* gradient,

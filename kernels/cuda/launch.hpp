@@ -24,9 +24,11 @@ void add(cudaStream_t stream, size_t size, const float* x, float* y);
 void add_bias(cudaStream_t stream, size_t rows, size_t columns, size_t inner, const float* bias,
               bool relu, float* data);
 
-// to[c] = the sum of data[r][c][i] over r and i.
+// to[c] = the sum of data[r][c][i] over r and i. `terms` has room for column_parts doubles for each
+// column, or is null where `inner` is 1.
+inline constexpr unsigned column_parts = 16;
 void sum_columns(cudaStream_t stream, size_t rows, size_t columns, size_t inner, const float* data,
-                 float* to);
+                 double* terms, float* to);
 
 // to[i] = gradient[i] where output[i] > 0, else 0.
 void relu_backward(cudaStream_t stream, size_t size, const float* output, const float* gradient,

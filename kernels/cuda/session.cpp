@@ -29,13 +29,19 @@ result<void> check(cudnnStatus_t code, const std::string& what) {
 
 result<void*> scratch::reserve(size_t bytes) {
   if (bytes > bytes_) {
-    // Waits for what still uses it.
-    cudaFree(std::exchange(data_, nullptr));
-    bytes_ = 0;
+    free();
     TROUPE_TRY(check(cudaMalloc(&data_, bytes), "allocate " + std::to_string(bytes) + " bytes"));
     bytes_ = bytes;
   }
   return data_;
+}
+
+void scratch::free() {
+  if (!data_)
+    return;
+  cudaDeviceSynchronize(); // work that was given may still use it
+  cudaFree(std::exchange(data_, nullptr));
+  bytes_ = 0;
 }
 
 session::~session() {

@@ -23,7 +23,7 @@ result<void> check(cudnnStatus_t code, const std::string& what);
 class scratch {
 public:
   scratch() = default;
-  ~scratch() { cudaFree(data_); }
+  ~scratch() { free(); }
   scratch(const scratch&) = delete;
   scratch& operator=(const scratch&) = delete;
 
@@ -31,6 +31,8 @@ public:
   result<void*> reserve(size_t bytes);
 
 private:
+  void free();
+
   void* data_ = nullptr;
   size_t bytes_ = 0;
 };

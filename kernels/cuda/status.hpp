@@ -11,6 +11,7 @@ namespace troupe::cuda {
 inline result<void> check(cudaError_t code, const std::string& what) {
   if (code == cudaSuccess)
     return {};
+  cudaGetLastError(); // or the next kernel that starts would be told it, too
   auto text = "the GPU failed to " + what + ": " + cudaGetErrorString(code);
   if (code == cudaErrorMemoryAllocation)
     return {errc::unavailable, text + "; use smaller batches, or end what else runs on it."};

@@ -28,8 +28,9 @@ def wrapper_rows():
     count, what = first.split(" ", 1)
     if count == "1":
         print("nccl_wrapper: one GPU: no interconnect was measured", file=sys.stderr)
-    ours, theirs = zip(*(map(float, each.split()) for each in rounds))
+    ours, theirs, waited = zip(*(map(float, each.split()) for each in rounds))
     ours, theirs = tell("nccl_wrapper ours", ours, "s"), tell("nccl_wrapper NCCL", theirs, "s")
+    tell("nccl_wrapper NCCL, each waited for", waited, "s")
     return [lower_is_better("nccl_wrapper", "s", ours, theirs, "NCCL", f"{count} x {what}")]
 
 

@@ -56,6 +56,7 @@ def run_rank(name, ranks, device):
     torch.manual_seed(1)
     torch.set_num_threads(1)
     torch.set_default_device(device)
+    torch.backends.cudnn.allow_tf32 = False  # as ours: f32 is f32
     model = network(name)
     if ranks > 1:
         dist.init_process_group("gloo")  # RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT

@@ -31,6 +31,7 @@ constexpr size_t classes = 10;
 constexpr int rounds = 5;
 constexpr int steps_per_round = 25;
 constexpr int steps_of_warm_up = 20;
+constexpr int steps_per_epoch = 4 * steps_per_round;
 
 template <class T>
 T must(result<T> x) {
@@ -104,7 +105,7 @@ void run_rank(const std::string& name, std::unique_ptr<collective::group> gang, 
   auto ranks = gang ? gang->size() : 1;
   auto computes = must(compute::open(wanted));
   const auto* on = &computes->backend();
-  auto data = images(batch_rows * ranks * steps_per_round);
+  auto data = images(batch_rows * ranks * steps_per_epoch);
   auto trained
     = must(trainer::make(*on, network_of(name, *on), images_with_labels(*data), plan_of(name)));
   must(trained.join({gang.get()}));

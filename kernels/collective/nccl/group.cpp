@@ -61,10 +61,7 @@ public:
     : common_group(options), over_(over), more_(more), link_(std::move(link)),
       stream_(link_->stream()) {}
 
-  ~nccl_group() override {
-    if (scratch_)
-      cudaFree(scratch_);
-  }
+  ~nccl_group() override { free_scratch(); }
 
   nccl::communicator* link() { return link_.get(); }
 
@@ -247,12 +244,19 @@ private:
     return cuda::check(cudaGetLastError(), "round a row");
   }
 
-  // The stream is idle between operations.
+  void free_scratch() {
+    if (!scratch_)
+      return;
+    cudaSetDevice(more_.device);
+    cudaStreamSynchronize(stream_);
+    cudaFree(std::exchange(scratch_, nullptr));
+    scratch_bytes_ = 0;
+  }
+
   result<void> reserve(size_t bytes) {
     if (bytes <= scratch_bytes_)
       return {};
-    cudaFree(std::exchange(scratch_, nullptr));
-    scratch_bytes_ = 0;
+    free_scratch();
     TROUPE_TRY(cuda::check(cudaMalloc(&scratch_, bytes), "make room for sums in f32"));
     scratch_bytes_ = bytes;
     return {};
@@ -333,6 +337,8 @@ result<void> check(const group_options& options, const group& over, const nccl_o
     if (!more.parent || each >= more.parent->size())
       return {errc::invalid, "rank " + std::to_string(each)
                                + " is gone from no earlier group: give the group it was in."};
+  if (more.parent && more.gone.empty())
+    return {errc::invalid, "no rank of the earlier group is gone: go on with that one."};
   if (more.parent && more.parent->size() - more.gone.size() != options.size)
     return {errc::invalid, "the earlier group less those that are gone has "
                              + std::to_string(more.parent->size() - more.gone.size())

@@ -92,7 +92,7 @@ result<std::shared_ptr<communicator>> join(const group_options& options, group& 
       return ncclCommShrink(parent->get(), gone.data(), static_cast<int>(gone.size()), made, config,
                             NCCL_SHRINK_DEFAULT);
     };
-    TROUPE_TRY(link->make(begin, ends));
+    TROUPE_TRY(link->make(begin, parent, ends));
     return link;
   }
 #endif
@@ -103,7 +103,7 @@ result<std::shared_ptr<communicator>> join(const group_options& options, group& 
     return ncclCommInitRankConfig(made, static_cast<int>(options.size), *id,
                                   static_cast<int>(options.rank), config);
   };
-  TROUPE_TRY(link->make(begin, ends));
+  TROUPE_TRY(link->make(begin, nullptr, ends));
   return link;
 }
 

@@ -5,6 +5,9 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <future>
+#include <memory>
+#include <thread>
 
 namespace troupe::collective::nccl {
 namespace {
@@ -54,7 +57,7 @@ communicator::~communicator() {
     auto code = ncclCommFinalize(made_);
     limits ends{now() + farewell, nullptr, nullptr};
     if ((code == ncclSuccess || code == ncclInProgress) && settle(ends))
-      ncclCommDestroy(std::exchange(made_, nullptr));
+      end_with(ncclCommDestroy);
   }
   abort();
   if (done_)
@@ -74,12 +77,23 @@ result<void> communicator::open() {
   return cuda::check(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), "make an event");
 }
 
-result<void> communicator::make(const beginning& begin, const limits& ends) {
+result<void> communicator::make(const beginning& begin, communicator* parent, const limits& ends) {
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
-  auto made = took(begin(&made_, &config), ends);
-  if (!made)
-    abort();
+  auto code = begin(&made_, &config);
+  // A thread of NCCL's makes the child and tells by the parent that it has; the child is there, and
+  // its place is written, not before.
+  auto made
+    = parent ? parent->took(code == ncclSuccess ? ncclInProgress : code, ends) : took(code, ends);
+  if (made && parent && !made_)
+    made = error{errc::internal, "NCCL made no communicator of the earlier one: join without it."};
+  if (made && parent)
+    made = settle(ends);
+  if (made)
+    return {};
+  if (parent) // or it would write to this one later
+    parent->abort();
+  abort();
   return made;
 }
 
@@ -124,6 +138,7 @@ result<void> communicator::run(const enqueueing& enqueue, const limits& ends) {
         return true;
       if (code != cudaErrorNotReady)
         return cuda::check(code, "exchange data with other ranks").error();
+      cudaGetLastError(); // it is none
       auto state = ncclSuccess;
       if (ncclCommGetAsyncError(made_, &state) != ncclSuccess
           || (state != ncclSuccess && state != ncclInProgress))
@@ -156,7 +171,19 @@ void communicator::abort() {
   stopped_ = true;
   revoked_ = false;
   if (made_)
-    ncclCommAbort(std::exchange(made_, nullptr));
+    end_with(ncclCommAbort);
+}
+
+// Not waited for beyond the farewell: NCCL may wait for a process of this host that stands still.
+void communicator::end_with(ncclResult_t (*how)(ncclComm_t)) {
+  auto ended = std::make_shared<std::promise<void>>();
+  auto waits = ended->get_future();
+  std::thread([how, ended, made = std::exchange(made_, nullptr), device = device_] {
+    cudaSetDevice(device);
+    how(made);
+    ended->set_value();
+  }).detach();
+  waits.wait_for(farewell);
 }
 
 } // namespace troupe::collective::nccl

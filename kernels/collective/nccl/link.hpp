@@ -32,9 +32,9 @@ public:
   // Takes the device, and makes the stream.
   result<void> open();
 
-  // Joins the ranks: `begin` starts to make the communicator.
+  // Joins the ranks: `begin` starts to make the communicator, from `parent` where there is one.
   using beginning = std::function<ncclResult_t(ncclComm_t* made, ncclConfig_t* config)>;
-  result<void> make(const beginning& begin, const limits& ends);
+  result<void> make(const beginning& begin, communicator* parent, const limits& ends);
 
   // Runs what `enqueue` gives to the stream, and waits until it is done.
   using enqueueing = std::function<result<void>()>;
@@ -55,6 +55,7 @@ public:
 private:
   error failure(ncclResult_t code) const;
   void abort();
+  void end_with(ncclResult_t (*how)(ncclComm_t));
   bool revoke();
   // Until the communicator has nothing under way.
   result<void> settle(const limits& ends);

@@ -12,6 +12,7 @@ public:
     : link_(std::move(link)), bytes_(bytes) {}
   ~registered_memory() override {
     cudaSetDevice(link_->device());
+    cudaDeviceSynchronize(); // work that was given, here or elsewhere, may still use it
     // A communicator that has failed holds nothing any more.
     if (handle_ && link_->usable())
       ncclCommDeregister(link_->get(), handle_);

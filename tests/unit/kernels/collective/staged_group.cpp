@@ -105,6 +105,7 @@ private:
       out.there = out.own->bytes().data();
     }
     TROUPE_TRY(parts_.device->put(out.there, out.here, out.bytes));
+    TROUPE_TRY(parts_.device->synchronise());
     return out;
   }
 

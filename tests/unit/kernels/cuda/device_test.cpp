@@ -28,6 +28,7 @@ protected:
     auto made = device_->allocate(values.size() * sizeof(T));
     EXPECT_TRUE(made) << made.error().text;
     EXPECT_TRUE(device_->put((*made)->bytes().data(), values.data(), values.size() * sizeof(T)));
+    EXPECT_TRUE(device_->synchronise()); // other streams may read it
     return std::move(*made);
   }
 
