@@ -38,8 +38,8 @@ public:
   }
 
   result<std::unique_ptr<collective::group>> join(collective::group& ranks, duration) override {
-    auto all = agree(ranks, ability::processor);
-    TROUPE_TRY(all);
+    if (auto all = agree(ranks, ability::processor); !all)
+      return all.error();
     return std::unique_ptr<collective::group>{};
   }
 

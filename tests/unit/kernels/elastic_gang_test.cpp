@@ -30,7 +30,8 @@ protected:
   }
 
   static std::string member(uint32_t rank) {
-    return std::string{"127.0.0.1:"}.append(std::to_string(::getpid() % 60000 + rank));
+    return std::string{"127.0.0.1:"}.append(
+      std::to_string(static_cast<uint32_t>(::getpid()) % 60000 + rank));
   }
 
   std::string file_of(uint32_t rank) const {
