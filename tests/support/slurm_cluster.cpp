@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <random>
 
 namespace troupe {
 
@@ -59,19 +60,21 @@ bool holds_within(std::chrono::seconds limit, const std::function<bool()>& holds
   return true;
 }
 
-// Ports that nobody has now.
-std::vector<int> free_ports(int count) {
+// Ports that nobody has now, nor gets without asking for them: the kernel gives out higher ones.
+std::vector<int> free_ports(size_t count) {
+  std::random_device random;
+  std::uniform_int_distribution<> range(20'000, 31'999);
   std::vector<int> sockets;
   std::vector<int> ports;
-  for (int i = 0; i < count; ++i) {
+  while (ports.size() < count) {
     sockets.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    ::bind(sockets.back(), reinterpret_cast<sockaddr*>(&address), size);
-    ::getsockname(sockets.back(), reinterpret_cast<sockaddr*>(&address), &size);
-    ports.push_back(ntohs(address.sin_port));
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
+    auto port = range(random);
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    if (::bind(sockets.back(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0)
+      ports.push_back(port);
   }
   for (auto each : sockets)
     ::close(each);
@@ -142,7 +145,7 @@ std::string slurm_cluster::ask(const std::vector<std::string>& words) const {
 }
 
 void slurm_cluster::write_configuration() const {
-  auto ports = free_ports(nodes_ + 1);
+  auto ports = free_ports(static_cast<size_t>(nodes_) + 1);
   auto host = short_host_name();
   std::ofstream out{directory_ + "/slurm.conf"};
   out << "SlurmctldHost=" << host << "(127.0.0.1)\nSlurmctldPort=" << ports[0]
