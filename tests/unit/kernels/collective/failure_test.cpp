@@ -73,7 +73,7 @@ TEST_P(Failure, AKilledRankEndsTheOthersLongBeforeTheDeadline) {
                                {2, reduce_until_error},
                                {0, pass_until_error},
                                {2, pass_until_error}}) {
-    process_gang gang(GetParam(), 4, 30s, body);
+    process_gang gang({GetParam(), 4}, 30s, body);
     ASSERT_TRUE(gang.await_progress(200));
     auto start = system_clock{}.now();
     gang.signal(victim, SIGKILL);
@@ -87,7 +87,7 @@ TEST_P(Failure, AKilledRankEndsTheOthersLongBeforeTheDeadline) {
 }
 
 TEST_P(Failure, AStoppedRankEndsTheOthersByTheDeadline) {
-  process_gang gang(GetParam(), 3, 1500ms, reduce_until_error);
+  process_gang gang({GetParam(), 3}, 1500ms, reduce_until_error);
   ASSERT_TRUE(gang.await_progress(100));
   auto start = system_clock{}.now();
   gang.signal(1, SIGSTOP);
@@ -110,7 +110,7 @@ TEST_P(Failure, AbortFromAnotherThreadEndsARunningOperationEverywhere) {
   std::atomic<uint32_t> failed = 0;
   auto start = system_clock{}.now();
   run_threads(
-    GetParam(), 3,
+    {GetParam(), 3},
     [&](group& g) {
       // Rank 0 never comes: the others wait in the barrier until it aborts.
       if (g.rank() == 0) {
@@ -140,7 +140,7 @@ result<void> look_for_long(group& g) {
 }
 
 TEST_P(Failure, ALookFindsAKilledRankThatNoOperationNeeds) {
-  process_gang gang(GetParam(), 4, 30s, [](group& g, int progress) {
+  process_gang gang({GetParam(), 4}, 30s, [](group& g, int progress) {
     if (!g.look() || !g.barrier())
       return 98;
     char byte = 'x';
@@ -157,7 +157,7 @@ TEST_P(Failure, ALookFindsAKilledRankThatNoOperationNeeds) {
 
 TEST_P(Failure, ALookFindsAnAbortAndIsAsFinalAsAnOperation) {
   run_threads(
-    GetParam(), 3,
+    {GetParam(), 3},
     [&](group& g) {
       EXPECT_TRUE(g.barrier());
       if (g.rank() == 1) {
@@ -177,7 +177,7 @@ TEST_P(Failure, ALookFindsAnAbortAndIsAsFinalAsAnOperation) {
 TEST_P(Failure, AbortEndsTheOwnOperationThatWaits) {
   std::atomic<bool> leave = false;
   run_threads(
-    GetParam(), 2,
+    {GetParam(), 2},
     [&](group& g) {
       if (g.rank() == 0) {
         leave.wait(false);
@@ -203,7 +203,7 @@ TEST_P(Failure, AbortEndsTheOwnOperationThatWaits) {
 TEST_P(Failure, ARankThatLeavesEndsTheOthers) {
   auto start = system_clock{}.now();
   run_threads(
-    GetParam(), 3,
+    {GetParam(), 3},
     [&](group& g) {
       std::vector<float> mine(10, 1.0f);
       EXPECT_TRUE(g.allreduce(mine, reduction::sum));
@@ -219,7 +219,7 @@ TEST_P(Failure, ARankThatLeavesEndsTheOthers) {
 
 TEST_P(Failure, AfterAnErrorEveryOperationFailsAtOnce) {
   run_threads(
-    GetParam(), 2,
+    {GetParam(), 2},
     [&](group& g) {
       if (g.rank() == 0)
         g.abort();
@@ -239,7 +239,7 @@ TEST_P(Failure, AfterAnErrorEveryOperationFailsAtOnce) {
 
 TEST_P(Failure, DifferentOperationsAreAnErrorAndNotAWrongSum) {
   run_threads(
-    GetParam(), 3,
+    {GetParam(), 3},
     [](group& g) {
       std::vector<float> mine(g.rank() == 1 ? 11 : 10, 1.0f);
       auto done = g.allreduce(mine, reduction::sum);
@@ -247,14 +247,14 @@ TEST_P(Failure, DifferentOperationsAreAnErrorAndNotAWrongSum) {
       EXPECT_FALSE(done);
     },
     30s);
-  run_threads(GetParam(), 2, [](group& g) {
+  run_threads({GetParam(), 2}, [](group& g) {
     std::vector<float> mine(10, 1.0f);
     EXPECT_FALSE(g.rank() == 0 ? g.barrier() : g.broadcast(mine, 0));
   });
 }
 
 TEST_P(Failure, AnotherTypeOfElementIsAnErrorToo) {
-  run_threads(GetParam(), 2, [](group& g) {
+  run_threads({GetParam(), 2}, [](group& g) {
     std::vector<float> floats(10);
     std::vector<int32_t> numbers(10);
     auto done = g.rank() == 0 ? g.broadcast(floats, 0) : g.broadcast(numbers, 0);
@@ -289,7 +289,7 @@ TEST_P(Failure, EveryOperationEndsWhenARankHasGone) {
   for (auto each : all) {
     auto start = system_clock{}.now();
     run_threads(
-      GetParam(), 3,
+      {GetParam(), 3},
       [&](group& g) {
         if (g.rank() == 2)
           return;
@@ -308,7 +308,7 @@ TEST_P(Failure, EveryOperationEndsWhenARankHasGone) {
 
 // Waiting is passive: the cores belong to those that compute.
 TEST_P(Failure, WaitingTakesNoProcessorTime) {
-  process_gang gang(GetParam(), 2, 1s, [](group& g, int) {
+  process_gang gang({GetParam(), 2}, 1s, [](group& g, int) {
     if (g.rank() == 0) {
       pause();
       return 0;

@@ -64,13 +64,20 @@ std::string name_of(backend kind) {
   return {};
 }
 
-listening listen_on(bool second_host) {
-  return troupe::test::listen_at(second_host ? "127.0.0.2" : "127.0.0.1");
+std::string name_of(const gang_shape& shape) {
+  auto out = name_of(shape.kind) + std::to_string(shape.ranks);
+  if (shape.kind == backend::hierarchical)
+    out.append("on").append(std::to_string(shape.hosts)).append(shape.in_blocks ? "blocks" : "");
+  return out;
 }
 
-place::place(backend kind, uint32_t ranks) : kind_(kind), name_(new_name()) {
-  for (uint32_t r = 0; listens(kind) && r < ranks; ++r) {
-    auto made = listen_on(kind == backend::hierarchical && r % 2 == 1);
+listening listen_on(uint32_t host) {
+  return troupe::test::listen_at(("127.0.0." + std::to_string(1 + host)).c_str());
+}
+
+place::place(const gang_shape& shape) : kind_(shape.kind), name_(new_name()) {
+  for (uint32_t r = 0; listens(kind_) && r < shape.ranks; ++r) {
+    auto made = listen_on(kind_ == backend::hierarchical ? shape.host_of(r) : 0);
     listeners_.push_back(made.fd);
     members_.push_back(made.address);
   }
@@ -115,13 +122,13 @@ group_options options_of(uint32_t rank, uint32_t ranks, duration deadline) {
   return {rank, ranks, 1, "a secret of the test", deadline};
 }
 
-void run_threads(backend kind, uint32_t ranks, const std::function<void(group&)>& body,
+void run_threads(const gang_shape& shape, const std::function<void(group&)>& body,
                  duration deadline) {
-  place where(kind, ranks);
+  place where(shape);
   std::vector<std::thread> threads;
-  for (uint32_t r = 0; r < ranks; ++r) {
+  for (uint32_t r = 0; r < shape.ranks; ++r) {
     threads.emplace_back([&, r] {
-      auto joined = where.join(options_of(r, ranks, deadline));
+      auto joined = where.join(options_of(r, shape.ranks, deadline));
       EXPECT_TRUE(joined) << joined.error().text;
       if (joined)
         body(**joined);
@@ -131,8 +138,9 @@ void run_threads(backend kind, uint32_t ranks, const std::function<void(group&)>
     thread.join();
 }
 
-process_gang::process_gang(backend kind, uint32_t ranks, duration deadline, const body_type& body) {
-  place where(kind, ranks);
+process_gang::process_gang(const gang_shape& shape, duration deadline, const body_type& body) {
+  place where(shape);
+  auto ranks = shape.ranks;
   int ends[2];
   EXPECT_EQ(pipe(ends), 0);
   for (uint32_t r = 0; r < ranks; ++r) {

@@ -278,7 +278,7 @@ void expect_root_has_what_all_have(group& g, size_t count) {
 // Below the ring's bound.
 TEST(TcpReduce, GivesTheRootTheBitsOfAnAllreduce) {
   for (uint32_t ranks : {2u, 3u, 5u, 8u})
-    run_threads(backend::tcp, ranks, [](group& g) {
+    run_threads({backend::tcp, ranks}, [](group& g) {
       for (size_t count : {size_t{1}, size_t{1001}, size_t{16'000}}) {
         expect_root_has_what_all_have<float>(g, count);
         expect_root_has_what_all_have<bfloat16>(g, count);
