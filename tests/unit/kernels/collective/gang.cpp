@@ -1,13 +1,17 @@
 #include "tests/unit/kernels/collective/gang.hpp"
 
+#include "runtime/base/owned_fd.hpp"
+#include "tests/support/gpu.hpp"
 #include "tests/unit/kernels/collective/staged_group.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <thread>
@@ -48,6 +52,12 @@ result<std::unique_ptr<group>> join_gpus(const group_options& options, const std
   return make_staged(std::move(parts));
 }
 
+bool ends_in_time(pid_t pid) {
+  owned_fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  return !process || poll(&ended, 1, 60'000) != 0;
+}
+
 } // namespace
 
 std::string name_of(backend kind) {
@@ -68,6 +78,19 @@ std::string name_of(const gang_shape& shape) {
   auto out = name_of(shape.kind) + std::to_string(shape.ranks);
   if (shape.kind == backend::hierarchical)
     out.append("on").append(std::to_string(shape.hosts)).append(shape.in_blocks ? "blocks" : "");
+  return out;
+}
+
+std::vector<gang_shape> sampled_shapes() {
+  std::vector<gang_shape> out;
+  for (auto ranks : {2u, 3u, 5u, 8u, 16u}) {
+    out.push_back({backend::shm, ranks});
+    out.push_back({backend::tcp, ranks});
+    out.push_back({backend::hierarchical, ranks, std::min(ranks, ranks % 2 == 0 ? 4u : 3u)});
+  }
+  for (auto ranks : {2u, 4u})
+    if (troupe::test::count_gpus() >= 4)
+      out.push_back({backend::nccl, ranks});
   return out;
 }
 
@@ -138,6 +161,17 @@ void run_threads(const gang_shape& shape, const std::function<void(group&)>& bod
     thread.join();
 }
 
+namespace {
+
+// The exit code of a rank, which leaves its group before it ends.
+int run_rank(place& where, const group_options& options, const process_gang::body_type& body,
+             int progress) {
+  auto joined = where.join(options);
+  return joined ? body(**joined, progress) : 100 + static_cast<int>(joined.error().code);
+}
+
+} // namespace
+
 process_gang::process_gang(const gang_shape& shape, duration deadline, const body_type& body) {
   place where(shape);
   auto ranks = shape.ranks;
@@ -153,9 +187,7 @@ process_gang::process_gang(const gang_shape& shape, duration deadline, const bod
         if (other != r)
           where.close_listener(other);
       }
-      auto joined = where.join(options_of(r, ranks, deadline));
-      auto code = joined ? body(**joined, ends[1]) : 100 + static_cast<int>(joined.error().code);
-      _exit(code);
+      _exit(run_rank(where, options_of(r, ranks, deadline), body, ends[1]));
     }
     pids_.push_back(pid);
   }
@@ -173,17 +205,18 @@ process_gang::~process_gang() {
   close(progress_);
 }
 
-bool process_gang::await_progress(size_t bytes) {
-  size_t seen = 0;
+bool process_gang::await_progress(size_t bytes, char which) {
+  auto& seen = seen_[static_cast<uint8_t>(which)];
   while (seen < bytes) {
     pollfd ready{progress_, POLLIN, 0};
-    char buffer[256];
+    uint8_t buffer[256];
     if (poll(&ready, 1, 20'000) <= 0)
       return false;
     auto got = read(progress_, buffer, sizeof(buffer));
     if (got <= 0)
       return false;
-    seen += static_cast<size_t>(got);
+    for (auto each : std::span(buffer).first(static_cast<size_t>(got)))
+      ++seen_[each];
   }
   return true;
 }
@@ -194,6 +227,8 @@ void process_gang::signal(uint32_t rank, int number) {
 
 int process_gang::await_exit(uint32_t rank) {
   int status = 0;
+  if (!ends_in_time(pids_[rank]))
+    return -2;
   waitpid(std::exchange(pids_[rank], 0), &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ struct gang_shape {
 
 std::string name_of(backend kind);
 std::string name_of(const gang_shape& shape); // letters and digits
+
+// Of 2 to 16 ranks on each backend that is there; over NCCL only where four GPUs are.
+std::vector<gang_shape> sampled_shapes();
 
 using troupe::test::listening;
 
@@ -84,17 +88,19 @@ public:
   process_gang(const process_gang&) = delete;
   process_gang& operator=(const process_gang&) = delete;
 
-  // Waits until the ranks together have written so many bytes. False after 20 s.
-  bool await_progress(size_t bytes);
+  // Waits until the ranks together have written so many of these bytes since they began. False
+  // after 20 s without a byte, and when all have ended.
+  bool await_progress(size_t bytes, char which = 'x');
 
   void signal(uint32_t rank, int number);
 
-  // The exit code, or -1 when a signal ended it.
+  // The exit code; -1 when a signal ended it, -2 when it has not ended after a minute: it hangs.
   int await_exit(uint32_t rank);
 
 private:
   std::vector<pid_t> pids_;
   int progress_ = -1;
+  std::array<size_t, 256> seen_{}; // bytes, by value
 };
 
 } // namespace troupe::collective::test

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <numeric>
@@ -216,6 +217,24 @@ TEST(TcpTrees, ABroadcastFailsBehindTheRankThatHasGone) {
           << "rank " << r << " from " << root << " without " << victim;
       }
     }
+}
+
+// More than the sockets hold.
+TEST(TcpLink, ASendToARankThatTakesNothingEndsByTheDeadline) {
+  std::atomic<bool> ended = false;
+  run_peers(2, [&](tcp::peers& with, time_point) {
+    with.begin({});
+    if (with.rank() == 1) {
+      ended.wait(false);
+      return;
+    }
+    std::vector<std::byte> row(64u << 20);
+    auto done = with.send(1, row, system_clock{}.now() + std::chrono::milliseconds(100));
+    EXPECT_FALSE(done);
+    EXPECT_TRUE(done || done.error().code == errc::deadline) << done.error().text;
+    ended = true;
+    ended.notify_one();
+  });
 }
 
 // What a group measures when it meets differs from run to run; the bits must not.
