@@ -28,33 +28,29 @@ double expected(const std::vector<data>& inputs, size_t i, reduction how) {
   return reduced(all, how);
 }
 
-struct scenario {
-  backend kind;
-  uint32_t ranks;
-};
-
-std::vector<scenario> scenarios() {
-  std::vector<scenario> out;
+// Hierarchical: 1 to 4 hosts of one or more ranks, so that rows go between them by the ring and by
+// the ways of powers of two.
+std::vector<gang_shape> shapes() {
+  std::vector<gang_shape> out;
   for (auto kind : {backend::shm, backend::tcp, backend::hierarchical}) {
     for (uint32_t ranks = 1; ranks <= 8; ++ranks)
-      out.push_back({kind, ranks});
+      out.push_back({kind, ranks, 1 + (ranks - 1) % 4, ranks > 6});
   }
   return out;
 }
 
-class Agreement : public testing::TestWithParam<scenario> {};
+class Agreement : public testing::TestWithParam<gang_shape> {};
 
-INSTANTIATE_TEST_SUITE_P(All, Agreement, testing::ValuesIn(scenarios()), [](auto& each) {
-  return name_of(each.param.kind) + std::to_string(each.param.ranks);
-});
+INSTANTIATE_TEST_SUITE_P(All, Agreement, testing::ValuesIn(shapes()),
+                         [](auto& each) { return name_of(each.param); });
 
 constexpr reduction all_reductions[]
   = {reduction::sum, reduction::mean, reduction::min, reduction::max};
 
 // The results of every rank: [rank][operation].
-std::vector<std::vector<data>> reduce_all(const scenario& s, const std::vector<size_t>& sizes) {
+std::vector<std::vector<data>> reduce_all(const gang_shape& s, const std::vector<size_t>& sizes) {
   std::vector<std::vector<data>> out(s.ranks);
-  run_threads(s.kind, s.ranks, [&](group& g) {
+  run_threads(s, [&](group& g) {
     for (auto count : sizes) {
       for (auto how : all_reductions) {
         auto mine = input_of(g.rank(), count);
@@ -96,7 +92,7 @@ TEST_P(Agreement, AllreduceIsRightAndTheSameOnEveryRankAndInEveryRun) {
 
 TEST_P(Agreement, BroadcastCopiesTheRootsData) {
   auto s = GetParam();
-  run_threads(s.kind, s.ranks, [&](group& g) {
+  run_threads(s, [&](group& g) {
     for (size_t count : {size_t{0}, size_t{1}, size_t{1001}, size_t{300'001}}) {
       for (uint32_t root = 0; root < g.size(); ++root) {
         auto mine = input_of(g.rank(), count);
@@ -112,7 +108,7 @@ TEST_P(Agreement, BroadcastCopiesTheRootsData) {
 TEST_P(Agreement, OperationsOfAllKindsFollowEachOther) {
   auto s = GetParam();
   auto ranks = static_cast<float>(s.ranks);
-  run_threads(s.kind, s.ranks, [&](group& g) {
+  run_threads(s, [&](group& g) {
     for (uint32_t round = 0; round < 30; ++round) {
       data large(5000, 1.0f);
       ASSERT_TRUE(g.allreduce(large, reduction::sum));
@@ -131,7 +127,7 @@ TEST_P(Agreement, OperationsOfAllKindsFollowEachOther) {
 
 TEST_P(Agreement, OneMillionElements) {
   auto s = GetParam();
-  run_threads(s.kind, s.ranks, [&](group& g) {
+  run_threads(s, [&](group& g) {
     data mine(1 << 20, static_cast<float>(g.rank() + 1));
     ASSERT_TRUE(g.allreduce(mine, reduction::sum));
     auto sum = static_cast<float>(g.size() * (g.size() + 1) / 2);
@@ -141,7 +137,7 @@ TEST_P(Agreement, OneMillionElements) {
 
 TEST(Processes, AgreeLikeThreads) {
   for (auto kind : {backend::shm, backend::tcp}) {
-    process_gang gang(kind, 4, std::chrono::seconds(20), [](group& g, int) {
+    process_gang gang({kind, 4}, std::chrono::seconds(20), [](group& g, int) {
       data mine(100'000, static_cast<float>(g.rank()));
       if (!g.allreduce(mine, reduction::mean))
         return 1;

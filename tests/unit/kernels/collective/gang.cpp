@@ -1,13 +1,17 @@
 #include "tests/unit/kernels/collective/gang.hpp"
 
+#include "runtime/base/owned_fd.hpp"
+#include "tests/support/gpu.hpp"
 #include "tests/unit/kernels/collective/staged_group.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <thread>
@@ -48,6 +52,12 @@ result<std::unique_ptr<group>> join_gpus(const group_options& options, const std
   return make_staged(std::move(parts));
 }
 
+bool ends_in_time(pid_t pid) {
+  owned_fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  return !process || poll(&ended, 1, 60'000) != 0;
+}
+
 } // namespace
 
 std::string name_of(backend kind) {
@@ -64,13 +74,33 @@ std::string name_of(backend kind) {
   return {};
 }
 
-listening listen_on(bool second_host) {
-  return troupe::test::listen_at(second_host ? "127.0.0.2" : "127.0.0.1");
+std::string name_of(const gang_shape& shape) {
+  auto out = name_of(shape.kind) + std::to_string(shape.ranks);
+  if (shape.kind == backend::hierarchical)
+    out.append("on").append(std::to_string(shape.hosts)).append(shape.in_blocks ? "blocks" : "");
+  return out;
 }
 
-place::place(backend kind, uint32_t ranks) : kind_(kind), name_(new_name()) {
-  for (uint32_t r = 0; listens(kind) && r < ranks; ++r) {
-    auto made = listen_on(kind == backend::hierarchical && r % 2 == 1);
+std::vector<gang_shape> sampled_shapes() {
+  std::vector<gang_shape> out;
+  for (auto ranks : {2u, 3u, 5u, 8u, 16u}) {
+    out.push_back({backend::shm, ranks});
+    out.push_back({backend::tcp, ranks});
+    out.push_back({backend::hierarchical, ranks, std::min(ranks, ranks % 2 == 0 ? 4u : 3u)});
+  }
+  for (auto ranks : {2u, 4u})
+    if (troupe::test::count_gpus() >= 4)
+      out.push_back({backend::nccl, ranks});
+  return out;
+}
+
+listening listen_on(uint32_t host) {
+  return troupe::test::listen_at(("127.0.0." + std::to_string(1 + host)).c_str());
+}
+
+place::place(const gang_shape& shape) : kind_(shape.kind), name_(new_name()) {
+  for (uint32_t r = 0; listens(kind_) && r < shape.ranks; ++r) {
+    auto made = listen_on(kind_ == backend::hierarchical ? shape.host_of(r) : 0);
     listeners_.push_back(made.fd);
     members_.push_back(made.address);
   }
@@ -115,13 +145,13 @@ group_options options_of(uint32_t rank, uint32_t ranks, duration deadline) {
   return {rank, ranks, 1, "a secret of the test", deadline};
 }
 
-void run_threads(backend kind, uint32_t ranks, const std::function<void(group&)>& body,
+void run_threads(const gang_shape& shape, const std::function<void(group&)>& body,
                  duration deadline) {
-  place where(kind, ranks);
+  place where(shape);
   std::vector<std::thread> threads;
-  for (uint32_t r = 0; r < ranks; ++r) {
+  for (uint32_t r = 0; r < shape.ranks; ++r) {
     threads.emplace_back([&, r] {
-      auto joined = where.join(options_of(r, ranks, deadline));
+      auto joined = where.join(options_of(r, shape.ranks, deadline));
       EXPECT_TRUE(joined) << joined.error().text;
       if (joined)
         body(**joined);
@@ -131,8 +161,20 @@ void run_threads(backend kind, uint32_t ranks, const std::function<void(group&)>
     thread.join();
 }
 
-process_gang::process_gang(backend kind, uint32_t ranks, duration deadline, const body_type& body) {
-  place where(kind, ranks);
+namespace {
+
+// The exit code of a rank, which leaves its group before it ends.
+int run_rank(place& where, const group_options& options, const process_gang::body_type& body,
+             int progress) {
+  auto joined = where.join(options);
+  return joined ? body(**joined, progress) : 100 + static_cast<int>(joined.error().code);
+}
+
+} // namespace
+
+process_gang::process_gang(const gang_shape& shape, duration deadline, const body_type& body) {
+  place where(shape);
+  auto ranks = shape.ranks;
   int ends[2];
   EXPECT_EQ(pipe(ends), 0);
   for (uint32_t r = 0; r < ranks; ++r) {
@@ -145,9 +187,7 @@ process_gang::process_gang(backend kind, uint32_t ranks, duration deadline, cons
         if (other != r)
           where.close_listener(other);
       }
-      auto joined = where.join(options_of(r, ranks, deadline));
-      auto code = joined ? body(**joined, ends[1]) : 100 + static_cast<int>(joined.error().code);
-      _exit(code);
+      _exit(run_rank(where, options_of(r, ranks, deadline), body, ends[1]));
     }
     pids_.push_back(pid);
   }
@@ -165,17 +205,18 @@ process_gang::~process_gang() {
   close(progress_);
 }
 
-bool process_gang::await_progress(size_t bytes) {
-  size_t seen = 0;
+bool process_gang::await_progress(size_t bytes, char which) {
+  auto& seen = seen_[static_cast<uint8_t>(which)];
   while (seen < bytes) {
     pollfd ready{progress_, POLLIN, 0};
-    char buffer[256];
+    uint8_t buffer[256];
     if (poll(&ready, 1, 20'000) <= 0)
       return false;
     auto got = read(progress_, buffer, sizeof(buffer));
     if (got <= 0)
       return false;
-    seen += static_cast<size_t>(got);
+    for (auto each : std::span(buffer).first(static_cast<size_t>(got)))
+      ++seen_[each];
   }
   return true;
 }
@@ -186,6 +227,8 @@ void process_gang::signal(uint32_t rank, int number) {
 
 int process_gang::await_exit(uint32_t rank) {
   int status = 0;
+  if (!ends_in_time(pids_[rank]))
+    return -2;
   waitpid(std::exchange(pids_[rank], 0), &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

@@ -47,30 +47,26 @@ std::vector<T> reduced_row(uint32_t ranks, size_t count, reduction how, size_t f
 constexpr reduction all_reductions[]
   = {reduction::sum, reduction::mean, reduction::min, reduction::max};
 
-struct scenario {
-  backend kind;
-  uint32_t ranks;
-};
-
 bool takes_large_rows(uint32_t ranks) {
   return ranks <= 3 || ranks == 5 || ranks == 16;
 }
 
-std::vector<scenario> scenarios() {
-  std::vector<scenario> out;
+std::vector<gang_shape> shapes() {
+  std::vector<gang_shape> out;
   for (uint32_t ranks = 1; ranks <= 16; ++ranks) {
     out.push_back({backend::shm, ranks});
     out.push_back({backend::tcp, ranks});
-    if (takes_large_rows(ranks))
-      out.push_back({backend::hierarchical, ranks});
   }
+  // Ranks and hosts: each rank alone, some alone, and as many on each.
+  for (auto [ranks, hosts] : {std::pair{1u, 1u}, {2u, 2u}, {3u, 3u}, {5u, 3u}, {8u, 2u}, {16u, 4u}})
+    out.push_back({backend::hierarchical, ranks, hosts, ranks >= 8});
   // Powers of two, for which a product with 1 / ranks is exact.
   for (uint32_t ranks = 1; ranks <= static_cast<uint32_t>(troupe::test::count_gpus()); ranks *= 2)
     out.push_back({backend::nccl, ranks});
   return out;
 }
 
-class Operations : public testing::TestWithParam<scenario> {
+class Operations : public testing::TestWithParam<gang_shape> {
 protected:
   // Elements of a part: none, one, few, an odd number, and for some ranks more than a step of the
   // backend takes.
@@ -84,7 +80,7 @@ protected:
   // `body` gets an element of each type in turn.
   template <class F>
   void with_types(const F& body) {
-    run_threads(GetParam().kind, GetParam().ranks, [&](group& g) {
+    run_threads(GetParam(), [&](group& g) {
       body(g, float{});
       body(g, double{});
       body(g, bfloat16{});
@@ -95,9 +91,8 @@ protected:
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(All, Operations, testing::ValuesIn(scenarios()), [](auto& each) {
-  return name_of(each.param.kind) + std::to_string(each.param.ranks);
-});
+INSTANTIATE_TEST_SUITE_P(All, Operations, testing::ValuesIn(shapes()),
+                         [](auto& each) { return name_of(each.param); });
 
 TEST(OperationsOverNccl, AreAmongTheseWhereThereAreGpus) {
   TROUPE_NEEDS_GPUS(1, "collectives over NCCL");
@@ -275,7 +270,7 @@ TEST_P(Operations, MemoryOfTheGroup) {
 // A wrong call changes nothing: the group goes on.
 TEST_P(Operations, RefuseWhatMakesNoSense) {
   auto ranks = GetParam().ranks;
-  run_threads(GetParam().kind, ranks, [&](group& g) {
+  run_threads(GetParam(), [&](group& g) {
     std::vector<float> few(3);
     std::vector<float> more(3 * ranks + 1);
     std::vector<double> others(3);

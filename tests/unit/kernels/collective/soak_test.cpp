@@ -230,7 +230,7 @@ private:
   void make_places() {
     std::vector<listening> own;
     for (uint32_t p = 0; p < plan_.processes; ++p)
-      own.push_back(listen_on(p % 2 == 1));
+      own.push_back(listen_on(p % 2));
     for (auto& each : plan_.generations) {
       std::vector<listening> at;
       for (auto p : each.members)

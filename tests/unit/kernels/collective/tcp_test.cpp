@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <numeric>
@@ -218,6 +219,24 @@ TEST(TcpTrees, ABroadcastFailsBehindTheRankThatHasGone) {
     }
 }
 
+// More than the sockets hold.
+TEST(TcpLink, ASendToARankThatTakesNothingEndsByTheDeadline) {
+  std::atomic<bool> ended = false;
+  run_peers(2, [&](tcp::peers& with, time_point) {
+    with.begin({});
+    if (with.rank() == 1) {
+      ended.wait(false);
+      return;
+    }
+    std::vector<std::byte> row(64u << 20);
+    auto done = with.send(1, row, system_clock{}.now() + std::chrono::milliseconds(100));
+    EXPECT_FALSE(done);
+    EXPECT_TRUE(done || done.error().code == errc::deadline) << done.error().text;
+    ended = true;
+    ended.notify_one();
+  });
+}
+
 // What a group measures when it meets differs from run to run; the bits must not.
 TEST(TcpPlan, CostsChooseOnlyBetweenWaysThatGiveTheSameBits) {
   std::set<way> seen;
@@ -278,7 +297,7 @@ void expect_root_has_what_all_have(group& g, size_t count) {
 // Below the ring's bound.
 TEST(TcpReduce, GivesTheRootTheBitsOfAnAllreduce) {
   for (uint32_t ranks : {2u, 3u, 5u, 8u})
-    run_threads(backend::tcp, ranks, [](group& g) {
+    run_threads({backend::tcp, ranks}, [](group& g) {
       for (size_t count : {size_t{1}, size_t{1001}, size_t{16'000}}) {
         expect_root_has_what_all_have<float>(g, count);
         expect_root_has_what_all_have<bfloat16>(g, count);
