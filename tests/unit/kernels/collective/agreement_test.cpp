@@ -130,7 +130,7 @@ TEST_P(Agreement, OneMillionElements) {
   run_threads(s, [&](group& g) {
     data mine(1 << 20, static_cast<float>(g.rank() + 1));
     ASSERT_TRUE(g.allreduce(mine, reduction::sum));
-    auto sum = static_cast<float>(g.size() * (g.size() + 1) / 2);
+    auto sum = static_cast<float>(g.size() * (g.size() + 1)) / 2;
     EXPECT_EQ(std::count(mine.begin(), mine.end(), sum), 1 << 20);
   });
 }
