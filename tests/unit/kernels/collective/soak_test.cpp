@@ -65,7 +65,7 @@ std::vector<std::string> shared_names() {
   std::vector<std::string> out;
   auto prefix = "troupe_test." + std::to_string(getpid()) + ".";
   for (auto& each : std::filesystem::directory_iterator("/dev/shm")) {
-    if (auto path = each.path(); path.filename().string().starts_with(prefix))
+    if (const auto& path = each.path(); path.filename().string().starts_with(prefix))
       out.push_back(path);
   }
   return out;
