@@ -1,5 +1,7 @@
 #include "tests/support/slurm_cluster.hpp"
 
+#include "runtime/base/random.hpp"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,7 +20,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <random>
 
 namespace troupe {
 
@@ -62,8 +63,7 @@ bool holds_within(std::chrono::seconds limit, const std::function<bool()>& holds
 
 // Ports that nobody has now, nor gets without asking for them: the kernel gives out higher ones.
 std::vector<int> free_ports(size_t count) {
-  std::random_device random;
-  std::uniform_int_distribution<> range(20'000, 31'999);
+  random_source chance(static_cast<uint64_t>(::getpid()));
   std::vector<int> sockets;
   std::vector<int> ports;
   while (ports.size() < count) {
@@ -71,7 +71,7 @@ std::vector<int> free_ports(size_t count) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_ANY);
-    auto port = range(random);
+    auto port = static_cast<int>(20'000 + chance.below(12'000));
     address.sin_port = htons(static_cast<uint16_t>(port));
     if (::bind(sockets.back(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0)
       ports.push_back(port);
