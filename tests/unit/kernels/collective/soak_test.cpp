@@ -27,7 +27,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr uint32_t generations_max = 3;
-constexpr uint32_t ranks_max = 6;
 // Beyond the deadline. Who has not ended by then hangs, also on a busy machine.
 constexpr duration patience = 20s;
 
@@ -43,7 +42,7 @@ struct report {
 };
 static_assert(sizeof(report) <= 512, "a write of PIPE_BUF bytes is whole");
 
-using counts = std::array<std::array<std::atomic<uint64_t>, ranks_max>, generations_max>;
+using counts = std::array<std::array<std::atomic<uint64_t>, soak_ranks_max>, generations_max>;
 
 // What all processes of a round have from the test.
 struct shared_things {
@@ -212,6 +211,7 @@ public:
   result<void> run() {
     for (uint32_t g = 0; g < plan_.generations.size(); ++g) {
       TROUPE_TRY(start_members(g));
+      TROUPE_TRY(thaw(g));
       TROUPE_TRY(plan_.generations[g].what == fault::none ? await_end(g, stage::finished)
                                                           : strike(g));
     }
@@ -224,20 +224,20 @@ private:
   struct state {
     size_t reports = 0;
     bool struck = false;
-    std::array<stage, ranks_max * generations_max> of{}; // by process
+    std::array<stage, soak_ranks_max * generations_max> of{}; // by process
   };
 
   void make_places() {
     std::vector<listening> own;
     for (uint32_t p = 0; p < plan_.processes; ++p)
-      own.push_back(listen_on(p % 2));
+      own.push_back(listen_on(p % plan_.hosts));
     for (auto& each : plan_.generations) {
       std::vector<listening> at;
       for (auto p : each.members)
         at.push_back(own[p]);
-      auto ranks = static_cast<uint32_t>(at.size());
+      gang_shape shape{each.kind, static_cast<uint32_t>(at.size()), plan_.hosts};
       things_.places.push_back(plan_.same_addresses ? std::make_unique<place>(each.kind, at)
-                                                    : std::make_unique<place>(each.kind, ranks));
+                                                    : std::make_unique<place>(shape));
     }
     for (auto& each : own)
       close(each.fd);
@@ -274,6 +274,17 @@ private:
     return await("start", [&](uint32_t p) { return !plan_.generations[g].has(p) || ready_[p]; });
   }
 
+  // Those that were frozen until now go on beside the members of this generation.
+  result<void> thaw(uint32_t g) {
+    if (g == 0 || plan_.generations[g - 1].what != fault::thaw)
+      return {};
+    auto enough = [&](uint32_t) { return states_[g].reports >= plan_.generations[g].awaits; };
+    TROUPE_TRY(await("work", enough));
+    for (auto p : plan_.generations[g - 1].victims)
+      kill(pids_[p], SIGCONT);
+    return {};
+  }
+
   result<void> strike(uint32_t g) {
     auto& x = plan_.generations[g];
     auto& now_at = states_[g];
@@ -288,9 +299,12 @@ private:
     case fault::none:
       break;
     case fault::kill:
-    case fault::kill_2:
       for (auto p : x.victims)
         kill(pids_[p], SIGKILL);
+      break;
+    case fault::kill_first:
+      for (auto p : x.victims)
+        kill(pids_[p], p == first ? SIGKILL : SIGSTOP);
       break;
     case fault::pause:
       kill(pids_[first], SIGSTOP);
@@ -301,23 +315,22 @@ private:
       break;
     case fault::freeze:
     case fault::thaw:
-      kill(pids_[first], SIGSTOP);
+      for (auto p : x.victims)
+        kill(pids_[p], SIGSTOP);
       break;
     case fault::cut:
       kill(pids_[first], SIGUSR1);
       break;
     }
-    auto kills = x.what == fault::kill || x.what == fault::kill_2 || x.what == fault::pause;
     for (auto p : x.victims) {
-      if (kills && x.reaped)
+      auto killed = x.what == fault::kill || x.what == fault::pause
+                    || (x.what == fault::kill_first && p == first);
+      if (killed && x.reaped)
         end(pids_[p]);
-      else if (kills || x.what == fault::freeze)
+      else if (killed || (x.freezes() && x.what != fault::thaw))
         ended_last_.push_back(p);
     }
-    TROUPE_TRY(await_end(g, stage::failed));
-    if (x.what == fault::thaw)
-      kill(pids_[first], SIGCONT);
-    return {};
+    return await_end(g, stage::failed);
   }
 
   // Until each member that was not struck has come to that end.
