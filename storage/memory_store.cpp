@@ -42,6 +42,22 @@ result<void> memory_store::scan(std::string_view prefix, std::string_view from, 
   return {};
 }
 
+result<void> memory_store::scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                                     const visitor& visit) const {
+  std::vector<std::pair<std::string, std::string>> found; // a copy: the visitor may read the store
+  {
+    std::lock_guard lock(mutex_);
+    auto end = end_of_scan(prefix, below);
+    auto at = end.empty() ? visible_.end() : visible_.lower_bound(end);
+    while (at != visible_.begin() && found.size() < limit && (--at)->first.starts_with(prefix))
+      found.emplace_back(*at);
+  }
+  for (const auto& [key, value] : found)
+    if (!visit(key, value))
+      break;
+  return {};
+}
+
 void memory_store::crash() {
   std::lock_guard lock(mutex_);
   crash_keeping(0);

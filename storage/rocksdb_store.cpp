@@ -175,4 +175,23 @@ result<void> rocksdb_store::scan(std::string_view prefix, std::string_view from,
   return {};
 }
 
+result<void> rocksdb_store::scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                                      const visitor& visit) const {
+  auto end = end_of_scan(prefix, below);
+  rocksdb::Slice bound(end);
+  rocksdb::ReadOptions how;
+  if (!end.empty())
+    how.iterate_upper_bound = &bound;
+  std::unique_ptr<rocksdb::Iterator> at(state_->database->NewIterator(how));
+  at->SeekToLast();
+  for (size_t n = 0; n < limit && at->Valid() && at->key().starts_with(slice(prefix)); ++n) {
+    if (!visit(view(at->key()), view(at->value())))
+      return {};
+    at->Prev();
+  }
+  if (!at->status().ok())
+    return failure(at->status(), "read", state_->directory);
+  return {};
+}
+
 } // namespace troupe::storage

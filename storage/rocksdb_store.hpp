@@ -33,6 +33,8 @@ public:
   result<std::optional<std::string>> get(std::string_view key) const override;
   result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
                     const visitor& visit) const override;
+  result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                         const visitor& visit) const override;
 
 private:
   struct state;

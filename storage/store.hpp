@@ -80,6 +80,28 @@ public:
   // Visits the keys that begin with `prefix` and are not below `from`, in order, at most `limit`.
   virtual result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
                             const visitor& visit) const = 0;
+
+  // Visits the keys that begin with `prefix` and are below `below`, from the highest down, at most
+  // `limit`. An empty `below` is the end of the prefix.
+  virtual result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                                 const visitor& visit) const = 0;
 };
+
+// The least string above every key that begins with `prefix`; empty where there is none, as behind
+// a prefix of 0xff bytes only.
+inline std::string end_of_prefix(std::string_view prefix) {
+  auto last = prefix.find_last_not_of('\xff');
+  if (last == std::string_view::npos)
+    return {};
+  std::string end(prefix.substr(0, last + 1));
+  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return end;
+}
+
+// The keys that a scan_back() with these may visit are below this; empty: there is no bound.
+inline std::string end_of_scan(std::string_view prefix, std::string_view below) {
+  auto end = end_of_prefix(prefix);
+  return !below.empty() && (end.empty() || below < end) ? std::string(below) : end;
+}
 
 } // namespace troupe::storage

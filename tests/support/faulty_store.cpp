@@ -68,4 +68,9 @@ result<void> faulty_store::scan(std::string_view prefix, std::string_view from, 
   return target_.scan(prefix, from, limit, visit);
 }
 
+result<void> faulty_store::scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                                     const visitor& visit) const {
+  return target_.scan_back(prefix, below, limit, visit);
+}
+
 } // namespace troupe::storage

@@ -44,6 +44,10 @@ public:
                     const visitor& visit) const override {
     return kept_.scan(prefix, from, limit, visit);
   }
+  result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                         const visitor& visit) const override {
+    return kept_.scan_back(prefix, below, limit, visit);
+  }
 
 private:
   result<void> write(const storage::batch& changes, storage::durability wanted);

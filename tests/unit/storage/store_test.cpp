@@ -58,6 +58,37 @@ TEST_P(a_store, applies_a_batch_in_its_order) {
   EXPECT_FALSE(gone->has_value());
 }
 
+TEST_P(a_store, scans_back_from_the_end_of_a_prefix_or_below_a_key) {
+  batch x;
+  for (const auto* key :
+       {"a", "b", "b1", "b2", "b3", "b\xff", "b\xff\xff", "c", "\xff", "\xff\xff"})
+    x.put(key, key);
+  x.erase("b2");
+  ASSERT_TRUE(store_->commit(x, durability::synced));
+  auto back = [&](std::string_view prefix, std::string_view below, size_t limit = no_limit) {
+    std::string out;
+    EXPECT_TRUE(store_->scan_back(prefix, below, limit, [&](auto key, auto value) {
+      EXPECT_EQ(key, value);
+      out.append(key).append(" ");
+      return key != "b";
+    }));
+    return out;
+  };
+  EXPECT_EQ(back("b", ""), "b\xff\xff b\xff b3 b1 b ");
+  EXPECT_EQ(back("b", "b3"), "b1 b "); // and not the key itself
+  EXPECT_EQ(back("b", "b2"), "b1 b ");
+  EXPECT_EQ(back("b", "z"), "b\xff\xff b\xff b3 b1 b "); // not above the prefix
+  EXPECT_EQ(back("b", "b"), "");
+  EXPECT_EQ(back("b", "a"), "");
+  EXPECT_EQ(back("b", "", 2), "b\xff\xff b\xff ");
+  EXPECT_EQ(back("b", "", 0), "");
+  EXPECT_EQ(back("b\xff", ""), "b\xff\xff b\xff ");
+  EXPECT_EQ(back("\xff", ""), "\xff\xff \xff ");
+  EXPECT_EQ(back("", "c"), "b\xff\xff b\xff b3 b1 b "); // the visitor ends it
+  EXPECT_EQ(back("", "", 3), "\xff\xff \xff c ");
+  EXPECT_EQ(back("d", ""), "");
+}
+
 TEST_P(a_store, erases_a_range_without_its_end) {
   batch x;
   for (const auto* key : {"e1", "e2", "e3", "f"})
