@@ -12,7 +12,7 @@
 #include "runtime/keys.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/event_log.hpp"
-#include "storage/metadata.hpp"
+#include "storage/metadata/metadata.hpp"
 #include "storage/rocksdb_store.hpp"
 
 #include <caf/all.hpp>
@@ -53,7 +53,7 @@ public:
     if (!events)
       return events.error();
     log = std::move(*events);
-    auto records = storage::metadata::open(*store, *writer);
+    auto records = storage::metadata::open(*store, *writer, clock);
     if (!records)
       return records.error();
     metadata = std::move(*records);

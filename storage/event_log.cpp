@@ -31,7 +31,7 @@ std::string mark(std::string_view key, uint64_t sequence) {
   return seal(key, out.take());
 }
 
-result<uint64_t> read_mark(const store& from, std::string_view key) {
+result<uint64_t> read_mark(const reader& from, std::string_view key) {
   auto value = from.get(key);
   if (!value)
     return value.error();
@@ -54,7 +54,7 @@ error gap(uint64_t expected, uint64_t found) {
 
 } // namespace
 
-result<uint64_t> projection_mark(const store& from) {
+result<uint64_t> projection_mark(const reader& from) {
   return read_mark(from, projection_key);
 }
 

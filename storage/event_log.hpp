@@ -79,7 +79,7 @@ private:
 };
 
 // The highest event whose changes are in the metadata; 0 before the first.
-result<uint64_t> projection_mark(const store& from);
+result<uint64_t> projection_mark(const reader& from);
 
 // Puts the mark into a batch with the changes of that event.
 void put_projection_mark(batch& into, uint64_t sequence);

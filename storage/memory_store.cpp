@@ -4,9 +4,71 @@
 
 namespace troupe::storage {
 
+namespace {
+
+using pairs = std::map<std::string, std::string, std::less<>>;
+
+// What a scan visits: a copy, because the visitor may read the store.
+using copies = std::vector<std::pair<std::string, std::string>>;
+
+std::optional<std::string> find(const pairs& in, std::string_view key) {
+  auto found = in.find(key);
+  return found == in.end() ? std::nullopt : std::optional(found->second);
+}
+
+copies forwards(const pairs& in, std::string_view prefix, std::string_view from, size_t limit) {
+  copies found;
+  auto at = in.lower_bound(std::max(prefix, from));
+  for (; at != in.end() && found.size() < limit && at->first.starts_with(prefix); ++at)
+    found.emplace_back(*at);
+  return found;
+}
+
+copies backwards(const pairs& in, std::string_view prefix, std::string_view below, size_t limit) {
+  copies found;
+  auto end = end_of_scan(prefix, below);
+  auto at = end.empty() ? in.end() : in.lower_bound(end);
+  while (at != in.begin() && found.size() < limit && (--at)->first.starts_with(prefix))
+    found.emplace_back(*at);
+  return found;
+}
+
+result<void> visit_all(const copies& found, const reader::visitor& visit) {
+  for (const auto& [key, value] : found)
+    if (!visit(key, value))
+      break;
+  return {};
+}
+
+} // namespace
+
+class memory_store::held_pairs final : public reader {
+public:
+  explicit held_pairs(std::shared_ptr<const pairs> all) : all_(std::move(all)) {}
+
+  result<std::optional<std::string>> get(std::string_view key) const override {
+    return find(*all_, key);
+  }
+
+  result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
+                    const visitor& visit) const override {
+    return visit_all(forwards(*all_, prefix, from, limit), visit);
+  }
+
+  result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                         const visitor& visit) const override {
+    return visit_all(backwards(*all_, prefix, below, limit), visit);
+  }
+
+private:
+  std::shared_ptr<const pairs> all_;
+};
+
 result<void> memory_store::commit(const batch& changes, durability wanted) {
   std::lock_guard lock(mutex_);
-  apply(visible_, changes);
+  if (visible_.use_count() > 1)
+    visible_ = std::make_shared<pairs>(*visible_);
+  apply(*visible_, changes);
   if (wanted == durability::buffered) {
     unsynced_.push_back(changes);
     return {};
@@ -21,41 +83,28 @@ result<void> memory_store::commit(const batch& changes, durability wanted) {
 
 result<std::optional<std::string>> memory_store::get(std::string_view key) const {
   std::lock_guard lock(mutex_);
-  auto found = visible_.find(key);
-  if (found == visible_.end())
-    return std::nullopt;
-  return found->second;
+  return find(*visible_, key);
 }
 
 result<void> memory_store::scan(std::string_view prefix, std::string_view from, size_t limit,
                                 const visitor& visit) const {
-  std::vector<std::pair<std::string, std::string>> found; // a copy: the visitor may read the store
-  {
-    std::lock_guard lock(mutex_);
-    auto at = visible_.lower_bound(std::max(prefix, from));
-    for (; at != visible_.end() && found.size() < limit && at->first.starts_with(prefix); ++at)
-      found.emplace_back(*at);
-  }
-  for (const auto& [key, value] : found)
-    if (!visit(key, value))
-      break;
-  return {};
+  std::unique_lock lock(mutex_);
+  auto found = forwards(*visible_, prefix, from, limit);
+  lock.unlock();
+  return visit_all(found, visit);
 }
 
 result<void> memory_store::scan_back(std::string_view prefix, std::string_view below, size_t limit,
                                      const visitor& visit) const {
-  std::vector<std::pair<std::string, std::string>> found; // a copy: the visitor may read the store
-  {
-    std::lock_guard lock(mutex_);
-    auto end = end_of_scan(prefix, below);
-    auto at = end.empty() ? visible_.end() : visible_.lower_bound(end);
-    while (at != visible_.begin() && found.size() < limit && (--at)->first.starts_with(prefix))
-      found.emplace_back(*at);
-  }
-  for (const auto& [key, value] : found)
-    if (!visit(key, value))
-      break;
-  return {};
+  std::unique_lock lock(mutex_);
+  auto found = backwards(*visible_, prefix, below, limit);
+  lock.unlock();
+  return visit_all(found, visit);
+}
+
+std::unique_ptr<reader> memory_store::snapshot() const {
+  std::lock_guard lock(mutex_);
+  return std::make_unique<held_pairs>(visible_);
 }
 
 void memory_store::crash() {
@@ -72,7 +121,7 @@ void memory_store::crash_keeping(size_t commits) {
   for (size_t i = 0; i < commits; ++i)
     apply(durable_, unsynced_[i]);
   unsynced_.clear();
-  visible_ = durable_;
+  visible_ = std::make_shared<pairs>(durable_);
 }
 
 size_t memory_store::unsynced() const {

@@ -19,6 +19,7 @@ public:
                     const visitor& visit) const override;
   result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
                          const visitor& visit) const override;
+  std::unique_ptr<reader> snapshot() const override;
 
   // The machine loses its power: every commit after the last synced one is lost.
   void crash();
@@ -35,12 +36,14 @@ public:
 private:
   using pairs = std::map<std::string, std::string, std::less<>>;
 
+  class held_pairs;
+
   static void apply(pairs& to, const batch& changes);
   void crash_keeping(size_t commits);
 
   mutable std::mutex mutex_;
   pairs durable_;
-  pairs visible_;
+  std::shared_ptr<pairs> visible_ = std::make_shared<pairs>(); // copied where a snapshot holds it
   std::vector<batch> unsynced_;
   size_t syncs_ = 0;
 };

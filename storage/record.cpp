@@ -37,16 +37,16 @@ std::string seal(std::string_view key, std::string_view payload) {
 }
 
 result<std::string_view> unseal(std::string_view key, std::string_view value) {
-  auto name = "the stored record " + hex(key.substr(0, 16));
+  auto name = [&] { return "the stored record " + hex(key.substr(0, 16)); };
   if (value.size() < head_size)
-    return {errc::corrupt, name + " is cut short; restore the store from a copy"};
+    return {errc::corrupt, name() + " is cut short; restore the store from a copy"};
   uint64_t checksum = 0;
   std::memcpy(&checksum, value.data() + 1, sizeof checksum);
   auto payload = value.substr(head_size);
   if (checksum != checksum_of(key, value[0], payload))
-    return {errc::corrupt, name + " fails its checksum; restore the store from a copy"};
+    return {errc::corrupt, name() + " fails its checksum; restore the store from a copy"};
   if (value[0] != record_version)
-    return {errc::invalid, name + " has version " + std::to_string(value[0])
+    return {errc::invalid, name() + " has version " + std::to_string(value[0])
                              + ", which this program does not know; use a newer one"};
   return payload;
 }

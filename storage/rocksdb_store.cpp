@@ -94,6 +94,93 @@ std::string_view view(const rocksdb::Slice& x) {
   return {x.data(), x.size()};
 }
 
+// One point in time. Its iterators are kept: making one costs more than most reads.
+class held_view final : public reader {
+public:
+  held_view(rocksdb::DB& database, const std::string& directory)
+    : database_(database), directory_(directory), snapshot_(database.GetSnapshot()) {
+    how_.snapshot = snapshot_;
+  }
+
+  held_view(const held_view&) = delete;
+  held_view& operator=(const held_view&) = delete;
+
+  ~held_view() override {
+    idle_.clear();
+    database_.ReleaseSnapshot(snapshot_);
+  }
+
+  result<std::optional<std::string>> get(std::string_view key) const override {
+    std::string value;
+    auto status = database_.Get(how_, slice(key), &value);
+    if (status.IsNotFound())
+      return std::nullopt;
+    if (!status.ok())
+      return failure(status, "read", directory_);
+    return value;
+  }
+
+  result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
+                    const visitor& visit) const override {
+    auto at = take();
+    at->Seek(slice(std::max(prefix, from)));
+    for (size_t n = 0; n < limit && within(*at, prefix); ++n) {
+      if (!visit(view(at->key()), view(at->value())))
+        break;
+      at->Next();
+    }
+    return give_back(std::move(at));
+  }
+
+  result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
+                         const visitor& visit) const override {
+    auto end = end_of_scan(prefix, below);
+    auto at = take();
+    if (end.empty())
+      at->SeekToLast();
+    else
+      at->SeekForPrev(end);
+    if (at->Valid() && !end.empty() && view(at->key()) == end)
+      at->Prev();
+    for (size_t n = 0; n < limit && within(*at, prefix); ++n) {
+      if (!visit(view(at->key()), view(at->value())))
+        break;
+      at->Prev();
+    }
+    return give_back(std::move(at));
+  }
+
+private:
+  using iterator = std::unique_ptr<rocksdb::Iterator>;
+
+  static bool within(const rocksdb::Iterator& at, std::string_view prefix) {
+    return at.Valid() && at.key().starts_with(slice(prefix));
+  }
+
+  // A visitor may scan again: each scan has an iterator of its own.
+  iterator take() const {
+    if (idle_.empty())
+      return iterator(database_.NewIterator(how_));
+    auto out = std::move(idle_.back());
+    idle_.pop_back();
+    return out;
+  }
+
+  result<void> give_back(iterator used) const {
+    auto status = used->status();
+    idle_.push_back(std::move(used));
+    if (!status.ok())
+      return failure(status, "read", directory_);
+    return {};
+  }
+
+  rocksdb::DB& database_;
+  const std::string& directory_;
+  const rocksdb::Snapshot* snapshot_;
+  rocksdb::ReadOptions how_;
+  mutable std::vector<iterator> idle_;
+};
+
 } // namespace
 
 struct rocksdb_store::state {
@@ -163,35 +250,16 @@ result<std::optional<std::string>> rocksdb_store::get(std::string_view key) cons
 
 result<void> rocksdb_store::scan(std::string_view prefix, std::string_view from, size_t limit,
                                  const visitor& visit) const {
-  std::unique_ptr<rocksdb::Iterator> at(state_->database->NewIterator(rocksdb::ReadOptions()));
-  at->Seek(slice(std::max(prefix, from)));
-  for (size_t n = 0; n < limit && at->Valid() && at->key().starts_with(slice(prefix)); ++n) {
-    if (!visit(view(at->key()), view(at->value())))
-      return {};
-    at->Next();
-  }
-  if (!at->status().ok())
-    return failure(at->status(), "read", state_->directory);
-  return {};
+  return held_view(*state_->database, state_->directory).scan(prefix, from, limit, visit);
 }
 
 result<void> rocksdb_store::scan_back(std::string_view prefix, std::string_view below, size_t limit,
                                       const visitor& visit) const {
-  auto end = end_of_scan(prefix, below);
-  rocksdb::Slice bound(end);
-  rocksdb::ReadOptions how;
-  if (!end.empty())
-    how.iterate_upper_bound = &bound;
-  std::unique_ptr<rocksdb::Iterator> at(state_->database->NewIterator(how));
-  at->SeekToLast();
-  for (size_t n = 0; n < limit && at->Valid() && at->key().starts_with(slice(prefix)); ++n) {
-    if (!visit(view(at->key()), view(at->value())))
-      return {};
-    at->Prev();
-  }
-  if (!at->status().ok())
-    return failure(at->status(), "read", state_->directory);
-  return {};
+  return held_view(*state_->database, state_->directory).scan_back(prefix, below, limit, visit);
+}
+
+std::unique_ptr<reader> rocksdb_store::snapshot() const {
+  return std::make_unique<held_view>(*state_->database, state_->directory);
 }
 
 } // namespace troupe::storage

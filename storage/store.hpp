@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,14 +66,12 @@ private:
 
 inline constexpr size_t no_limit = std::numeric_limits<size_t>::max();
 
-class store {
+class reader {
 public:
   // Gets a pair, valid during the call; returns whether the scan goes on. It may not commit.
   using visitor = std::function<bool(std::string_view key, std::string_view value)>;
 
-  virtual ~store() = default;
-
-  virtual result<void> commit(const batch& changes, durability wanted) = 0;
+  virtual ~reader() = default;
 
   // Empty where the store has no such key.
   virtual result<std::optional<std::string>> get(std::string_view key) const = 0;
@@ -85,6 +84,16 @@ public:
   // `limit`. An empty `below` is the end of the prefix.
   virtual result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
                                  const visitor& visit) const = 0;
+};
+
+class store : public reader {
+public:
+  virtual result<void> commit(const batch& changes, durability wanted) = 0;
+
+  // What the store holds now, whatever is committed later: for many reads that belong together,
+  // which cost less here than on the store. It is read by one thread at a time and may not outlive
+  // the store.
+  virtual std::unique_ptr<reader> snapshot() const = 0;
 };
 
 // The least string above every key that begins with `prefix`; empty where there is none, as behind

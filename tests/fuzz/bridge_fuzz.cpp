@@ -7,7 +7,7 @@
 #include "storage/commit_inline.hpp"
 #include "storage/event_log.hpp"
 #include "storage/memory_store.hpp"
-#include "storage/metadata.hpp"
+#include "storage/metadata/metadata.hpp"
 #include "tests/fuzz/cases.hpp"
 #include "tests/fuzz/random_frame.hpp"
 #include "tests/support/no_packages.hpp"
@@ -260,7 +260,7 @@ private:
 
   void start_actors() {
     log_ = *storage::event_log::open(store_, commits_);
-    facts_ = *storage::metadata::open(store_, commits_);
+    facts_ = *storage::metadata::open(store_, commits_, wall_);
     lineage_ = std::make_unique<lineage_projection>(*facts_, "jobs", &history_,
                                                     lineage_work::on_callers_thread);
     master_ports ports;
@@ -300,6 +300,7 @@ private:
   storage::memory_store store_;
   storage::commit_inline commits_{store_};
   std::unique_ptr<storage::event_log> log_;
+  system_clock wall_;
   std::unique_ptr<storage::metadata> facts_;
   gang_options gangs_;
   job_archive history_{store_, gangs_};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <csignal>
@@ -87,6 +88,13 @@ void fuzz(const char* test, uint64_t count, const std::function<void(random_sour
     }
   }
   repeat[0] = '\0';
+}
+
+void expect_sentence(const error& why) {
+  EXPECT_FALSE(why.text.empty());
+  EXPECT_LE(why.text.size(), 1000u);
+  auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
+  EXPECT_TRUE(std::none_of(why.text.begin(), why.text.end(), control)) << why.text;
 }
 
 } // namespace troupe::testing

@@ -6,6 +6,7 @@
 // printed with the command that repeats it, also when it kills the process.
 #pragma once
 
+#include "runtime/base/error.hpp"
 #include "runtime/base/random.hpp"
 
 #include <cstdint>
@@ -15,5 +16,8 @@ namespace troupe::testing {
 
 // Stops at the first case that fails.
 void fuzz(const char* test, uint64_t count, const std::function<void(random_source&)>& check);
+
+// A sentence for people: something, on one line, and not a copy of what was sent.
+void expect_sentence(const error& why);
 
 } // namespace troupe::testing

@@ -7,7 +7,9 @@
 #include "storage/commit_inline.hpp"
 #include "storage/event_log.hpp"
 #include "storage/memory_store.hpp"
-#include "storage/metadata_record.hpp"
+#include "storage/metadata/filter.hpp"
+#include "storage/metadata/keys.hpp"
+#include "storage/metadata/records.hpp"
 #include "storage/record.hpp"
 #include "tests/fuzz/allocations.hpp"
 #include "tests/fuzz/cases.hpp"
@@ -97,26 +99,46 @@ TEST_F(FuzzFiles, ADamagedLogGivesWhatWasWrittenOrNothing) {
 // The checksum is right, what is in it is not.
 TEST_F(FuzzFiles, RecordsOfAnotherShapeAreRefused) {
   fuzz("RecordsOfAnotherShapeAreRefused", 5000, [](random_source& random) {
-    storage::artifact x;
-    x.id = storage::artifact_id(hostile_text(random, 100));
-    x.type = "file";
+    storage::node x;
+    x.id = 1 + random.below(1000);
+    x.type = 3;
     x.uri = hostile_text(random, 1000);
     x.properties[hostile_text(random, 100)] = hostile_text(random, 1000);
-    auto key = storage::artifact_key(x.id);
-    auto value = storage::encode(x);
-    auto whole = storage::read_artifact(key, value);
+    x.custom["n"] = static_cast<int64_t>(random.next());
+    auto key = storage::node_key(x.kind, x.id);
+    auto value = storage::encode(key, x);
+    auto whole = storage::read_node(key, value);
     ASSERT_TRUE(whole);
     EXPECT_TRUE(*whole == x);
     auto payload = damaged(std::string{*storage::unseal(key, value)}, random);
-    auto sealed = storage::seal(key, payload);
+    auto event_at = storage::event_key(x.kind, x.id, storage::event_type::input, 7);
+    auto link_at = storage::link_key(storage::link_kind::attribution, false, x.id, 7);
     auto before = allocated();
-    (void)storage::read_artifact(key, sealed);
-    (void)storage::read_execution(key, sealed);
-    (void)storage::read_edge(key, sealed);
-    (void)storage::read_back_edge(key, sealed);
-    EXPECT_LE(allocated() - before, 200 * sealed.size() + 8192);
+    (void)storage::read_node(key, storage::seal(key, payload));
+    (void)storage::read_type(storage::type_key(3), storage::seal(storage::type_key(3), payload));
+    (void)storage::read_change(storage::change_key(3),
+                               storage::seal(storage::change_key(3), payload));
+    (void)storage::read_event(event_at, storage::seal(event_at, payload));
+    (void)storage::read_link(link_at, storage::seal(link_at, payload));
+    (void)storage::read_counters(key, storage::seal(key, payload));
+    EXPECT_LE(allocated() - before, 400 * payload.size() + 16384);
     auto bad = damaged(value, random);
     EXPECT_EQ(static_cast<bool>(storage::unseal(key, bad)), bad == value);
+  });
+}
+
+// A filter is a tree or one sentence, whatever its bytes are.
+TEST_F(FuzzFiles, AFilterIsUnderstoodOrRefused) {
+  const std::string good = "type = 'Model' AND (properties.accuracy.double_value > 0.9 OR NOT "
+                           "contexts_a.name LIKE '%x_' ) AND state IN (LIVE, PENDING) AND "
+                           "`x`.y IS NOT NULL AND -id + 2 * 3 <= 1e3";
+  fuzz("AFilterIsUnderstoodOrRefused", 20000, [&](random_source& random) {
+    auto text = random.chance(0.2) ? hostile_text(random, 200) : damaged(good, random);
+    auto before = allocated();
+    auto read = storage::parse_filter(storage::node_kind::artifact, text);
+    EXPECT_LE(allocated() - before, 2000 * text.size() + 16384);
+    if (!read)
+      expect_sentence(read.error());
   });
 }
 

@@ -77,7 +77,7 @@ result<void> job_cluster::open_master(sim_node& node) {
     return log.error();
   life.log = std::move(*log);
   seen.opened(life.log->last_sequence());
-  auto metadata = storage::metadata::open(disk, life.at_once);
+  auto metadata = storage::metadata::open(disk, life.at_once, wall_);
   if (!metadata)
     return metadata.error();
   life.metadata = std::move(*metadata);

@@ -4,7 +4,7 @@
 
 #include "actors/cluster/lineage_projection.hpp"
 #include "storage/event_log.hpp"
-#include "storage/metadata.hpp"
+#include "storage/metadata/metadata.hpp"
 #include "tests/sim/sim_machine.hpp"
 #include "tests/support/sim_disk.hpp"
 

@@ -73,4 +73,8 @@ result<void> faulty_store::scan_back(std::string_view prefix, std::string_view b
   return target_.scan_back(prefix, below, limit, visit);
 }
 
+std::unique_ptr<reader> faulty_store::snapshot() const {
+  return target_.snapshot();
+}
+
 } // namespace troupe::storage

@@ -37,6 +37,7 @@ public:
                     const visitor& visit) const override;
   result<void> scan_back(std::string_view prefix, std::string_view below, size_t limit,
                          const visitor& visit) const override;
+  std::unique_ptr<reader> snapshot() const override;
 
 private:
   store& target_;

@@ -48,6 +48,7 @@ public:
                          const visitor& visit) const override {
     return kept_.scan_back(prefix, below, limit, visit);
   }
+  std::unique_ptr<storage::reader> snapshot() const override { return kept_.snapshot(); }
 
 private:
   result<void> write(const storage::batch& changes, storage::durability wanted);

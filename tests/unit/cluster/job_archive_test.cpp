@@ -2,7 +2,7 @@
 #include "actors/cluster/lineage_projection.hpp"
 #include "storage/commit_inline.hpp"
 #include "storage/memory_store.hpp"
-#include "storage/metadata.hpp"
+#include "storage/metadata/metadata.hpp"
 #include "tests/support/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -108,7 +108,8 @@ protected:
   scratch_directory scratch;
   storage::memory_store store;
   storage::commit_inline commits{store};
-  std::unique_ptr<storage::metadata> facts = *storage::metadata::open(store, commits);
+  system_clock time;
+  std::unique_ptr<storage::metadata> facts = *storage::metadata::open(store, commits, time);
   gang_options gangs;
   job_archive archive{store, gangs};
   std::unique_ptr<lineage_projection> projection = std::make_unique<lineage_projection>(

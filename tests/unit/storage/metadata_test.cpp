@@ -1,319 +1,449 @@
-#include "storage/commit_inline.hpp"
+// What change sets do to the metadata store.
 #include "storage/commit_queue.hpp"
-#include "storage/event_log.hpp"
-#include "storage/hash.hpp"
-#include "storage/memory_store.hpp"
-#include "storage/metadata.hpp"
-#include "tests/support/faulty_store.hpp"
+#include "tests/support/metadata_fixture.hpp"
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
+#include <future>
+#include <limits>
+#include <thread>
 
 namespace troupe::storage {
 namespace {
 
-artifact thing(const std::string& name, const std::string& type, properties with = {}) {
-  artifact x;
-  x.id = artifact_id(name);
-  x.type = type;
-  x.name = name;
-  x.uri = "file:///" + name;
-  x.hash = sha256(name);
-  x.properties = std::move(with);
-  x.created_ns = 17;
-  return x;
-}
-
-execution run(const std::string& name) {
-  return {execution_id(name), "job_attempt", name, "done", {{"job", "1"}}};
-}
-
-lineage_event reads(const std::string& what, const std::string& from) {
-  return {execution_id(what), artifact_id(from), event_role::input, "data"};
-}
-
-lineage_event writes(const std::string& what, const std::string& to) {
-  return {execution_id(what), artifact_id(to), event_role::output, "out"};
-}
-
-// data -> train -> checkpoint -> export -> model
-metadata_changes chain() {
-  return {{thing("data", "dataset"), thing("checkpoint", "checkpoint", {{"job", "1"}}),
-           thing("model", "model", {{"job", "1"}, {"accuracy", "0.91"}})},
-          {run("train"), run("export")},
-          {reads("train", "data"), writes("train", "checkpoint"), reads("export", "checkpoint"),
-           writes("export", "model")}};
-}
-
-std::string names(const std::vector<artifact>& all) {
-  std::vector<std::string> out;
-  for (const auto& x : all)
-    out.push_back(x.name);
-  std::sort(out.begin(), out.end());
-  std::string text;
-  for (const auto& x : out)
-    text.append(x).append(" ");
-  return text;
-}
-
-std::string names(const lineage_graph& graph) {
-  std::string out;
-  for (const auto& x : graph.nodes)
-    out.append(std::visit([](const auto& y) { return y.name; }, x.what)).append(" ");
-  return out;
-}
-
-class metadata_of_a_run : public testing::Test {
+class Metadata : public metadata_test {
 protected:
-  metadata_of_a_run() : faulty_(memory_) { reopen(); }
-
-  void reopen() {
-    metadata_.reset();
-    writer_ = std::make_unique<commit_inline>(faulty_);
-    auto opened = metadata::open(faulty_, *writer_);
-    ASSERT_TRUE(opened);
-    metadata_ = std::move(*opened);
+  Metadata() {
+    model_
+      = type(artifact_kind, "Model", {{"accuracy", value_kind::real}, {"n", value_kind::integer}});
+    train_ = type(execution_kind, "Train");
+    study_ = type(context_kind, "Study", {{"goal", value_kind::text}});
   }
 
-  errc apply(uint64_t sequence, metadata_changes changes) {
-    auto out = errc::internal;
-    metadata_->apply(sequence, std::move(changes), [&](auto applied) {
-      out = applied ? errc::ok : applied.error().code;
-      text_ = applied ? "" : applied.error().text;
-    });
-    return out;
-  }
+  node_put model(const std::string& name = {}) { return make(artifact_kind, model_, name); }
+  node_put train(const std::string& name = {}) { return make(execution_kind, train_, name); }
+  node_put study(const std::string& name) { return make(context_kind, study_, name); }
 
-  std::string dump() {
-    std::string out;
-    EXPECT_TRUE(memory_.scan("", "", no_limit, [&](auto key, auto value) {
-      out.append(key).append("=").append(value).append("\n");
-      return true;
-    }));
-    return out;
-  }
-
-  std::string lineage(const std::string& id, lineage_direction wanted, uint32_t depth = 100) {
-    auto graph = metadata_->lineage(id, wanted, depth);
-    return graph ? names(*graph) : std::string(name_of(graph.error().code));
-  }
-
-  memory_store memory_;
-  faulty_store faulty_;
-  std::unique_ptr<commit_inline> writer_;
-  std::unique_ptr<metadata> metadata_;
-  std::string text_;
+  uint64_t model_ = 0;
+  uint64_t train_ = 0;
+  uint64_t study_ = 0;
 };
 
-TEST_F(metadata_of_a_run, gives_back_what_was_put) {
-  ASSERT_EQ(apply(1, chain()), errc::ok) << text_;
+TEST_F(Metadata, GivesBackWhatWasPut) {
+  auto x = model("best");
+  x.what.external_id = "run-7/best";
+  x.what.state = node_state::live;
+  x.what.uri = "file:///models/best";
+  x.what.hash = std::string(64, 'a');
+  x.what.properties = {{"accuracy", 0.91}, {"n", int64_t{-4}}};
+  x.what.custom = {{"note", std::string("said \"yes\"\n")},
+                   {"ok", true},
+                   {"more", json_text{"{\"a\":[1,2]}"}},
+                   {"message", any_bytes{"type.example/x", std::string("\0\xff", 2)}},
+                   {"far", std::numeric_limits<double>::infinity()}};
+  auto wanted = x.what;
+  clock_.wall = 55;
+  auto id = put(x);
+  ASSERT_EQ(id, 1u) << text_;
   reopen();
-  EXPECT_EQ(metadata_->applied(), 1u);
-  auto model = metadata_->get_artifact(artifact_id("model"));
-  ASSERT_TRUE(model);
-  EXPECT_EQ(*model, chain().artifacts[2]);
-  auto train = metadata_->get_execution(execution_id("train"));
-  ASSERT_TRUE(train);
-  EXPECT_EQ(*train, chain().executions[0]);
-  EXPECT_EQ(metadata_->get_artifact(execution_id("train")).error().code, errc::not_found);
-  EXPECT_EQ(names(*metadata_->artifacts_of_type("model", 10)), "model ");
-  EXPECT_EQ(names(*metadata_->artifacts_of_type("mode", 10)), "");
-  EXPECT_EQ(names(*metadata_->artifacts_where("job", "1", 10)), "checkpoint model ");
-  EXPECT_EQ(metadata_->artifacts_where("job", "1", 1)->size(), 1u);
-  EXPECT_EQ(names(*metadata_->artifacts_where("job", "2", 10)), "");
-  EXPECT_EQ(names(*metadata_->artifacts("", no_limit)), "checkpoint data model ");
-  EXPECT_EQ(metadata_->executions("", no_limit)->size(), 2u);
+  auto found = get(artifact_kind, 1);
+  wanted.id = 1;
+  wanted.version = 1;
+  wanted.sequence = 4;
+  wanted.created_ns = found.created_ns;
+  wanted.updated_ns = found.updated_ns;
+  EXPECT_EQ(found, wanted);
+  auto view = metadata_->look();
+  EXPECT_EQ((*view.named(artifact_kind, model_, "best"))->id, 1u);
+  EXPECT_EQ((*view.by_external_id(artifact_kind, "run-7/best"))->id, 1u);
+  EXPECT_FALSE(*view.by_external_id(execution_kind, "run-7/best"));
+  EXPECT_EQ(view.get(execution_kind, 1).error().code, errc::not_found);
+  EXPECT_EQ(view.get(artifact_kind, 2).error().code, errc::not_found);
 }
 
-TEST_F(metadata_of_a_run, walks_up_and_down_and_no_further_than_told) {
-  ASSERT_EQ(apply(1, chain()), errc::ok);
-  using enum lineage_direction;
-  EXPECT_EQ(lineage(artifact_id("model"), upstream), "model export checkpoint train data ");
-  EXPECT_EQ(lineage(artifact_id("data"), downstream), "data train checkpoint export model ");
-  EXPECT_EQ(lineage(artifact_id("data"), upstream), "data ");
-  EXPECT_EQ(lineage(artifact_id("model"), upstream, 2), "model export checkpoint ");
-  EXPECT_EQ(lineage(artifact_id("model"), upstream, 0), "model ");
-  EXPECT_EQ(lineage(execution_id("train"), upstream), "train data ");
-  EXPECT_EQ(lineage(execution_id("export"), both), "export checkpoint model train data ");
-  EXPECT_EQ(lineage(artifact_id("nothing"), both), "not found");
-  auto graph = metadata_->lineage(artifact_id("model"), upstream, 100);
-  EXPECT_EQ(graph->edges.size(), 4u);
-  EXPECT_EQ(graph->edges[0], writes("export", "model"));
-  EXPECT_EQ(graph->nodes.back().depth, 4u);
-  auto part = metadata_->lineage(artifact_id("model"), upstream, 100, 3);
-  EXPECT_TRUE(part->truncated);
-  EXPECT_EQ(part->nodes.size(), 3u);
-}
-
-TEST_F(metadata_of_a_run, ends_its_walk_in_a_ring) {
-  auto ring = chain();
-  ring.events.push_back(reads("train", "model"));
-  ASSERT_EQ(apply(1, ring), errc::ok);
-  auto graph = metadata_->lineage(artifact_id("data"), lineage_direction::both, 1000);
-  ASSERT_TRUE(graph);
-  EXPECT_EQ(graph->nodes.size(), 5u);
-  EXPECT_EQ(graph->edges.size(), 5u);
-}
-
-TEST_F(metadata_of_a_run, an_event_applied_again_changes_nothing) {
-  ASSERT_EQ(apply(3, chain()), errc::ok);
+TEST_F(Metadata, WritesAnExecutionWithAllOfItsNodesOrNothing) {
+  change_set set;
+  set.nodes = {model("in"), train("run"), model("out"), study("s")};
+  set.events = {{node_ref::put(1), node_ref::put(0), event_type::input, {"data", int64_t{0}}},
+                {node_ref::put(1), node_ref::put(2), event_type::output}};
+  set.links = {{link_kind::attribution, node_ref::put(3), node_ref::put(0)},
+               {link_kind::association, node_ref::put(3), node_ref::put(1)}};
   auto before = dump();
-  auto other = chain();
-  other.artifacts[0].name = "other";
-  EXPECT_EQ(apply(3, other), errc::ok);
-  EXPECT_EQ(apply(2, other), errc::ok);
+  auto bad = set;
+  bad.events.push_back({node_ref::put(1), node_ref::stored(77), event_type::output});
+  EXPECT_EQ(write(bad), errc::invalid);
+  EXPECT_NE(text_.find("there is no artifact 77"), std::string::npos) << text_;
   EXPECT_EQ(dump(), before);
+  ASSERT_EQ(write(set), errc::ok) << text_;
+  EXPECT_EQ(receipt_.ids, (std::vector<uint64_t>{1, 1, 2, 1}));
+  auto view = metadata_->look();
+  auto events = *view.events(execution_kind, 1);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].artifact, 1u);
+  EXPECT_EQ(events[0].path, (std::vector<path_step>{"data", int64_t{0}}));
+  EXPECT_EQ(events[1].type, event_type::output);
+  EXPECT_EQ(*view.events(artifact_kind, 1), std::vector<event>{events[0]});
+  EXPECT_EQ((*view.links(link_kind::attribution, true, 1)).at(0).other, 1u);
+  EXPECT_EQ((*view.links(link_kind::association, false, 1)).at(0).context, 1u);
+}
+
+TEST_F(Metadata, AnUpdateReplacesAllAndAMaskSomeOfIt) {
+  auto x = model("m");
+  x.what.uri = "a";
+  x.what.properties = {{"accuracy", 0.5}, {"n", int64_t{1}}};
+  x.what.custom = {{"old", int64_t{1}}};
+  ASSERT_EQ(put(x), 1u);
+  node_put change;
+  change.what.id = 1;
+  change.what.state = node_state::live;
+  change.what.properties = {{"n", int64_t{2}}};
+  ASSERT_EQ(put(change), 1u) << text_;
+  auto now = get(artifact_kind, 1);
+  EXPECT_EQ(now.name, "m");
+  EXPECT_EQ(now.uri, "");
+  EXPECT_EQ(now.version, 2u);
+  EXPECT_EQ(now.properties, (property_map{{"n", int64_t{2}}}));
+  EXPECT_TRUE(now.custom.empty());
+
+  change.what.properties = {{"accuracy", 0.7}};
+  change.what.custom = {{"new", std::string("x")}, {"other", true}};
+  change.what.state = node_state::none;
+  change.mask = {"properties.accuracy", "properties.n", "custom_properties.new", "nothing"};
+  ASSERT_EQ(put(change), 1u) << text_;
+  now = get(artifact_kind, 1);
+  EXPECT_EQ(now.state, node_state::live);
+  EXPECT_EQ(now.properties, (property_map{{"accuracy", 0.7}}));
+  EXPECT_EQ(now.custom, (property_map{{"new", std::string("x")}}));
+
+  change.mask = {"nothing"};
+  ASSERT_EQ(put(change), 1u);
+  EXPECT_EQ(get(artifact_kind, 1).version, 3u);
+  change.mask = {"properties"};
+  ASSERT_EQ(put(change), 1u);
+  EXPECT_EQ(get(artifact_kind, 1).version, 3u) << "it was so already";
+}
+
+TEST_F(Metadata, WhatIsAsItWasChangesNothing) {
+  ASSERT_EQ(put(model("m")), 1u);
+  auto before = dump();
+  auto sequence = metadata_->sequence();
+  auto same = model();
+  same.what.id = 1;
+  ASSERT_EQ(put(same), 1u);
+  EXPECT_EQ(receipt_.sequence, sequence);
+  EXPECT_EQ(receipt_.versions, std::vector<uint64_t>{1});
+  EXPECT_EQ(dump(), before);
+}
+
+TEST_F(Metadata, NamesAndExternalIdsAreUnique) {
+  auto x = model("m");
+  x.what.external_id = "e";
+  ASSERT_EQ(put(x), 1u);
+  EXPECT_EQ(put(model("m")), 0u);
+  EXPECT_NE(text_.find("the name m is that of the artifact 1"), std::string::npos) << text_;
+  auto other = model();
+  other.what.external_id = "e";
+  EXPECT_EQ(put(other), 0u);
+  EXPECT_NE(text_.find("external id e"), std::string::npos) << text_;
+  // Of another kind or type it is another name.
+  auto run = train("m");
+  run.what.external_id = "e";
+  EXPECT_EQ(put(run), 1u) << text_;
+  EXPECT_EQ(put(make(artifact_kind, type(artifact_kind, "Data"), "m")), 2u) << text_;
+  // Within one set too.
+  change_set twice;
+  twice.nodes = {model("n"), model("n")};
+  EXPECT_EQ(write(twice), errc::already_exists);
+  // A name that was given up is free.
+  ASSERT_EQ(put(study("s")), 1u);
+  auto renamed = study("t");
+  renamed.what.id = 1;
+  ASSERT_EQ(put(renamed), 1u) << text_;
+  EXPECT_EQ(put(study("s")), 2u) << text_;
+}
+
+TEST_F(Metadata, WhatExistsIsRefusedKeptOrUpdated) {
+  auto x = study("s");
+  x.what.properties = {{"goal", std::string("first")}};
+  ASSERT_EQ(put(x), 1u);
+  x.what.properties = {{"goal", std::string("second")}};
+  EXPECT_EQ(put(x), 0u);
+  x.existing = on_existing::keep;
+  EXPECT_EQ(put(x), 1u);
+  EXPECT_EQ(get(context_kind, 1).version, 1u);
+  x.existing = on_existing::update;
+  EXPECT_EQ(put(x), 1u);
+  EXPECT_EQ(get(context_kind, 1).properties.at("goal"), property_value(std::string("second")));
+
+  // By the external id where it is known, else as a new one.
+  auto thing = model();
+  thing.existing = on_existing::update;
+  thing.what.external_id = "e";
+  thing.what.uri = "u1";
+  EXPECT_EQ(put(thing), 1u);
+  thing.what.uri = "u2";
+  thing.what.type = 0; // the one that is there tells it
+  EXPECT_EQ(put(thing), 1u) << text_;
+  EXPECT_EQ(get(artifact_kind, 1).uri, "u2");
+}
+
+TEST_F(Metadata, AnUpdateOfAnotherVersionIsRefused) {
+  ASSERT_EQ(put(model("m")), 1u);
+  node_put change;
+  change.what.id = 1;
+  change.what.uri = "a";
+  change.if_version = 1;
+  EXPECT_EQ(put(change), 1u);
+  change.what.uri = "b";
+  change_set set;
+  set.nodes = {change};
+  EXPECT_EQ(write(set), errc::refused);
+  EXPECT_NE(text_.find("version 2, not 1"), std::string::npos) << text_;
+  EXPECT_EQ(get(artifact_kind, 1).uri, "a");
+}
+
+TEST_F(Metadata, RefusesWhatIsMalformed) {
+  auto before = dump();
+  auto refused = [&](node_put x, std::string_view why, errc code = errc::invalid) {
+    change_set set;
+    set.nodes = {std::move(x)};
+    EXPECT_EQ(write(set), code) << why;
+    EXPECT_NE(text_.find(why), std::string::npos) << text_;
+  };
+  refused(make(artifact_kind, 0), "has no type");
+  refused(make(artifact_kind, 99), "there is no type 99", errc::not_found);
+  refused(make(artifact_kind, train_), "there is no type", errc::not_found);
+  refused(make(context_kind, study_), "is empty");
+  refused(model("a\nb"), "control character");
+  refused(model("caf\xe9"), "not UTF-8");
+  refused(model(std::string(257, 'x')), "at most 256");
+  auto x = model();
+  x.what.properties = {{"nope", int64_t{1}}};
+  refused(x, "declares no property nope");
+  x.what.properties = {{"n", 1.5}};
+  refused(x, "unmatched property type");
+  x = model();
+  x.what.custom = {{"big", std::string(metadata_limits::value_max + 1, 'x')}};
+  refused(x, "at most 65536");
+  x.what.custom = {{"nan", std::numeric_limits<double>::quiet_NaN()}};
+  refused(x, "not a number");
+  x.what.custom = {{"", true}};
+  refused(x, "is empty");
+  x = model();
+  x.what.hash = "abc";
+  refused(x, "64 lowercase");
+  x = model();
+  x.what.state = node_state::running;
+  refused(x, "the state RUNNING");
+  x = model();
+  x.what.id = 5;
+  refused(x, "there is no artifact 5");
+  x = train();
+  x.what.uri = "u";
+  refused(x, "only an artifact has a uri");
+  change_set many;
+  many.nodes.resize(metadata_limits::changes_max + 1, model());
+  EXPECT_EQ(write(many), errc::invalid);
+  EXPECT_EQ(dump(), before);
+}
+
+TEST_F(Metadata, EventsAreUniqueAndComplete) {
+  change_set set;
+  set.nodes = {model(), train()};
+  ASSERT_EQ(write(set), errc::ok);
+  ASSERT_EQ(put_event(1, event_type::input, 1), errc::ok) << text_;
+  EXPECT_EQ(put_event(1, event_type::input, 1, {"another path"}), errc::already_exists);
+  EXPECT_EQ(put_event(1, event_type::declared_input, 1), errc::ok) << text_;
+  EXPECT_EQ(put_event(1, event_type::input, 9), errc::invalid);
+  EXPECT_EQ(put_event(9, event_type::input, 1), errc::invalid);
+  change_set kept;
+  kept.keep_events = true;
+  kept.events = {{node_ref::stored(1), node_ref::stored(1), event_type::input, {"again"}}};
+  EXPECT_EQ(write(kept), errc::ok);
+  EXPECT_EQ(metadata_->look().events(artifact_kind, 1)->size(), 2u);
+  change_set wrong;
+  wrong.nodes = {model()};
+  wrong.events = {{node_ref::put(0), node_ref::stored(1), event_type::input}};
+  EXPECT_EQ(write(wrong), errc::invalid);
+  EXPECT_NE(text_.find("is no execution"), std::string::npos) << text_;
+  change_set early;
+  early.events = {{node_ref::stored(1),
+                   node_ref::stored(1),
+                   event_type::internal_input,
+                   {},
+                   static_cast<uint64_t>(clock_.wall) + 301'000'000'000}};
+  EXPECT_EQ(write(early), errc::invalid);
+  EXPECT_NE(text_.find("301 s ahead"), std::string::npos) << text_;
+}
+
+TEST_F(Metadata, NothingIsMadeOfItself) {
+  change_set set;
+  set.nodes = {model(), train(), model(), train(), model()};
+  auto event = [](size_t execution, event_type type, size_t artifact) {
+    return event_put{node_ref::put(execution), node_ref::put(artifact), type};
+  };
+  set.events = {event(1, event_type::input, 0), event(1, event_type::output, 2),
+                event(3, event_type::input, 2), event(3, event_type::output, 4)};
+  ASSERT_EQ(write(set), errc::ok) << text_; // 1 -> x1 -> 2 -> x2 -> 3
+  auto before = dump();
+  EXPECT_EQ(put_event(1, event_type::input, 3), errc::invalid);
+  EXPECT_NE(text_.find("made of itself"), std::string::npos) << text_;
+  EXPECT_EQ(put_event(2, event_type::output, 1), errc::invalid);
+  EXPECT_EQ(put_event(1, event_type::output, 1), errc::invalid);
+  EXPECT_EQ(dump(), before);
+  change_set fresh;
+  fresh.nodes = {model(), train()};
+  fresh.events = {event(1, event_type::input, 0), event(1, event_type::output, 0)};
+  EXPECT_EQ(write(fresh), errc::invalid);
+  // A second way to the same thing is none.
+  EXPECT_EQ(put_event(2, event_type::declared_input, 1), errc::ok) << text_;
+}
+
+TEST_F(Metadata, ContextsLinkOnceAndNeverAboveThemselves) {
+  change_set set;
+  set.nodes = {study("a"), study("b"), study("c"), model(), train()};
+  ASSERT_EQ(write(set), errc::ok);
+  EXPECT_EQ(put_link(link_kind::attribution, 1, 1), errc::ok);
+  EXPECT_EQ(put_link(link_kind::attribution, 1, 1), errc::ok) << "again is harmless";
+  EXPECT_EQ(put_link(link_kind::association, 1, 1), errc::ok);
+  EXPECT_EQ(put_link(link_kind::association, 1, 7), errc::invalid);
+  EXPECT_EQ(put_link(link_kind::parent, 1, 2), errc::ok);
+  EXPECT_EQ(put_link(link_kind::parent, 1, 2), errc::already_exists);
+  EXPECT_EQ(put_link(link_kind::parent, 1, 3), errc::ok) << "several parents are fine";
+  EXPECT_EQ(put_link(link_kind::parent, 2, 3), errc::ok);
+  EXPECT_EQ(put_link(link_kind::parent, 3, 1), errc::invalid);
+  EXPECT_EQ(put_link(link_kind::parent, 2, 2), errc::invalid);
+  EXPECT_EQ(put_link(link_kind::parent, 2, 9), errc::invalid);
+  EXPECT_EQ(metadata_->look().links(link_kind::parent, false, 3)->size(), 2u);
+}
+
+TEST_F(Metadata, ShowsThePast) {
+  ASSERT_EQ(put(model("m")), 1u);
+  auto first = receipt_.sequence;
+  node_put change;
+  change.what.id = 1;
+  change.what.uri = "second";
+  ASSERT_EQ(put(change), 1u);
+  auto second = receipt_.sequence;
+  change.what.uri = "third";
+  ASSERT_EQ(put(change), 1u);
+  change_set run;
+  run.nodes = {train("t")};
+  run.events = {{node_ref::put(0), node_ref::stored(1), event_type::input}};
+  ASSERT_EQ(write(run), errc::ok);
+  EXPECT_EQ(get(artifact_kind, 1, first).uri, "");
+  EXPECT_EQ(get(artifact_kind, 1, second).uri, "second");
+  EXPECT_EQ(get(artifact_kind, 1).uri, "third");
+  auto then = metadata_->look(second);
+  EXPECT_EQ(then.get(execution_kind, 1).error().code, errc::not_found);
+  EXPECT_TRUE(then.events(artifact_kind, 1)->empty());
+  EXPECT_EQ(metadata_->look(first - 1).get(artifact_kind, 1).error().code, errc::not_found);
+  auto versions = *metadata_->look().versions(artifact_kind, 1);
+  ASSERT_EQ(versions.size(), 3u);
+  EXPECT_EQ(versions[1].uri, "second");
+}
+
+TEST_F(Metadata, TellsEveryChangeInOrder) {
+  auto from = metadata_->sequence() + 1;
+  std::vector<std::pair<uint64_t, change_record>> seen;
+  metadata_->observe(
+    [&](uint64_t sequence, const change_record& what) { seen.emplace_back(sequence, what); });
+  change_set set;
+  set.nodes = {model("m"), study("s")};
+  ASSERT_EQ(write(set), errc::ok);
+  node_put change;
+  change.what.id = 1;
+  change.what.uri = "u";
+  ASSERT_EQ(put(change), 1u);
+  ASSERT_EQ(put_link(link_kind::attribution, 1, 1), errc::ok);
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(seen[0].first, from);
+  EXPECT_EQ(seen[0].second.nodes,
+            (std::vector<node_change>{{change_kind::created, artifact_kind, 1, model_, 1},
+                                      {change_kind::created, context_kind, 1, study_, 1}}));
+  EXPECT_EQ(seen[1].second.nodes,
+            (std::vector<node_change>{{change_kind::updated, artifact_kind, 1, model_, 2}}));
+  EXPECT_EQ(seen[2].second.nodes,
+            (std::vector<node_change>{{change_kind::linked, artifact_kind, 1, model_, 2}}));
+  std::vector<std::pair<uint64_t, change_record>> stored;
   reopen();
-  EXPECT_EQ(apply(3, other), errc::ok);
-  EXPECT_EQ(dump(), before);
-}
-
-TEST_F(metadata_of_a_run, a_replay_after_a_crash_gives_the_same_bytes) {
-  ASSERT_EQ(apply(1, chain()), errc::ok);
-  ASSERT_EQ(apply(2, {{thing("more", "dataset")}, {}, {reads("train", "more")}}), errc::ok);
-  auto before = dump();
-  memory_store second;
-  commit_inline writer(second);
-  auto replica = metadata::open(second, writer);
-  ASSERT_TRUE(replica);
-  (*replica)->apply(1, chain(), [](auto) {});
-  (*replica)->apply(2, {{thing("more", "dataset")}, {}, {reads("train", "more")}}, [](auto) {});
-  std::string after;
-  ASSERT_TRUE(second.scan("", "", no_limit, [&](auto key, auto value) {
-    after.append(key).append("=").append(value).append("\n");
+  ASSERT_TRUE(metadata_->look().changes(from, [&](uint64_t sequence, const change_record& what) {
+    stored.emplace_back(sequence, what);
     return true;
   }));
-  EXPECT_EQ(after, before);
+  EXPECT_EQ(stored, seen);
 }
 
-TEST_F(metadata_of_a_run, new_content_moves_the_indexes) {
-  ASSERT_EQ(apply(1, chain()), errc::ok);
-  auto model = thing("model", "served_model", {{"job", "2"}});
-  auto older = thing("model", "draft", {{"job", "3"}});
-  ASSERT_EQ(apply(2, {{older, model}, {}, {}}), errc::ok); // the last one holds
-  EXPECT_EQ(names(*metadata_->artifacts_of_type("model", 10)), "");
-  EXPECT_EQ(names(*metadata_->artifacts_of_type("draft", 10)), "");
-  EXPECT_EQ(names(*metadata_->artifacts_of_type("served_model", 10)), "model ");
-  EXPECT_EQ(names(*metadata_->artifacts_where("job", "1", 10)), "checkpoint ");
-  EXPECT_EQ(names(*metadata_->artifacts_where("job", "2", 10)), "model ");
-  EXPECT_EQ(names(*metadata_->artifacts_where("job", "3", 10)), "");
+TEST_F(Metadata, TimesOfTheStoreNeverGoBack) {
+  clock_.wall = 2'000;
+  ASSERT_EQ(put(model()), 1u);
+  clock_.wall = 1'000;
+  ASSERT_EQ(put(model()), 2u);
+  EXPECT_GE(get(artifact_kind, 2).created_ns, get(artifact_kind, 1).created_ns);
 }
 
-TEST_F(metadata_of_a_run, refuses_bad_records_and_writes_nothing) {
-  ASSERT_EQ(apply(1, chain()), errc::ok);
-  auto before = dump();
-  auto with = [](auto change) {
-    auto x = chain();
-    x.artifacts[2].name = "changed";
-    change(x);
-    return x;
-  };
-  std::vector<metadata_changes> bad{
-    with([](auto& x) { x.artifacts[0].name = "a\nb"; }),
-    with([](auto& x) { x.artifacts[0].name = std::string("a\0b", 3); }),
-    with([](auto& x) { x.artifacts[0].type = ""; }),
-    with([](auto& x) { x.artifacts[0].id = "short"; }),
-    with([](auto& x) { x.artifacts[0].uri = std::string(5000, 'u'); }),
-    with([](auto& x) { x.artifacts[0].hash = "not a hash"; }),
-    with([](auto& x) { x.artifacts[0].properties["k"] = std::string((64 << 10) + 1, 'v'); }),
-    with([](auto& x) { x.artifacts[0].properties["\x7f"] = ""; }),
-    with([](auto& x) {
-      for (int i = 0; i < 300; ++i)
-        x.artifacts[0].properties[std::to_string(i)] = "";
-    }),
-    with([](auto& x) { x.executions[0].state = "\t"; }),
-    with([](auto& x) { x.executions[0].name = std::string(257, 'n'); }),
-    with([](auto& x) { x.events[0].path = "\x1b[2J"; }),
-    with([](auto& x) { x.events.push_back(reads("train", "nothing")); }),
-    with([](auto& x) { x.events.push_back(reads("nobody", "data")); }),
-  };
-  for (size_t i = 0; i < bad.size(); ++i) {
-    EXPECT_EQ(apply(2, bad[i]), errc::invalid) << i;
-    EXPECT_FALSE(text_.empty());
+TEST_F(Metadata, ASetIsCheckedAgainstThoseOnTheirWay) {
+  faulty_store slow(memory_);
+  metadata_.reset();
+  commit_queue queue(slow);
+  auto store = std::move(*metadata::open(slow, queue, clock_));
+  slow.hold();
+  std::promise<result<receipt>> first;
+  std::promise<result<receipt>> second;
+  change_set one;
+  one.nodes = {model("m")};
+  store->write(one, [&](auto x) { first.set_value(std::move(x)); });
+  // Its name is taken by what is not written yet; its artifact is known.
+  result<receipt> clash = receipt();
+  store->write(one, [&](auto x) { clash = std::move(x); });
+  ASSERT_FALSE(clash);
+  EXPECT_EQ(clash.error().code, errc::already_exists);
+  change_set two;
+  two.nodes = {train("t")};
+  two.events = {{node_ref::put(0), node_ref::stored(1), event_type::input}};
+  store->write(two, [&](auto x) { second.set_value(std::move(x)); });
+  EXPECT_EQ(store->look().get(artifact_kind, 1).error().code, errc::not_found);
+  slow.release();
+  ASSERT_TRUE(first.get_future().get());
+  auto done = second.get_future().get();
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_EQ(store->look().events(artifact_kind, 1)->size(), 1u);
+  EXPECT_EQ(store->sequence(), done->sequence);
+}
+
+TEST_F(Metadata, AFullQueueTakesNothingAndLosesNothing) {
+  faulty_store slow(memory_);
+  metadata_.reset();
+  commit_queue queue(slow, {4096, 4096});
+  auto store = std::move(*metadata::open(slow, queue, clock_));
+  slow.hold();
+  std::atomic<int> good = 0;
+  std::atomic<int> full = 0;
+  for (int i = 0; i < 50; ++i) {
+    change_set one;
+    one.nodes = {model(std::to_string(i))};
+    store->write(one, [&](auto x) { ++(x ? good : full); });
   }
-  EXPECT_EQ(apply(0, chain()), errc::invalid);
-  EXPECT_EQ(dump(), before);
-  EXPECT_EQ(metadata_->applied(), 1u);
-  EXPECT_EQ(apply(2, {}), errc::ok); // only the mark
+  EXPECT_GT(full, 0);
+  slow.release();
+  store.reset();
+  EXPECT_EQ(good + full, 50);
+  store = std::move(*metadata::open(slow, queue, clock_));
+  auto counters = *store->look().counters();
+  EXPECT_EQ(counters.artifacts, static_cast<uint64_t>(good));
+  EXPECT_EQ(counters.sequence, 3u + static_cast<uint64_t>(good)) << "no number was left out";
+  change_set one;
+  one.nodes = {model("later")};
+  ASSERT_TRUE(store->write(one));
 }
 
-TEST_F(metadata_of_a_run, a_failed_write_leaves_nothing_and_is_not_skipped) {
-  ASSERT_EQ(apply(1, chain()), errc::ok);
-  auto before = dump();
+TEST_F(Metadata, AfterAFailedWriteNothingIsTaken) {
   faulty_.fail_after(0);
-  EXPECT_EQ(apply(2, {{thing("more", "dataset")}, {}, {}}), errc::io);
+  change_set one;
+  one.nodes = {model("m")};
+  EXPECT_NE(write(one), errc::ok);
   faulty_.mend();
-  EXPECT_EQ(apply(3, {}), errc::refused); // it would jump over 2
-  EXPECT_EQ(dump(), before);
+  EXPECT_EQ(write(one), errc::unavailable);
   reopen();
-  EXPECT_EQ(apply(2, {{thing("more", "dataset")}, {}, {}}), errc::ok);
-  EXPECT_EQ(apply(3, {}), errc::ok);
-  EXPECT_EQ(metadata_->applied(), 3u);
-}
-
-TEST_F(metadata_of_a_run, finds_a_flipped_bit) {
-  ASSERT_EQ(apply(1, chain()), errc::ok);
-  auto key = artifact_key(artifact_id("data"));
-  auto value = memory_.get(key)->value();
-  value.back() = static_cast<char>(value.back() ^ 1);
-  batch x;
-  x.put(key, value);
-  ASSERT_TRUE(memory_.commit(x, durability::synced));
-  EXPECT_EQ(metadata_->get_artifact(artifact_id("data")).error().code, errc::corrupt);
-  EXPECT_EQ(lineage(artifact_id("model"), lineage_direction::upstream), "corrupt");
-}
-
-TEST_F(metadata_of_a_run, answers_may_apply_the_next_event_for_ever) {
-  uint64_t applied = 0;
-  std::function<void(result<void>)> next = [&](result<void> x) {
-    ASSERT_TRUE(x);
-    if (++applied < 20'000) // would end the stack if each call held the next
-      metadata_->apply(applied + 1, {}, next);
-  };
-  metadata_->apply(1, {}, next);
-  EXPECT_EQ(metadata_->applied(), 20'000u);
-}
-
-TEST(metadata, applies_in_order_through_a_queue) {
-  memory_store memory;
-  std::vector<uint64_t> answered;
-  {
-    commit_queue queue(memory);
-    auto opened = metadata::open(memory, queue);
-    ASSERT_TRUE(opened);
-    for (uint64_t i = 1; i <= 200; ++i) {
-      // Each names what the one before wrote, and moves the index of one artifact on.
-      auto name = std::to_string(i);
-      metadata_changes x{{thing(name, "dataset"), thing("last", "model", {{"n", name}})},
-                         {run(name)},
-                         {writes(name, name)}};
-      if (i > 1)
-        x.events.push_back(reads(name, std::to_string(i - 1)));
-      (*opened)->apply(i, std::move(x), [&answered, i](auto applied) {
-        EXPECT_TRUE(applied) << applied.error().text;
-        answered.push_back(i);
-      });
-    }
-    opened->reset(); // waits for all of them
-    ASSERT_EQ(answered.size(), 200u);
-    EXPECT_TRUE(std::is_sorted(answered.begin(), answered.end()));
-  }
-  commit_inline writer(memory);
-  auto again = metadata::open(memory, writer);
-  ASSERT_TRUE(again);
-  EXPECT_EQ((*again)->applied(), 200u);
-  EXPECT_EQ((*again)->artifacts_where("n", "199", 10)->size(), 0u);
-  EXPECT_EQ((*again)->artifacts_where("n", "200", 10)->size(), 1u);
-  auto graph = (*again)->lineage(artifact_id("200"), lineage_direction::upstream, 1000);
-  ASSERT_TRUE(graph);
-  EXPECT_EQ(graph->nodes.size(), 400u);
-}
-
-TEST(metadata, ids_are_the_same_in_every_life) {
-  EXPECT_EQ(artifact_id("file:///data", sha256("")), artifact_id("file:///data", sha256("")));
-  EXPECT_NE(artifact_id("x"), execution_id("x"));
-  EXPECT_EQ(artifact_id("x").size(), 32u);
+  EXPECT_EQ(write(one), errc::ok) << text_;
 }
 
 } // namespace

@@ -89,6 +89,36 @@ TEST_P(a_store, scans_back_from_the_end_of_a_prefix_or_below_a_key) {
   EXPECT_EQ(back("d", ""), "");
 }
 
+TEST_P(a_store, gives_a_snapshot_that_later_commits_do_not_change) {
+  batch before;
+  before.put("a1", "one");
+  before.put("a2", "two");
+  ASSERT_TRUE(store_->commit(before, durability::synced));
+  auto held = store_->snapshot();
+  batch after;
+  after.put("a1", "new");
+  after.erase("a2");
+  after.put("a3", "three");
+  ASSERT_TRUE(store_->commit(after, durability::buffered));
+  auto all_of = [&](const reader& from) {
+    std::string out;
+    EXPECT_TRUE(from.scan("a", "", no_limit, [&](auto key, auto value) {
+      // A scan within a scan, as a walk over a graph does it.
+      EXPECT_TRUE(from.scan_back("a", "", 1, [&](auto last, auto) {
+        out.append(last).append(">");
+        return true;
+      }));
+      out.append(key).append("=").append(value).append(" ");
+      return true;
+    }));
+    return out;
+  };
+  EXPECT_EQ(all_of(*held), "a2>a1=one a2>a2=two ");
+  EXPECT_EQ(all_of(*store_), "a3>a1=new a3>a3=three ");
+  EXPECT_EQ(held->get("a1")->value(), "one");
+  EXPECT_FALSE(held->get("a3")->has_value());
+}
+
 TEST_P(a_store, erases_a_range_without_its_end) {
   batch x;
   for (const auto* key : {"e1", "e2", "e3", "f"})

@@ -1,0 +1,394 @@
+#include "actors/cluster/lineage_facts.hpp"
+
+#include "storage/hash.hpp"
+#include "storage/metadata/keys.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+namespace troupe {
+
+namespace {
+
+namespace fs = std::filesystem;
+using storage::change_set;
+using storage::node_kind;
+using storage::node_put;
+using storage::node_ref;
+using storage::node_state;
+
+constexpr size_t id_size = 32;        // hexadecimal digits
+constexpr size_t file_name_max = 240; // bytes of a file's name that are kept
+
+std::string id_of(std::string_view kind, std::string_view key) {
+  return storage::sha256(std::string(kind).append(1, '\0').append(key)).substr(0, id_size);
+}
+
+std::string job_key(uint64_t job) {
+  return "job/" + std::to_string(job);
+}
+
+std::string attempt_key(uint64_t job, uint32_t attempt) {
+  return job_key(job) + "/attempt/" + std::to_string(attempt);
+}
+
+std::string task_in_lineage(uint64_t job, uint32_t attempt, std::string_view type, uint32_t index) {
+  return id_of(
+    "execution",
+    attempt_key(job, attempt).append("/").append(type).append(":").append(std::to_string(index)));
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string all;
+  for (auto& each : lines)
+    all += each + '\n';
+  return all;
+}
+
+// The packages of a job, each once: `HASH PATH`, a line each.
+std::string packages_of(const job_spec_msg& spec) {
+  std::map<std::string, std::string> all;
+  for (auto& type : spec.tasks)
+    for (auto& each : type->resources)
+      all.emplace(each->hash, each->path);
+  std::vector<std::string> lines;
+  for (auto& [hash, path] : all)
+    lines.push_back(std::string{hash}.append(" ").append(path));
+  return joined(lines);
+}
+
+node_state state_of(job_state x) {
+  switch (x) {
+  case job_state::queued:
+    return node_state::created;
+  case job_state::succeeded:
+    return node_state::complete;
+  case job_state::failed:
+    return node_state::failed;
+  case job_state::killed:
+    return node_state::canceled;
+  default:
+    return node_state::running;
+  }
+}
+
+node_state state_of(task_state x) {
+  switch (x) {
+  case task_state::succeeded:
+    return node_state::complete;
+  case task_state::failed:
+    return node_state::failed;
+  case task_state::killed:
+    return node_state::canceled;
+  default:
+    return node_state::running;
+  }
+}
+
+node_put put_of(node_kind kind, std::string_view type, std::string external_id) {
+  node_put out;
+  out.existing = storage::on_existing::keep;
+  out.type_name = type;
+  out.what.kind = kind;
+  out.what.external_id = std::move(external_id);
+  return out;
+}
+
+// A node that is there changes only in what the mask names.
+node_put update_of(node_kind kind, std::string_view type, std::string external_id,
+                   std::vector<std::string> mask) {
+  auto out = put_of(kind, type, std::move(external_id));
+  out.existing = storage::on_existing::update;
+  out.mask = std::move(mask);
+  return out;
+}
+
+int64_t number(uint64_t x) {
+  return static_cast<int64_t>(x);
+}
+
+// A name that the store takes, of any bytes.
+std::string name_of_file(const std::string& path) {
+  auto name = storage::percent_encoded(fs::path{path}.filename().string());
+  return storage::percent_encoded(name.substr(0, file_name_max)); // the cut may be in a character
+}
+
+class facts {
+public:
+  facts(const storage::metadata_view& known, const std::string& jobs_directory, int64_t time_ns)
+    : known_(known), jobs_directory_(jobs_directory), time_ns_(time_ns) {
+    out_.keep_events = true;
+  }
+
+  void add(const job_submitted_msg& x) {
+    auto job = put_of(node_kind::context, "job", job_in_lineage(x.job));
+    job.what.name = job_key(x.job);
+    job.what.properties = {{"job", number(x.job)},
+                           {"name", x.spec->name},
+                           {"user", x.user},
+                           {"state", std::string(EnumNamejob_state(job_state::queued))},
+                           {"inputs", joined(x.spec->inputs)},
+                           {"packages", packages_of(*x.spec)},
+                           {"outputs", joined(x.spec->outputs)}};
+    out_.nodes.push_back(std::move(job));
+  }
+
+  void add(const attempt_placed_msg& x) {
+    auto job = known_.by_external_id(node_kind::context, job_in_lineage(x.job));
+    if (!job || !*job)
+      return;
+    auto context = put(put_of(node_kind::context, "job", job_in_lineage(x.job)));
+    auto placed = put_of(node_kind::execution, "attempt", attempt_in_lineage(x.job, x.attempt));
+    placed.what.state = node_state::running;
+    placed.what.properties = {{"job", number(x.job)},
+                              {"attempt", number(x.attempt)},
+                              {"name", text_property(**job, "name")},
+                              {"state", std::string(EnumNamejob_state(job_state::starting))}};
+    auto attempt = put(std::move(placed));
+    out_.links.push_back({storage::link_kind::association, context, attempt});
+    for (auto& each : x.tasks)
+      add_task(context, x, *each);
+    for (auto& path : lines_of(text_property(**job, "inputs")))
+      add_input(context, attempt, file_of(path, "file"));
+    for (auto& line : lines_of(text_property(**job, "packages")))
+      add_input(context, attempt, package_of(line));
+  }
+
+  void add(const task_ended_msg& x) {
+    auto id = task_in_lineage(x.task->job, x.task->attempt, x.task->type, x.task->index);
+    if (!is_known(node_kind::execution, id))
+      return;
+    auto task
+      = update_of(node_kind::execution, "task", id,
+                  {"state", "properties.exit_code", "properties.reason", "properties.state"});
+    task.what.state = state_of(x.state);
+    task.what.properties = {{"state", std::string(EnumNametask_state(x.state))},
+                            {"exit_code", int64_t{x.exit_code}},
+                            {"reason", storage::percent_encoded(x.reason)}};
+    out_.nodes.push_back(std::move(task));
+  }
+
+  void add(const job_changed_msg& x) {
+    if (!is_known(node_kind::context, job_in_lineage(x.job)))
+      return;
+    auto name = std::string(EnumNamejob_state(x.state));
+    auto job = update_of(node_kind::context, "job", job_in_lineage(x.job),
+                         {"properties.state", "properties.last_attempt"});
+    job.what.properties = {{"state", name}, {"last_attempt", number(x.attempt)}};
+    auto context = put(std::move(job));
+    if (!is_known(node_kind::execution, attempt_in_lineage(x.job, x.attempt)))
+      return;
+    auto now = update_of(node_kind::execution, "attempt", attempt_in_lineage(x.job, x.attempt),
+                         {"state", "properties.state"});
+    now.what.state = state_of(x.state);
+    now.what.properties = {{"state", name}};
+    auto attempt = put(std::move(now));
+    if (x.state == job_state::succeeded)
+      add_outputs(context, attempt, x.job, x.attempt);
+  }
+
+  change_set take() { return std::move(out_); }
+
+private:
+  bool is_known(node_kind kind, std::string_view external_id) const {
+    auto found = known_.by_external_id(kind, external_id);
+    return found && *found;
+  }
+
+  node_ref put(node_put x) {
+    out_.nodes.push_back(std::move(x));
+    return node_ref::put(out_.nodes.size() - 1);
+  }
+
+  // What a later stage brings, and tasks that join a running gang, come with events of their own.
+  void add_task(node_ref context, const attempt_placed_msg& x, const placed_task_msg& placed) {
+    auto task = put_of(node_kind::execution, "task",
+                       task_in_lineage(x.job, x.attempt, placed.type, placed.index));
+    task.what.state = node_state::running;
+    task.what.properties
+      = {{"job", number(x.job)}, {"attempt", number(x.attempt)},
+         {"type", placed.type},  {"index", number(placed.index)},
+         {"node", placed.node},  {"state", std::string(EnumNametask_state(task_state::starting))}};
+    out_.links.push_back({storage::link_kind::association, context, put(std::move(task))});
+  }
+
+  // A file with its hash, as it is now.
+  node_put file_of(const std::string& path, std::string_view type) const {
+    auto hash = storage::sha256_file(path);
+    auto uri = storage::percent_encoded("file://" + path);
+    auto out = put_of(node_kind::artifact, type, {});
+    out.what.uri = std::move(uri);
+    out.what.hash = hash ? *hash : std::string{};
+    out.what.state = node_state::live;
+    out.what.properties = {{"name", name_of_file(path)}};
+    return out;
+  }
+
+  // The content is the artifact, whatever its name was.
+  static node_put package_of(const std::string& line) {
+    auto space = line.find(' ');
+    auto out = put_of(node_kind::artifact, "package", {});
+    out.what.hash = line.substr(0, space);
+    out.what.uri = std::string{"package:"}.append(out.what.hash);
+    out.what.state = node_state::live;
+    out.what.properties = {{"name", name_of_file(line.substr(std::min(space + 1, line.size())))}};
+    return out;
+  }
+
+  void add_input(node_ref context, node_ref attempt, node_put x) {
+    x.what.external_id = newest_of(x.what);
+    if (x.what.external_id.empty())
+      x.what.external_id
+        = id_of("artifact", std::string(x.what.uri).append(1, '\0').append(x.what.hash));
+    auto name = text_property(x.what, "name");
+    auto input = put(std::move(x));
+    add_event(attempt, input, storage::event_type::input, name);
+    out_.links.push_back({storage::link_kind::attribution, context, input});
+  }
+
+  // The external id of the newest artifact of that uri and hash, which may be another job's output.
+  std::string newest_of(const storage::node& x) const {
+    auto prefix = storage::uri_index(x.uri);
+    auto ids = known_.indexed(prefix, prefix, {}, storage::no_limit, true);
+    if (!ids)
+      return {};
+    for (auto id : *ids)
+      if (auto found = known_.get(node_kind::artifact, id);
+          found && found->uri == x.uri && found->hash == x.hash)
+        return found->external_id;
+    return {};
+  }
+
+  void add_outputs(node_ref context, node_ref attempt, uint64_t job, uint32_t number_of_attempt) {
+    auto known = known_.by_external_id(node_kind::context, job_in_lineage(job));
+    if (!known || !*known)
+      return;
+    auto add = [&](const std::string& path, std::string_view type) {
+      auto x = file_of(path, type);
+      x.what.external_id = id_of("artifact", attempt_key(job, number_of_attempt)
+                                               .append(1, '\0')
+                                               .append(x.what.uri)
+                                               .append(1, '\0')
+                                               .append(x.what.hash));
+      x.what.properties.emplace("job", number(job));
+      x.what.properties.emplace("attempt", number(number_of_attempt));
+      auto name = text_property(x.what, "name");
+      auto output = put(std::move(x));
+      add_event(attempt, output, storage::event_type::output, name);
+      out_.links.push_back({storage::link_kind::attribution, context, output});
+    };
+    auto root = jobs_directory_ + "/" + std::to_string(job);
+    std::error_code none;
+    std::vector<std::string> checkpoints;
+    for (auto& entry : fs::recursive_directory_iterator{root + "/checkpoints", none})
+      if (entry.is_regular_file(none) && entry.path().extension() == ".ckpt")
+        checkpoints.push_back(entry.path().string());
+    std::sort(checkpoints.begin(), checkpoints.end());
+    for (auto& each : checkpoints)
+      add(each, "checkpoint");
+    for (auto& name : lines_of(text_property(**known, "outputs")))
+      add(root + "/" + std::to_string(number_of_attempt) + "/" + name, "output");
+  }
+
+  void add_event(node_ref execution, node_ref artifact, storage::event_type type,
+                 const std::string& name) {
+    out_.events.push_back(
+      {execution, artifact, type, {name}, static_cast<uint64_t>(std::max<int64_t>(time_ns_, 0))});
+  }
+
+  const storage::metadata_view& known_;
+  const std::string& jobs_directory_;
+  const int64_t time_ns_;
+  change_set out_;
+};
+
+} // namespace
+
+std::string job_in_lineage(uint64_t job) {
+  return id_of("execution", job_key(job));
+}
+
+std::string attempt_in_lineage(uint64_t job, uint32_t attempt) {
+  return id_of("execution", attempt_key(job, attempt));
+}
+
+std::string text_property(const storage::node& x, std::string_view name) {
+  for (const auto* all : {&x.properties, &x.custom})
+    if (auto found = all->find(name); found != all->end()) {
+      if (const auto* text = std::get_if<std::string>(&found->second))
+        return *text;
+      if (const auto* value = std::get_if<int64_t>(&found->second))
+        return std::to_string(*value);
+    }
+  return {};
+}
+
+std::vector<std::string> lines_of(std::string_view all) {
+  std::vector<std::string> lines;
+  while (!all.empty()) {
+    auto end = std::min(all.find('\n'), all.size());
+    if (end > 0)
+      lines.emplace_back(all.substr(0, end));
+    all.remove_prefix(std::min(end + 1, all.size()));
+  }
+  return lines;
+}
+
+storage::change_set lineage_types() {
+  using enum storage::value_kind;
+  auto type = [](node_kind kind, std::string name,
+                 std::map<std::string, storage::value_kind, std::less<>> properties) {
+    storage::node_type x;
+    x.kind = kind;
+    x.name = std::move(name);
+    x.properties = std::move(properties);
+    return x;
+  };
+  storage::change_set out;
+  out.evolution = {true, true};
+  out.types = {
+    type(node_kind::context, "job",
+         {{"job", integer},
+          {"name", text},
+          {"user", text},
+          {"state", text},
+          {"last_attempt", integer},
+          {"inputs", text},
+          {"packages", text},
+          {"outputs", text}}),
+    type(node_kind::execution, "attempt",
+         {{"job", integer}, {"attempt", integer}, {"name", text}, {"state", text}}),
+    type(node_kind::execution, "task",
+         {{"job", integer},
+          {"attempt", integer},
+          {"type", text},
+          {"index", integer},
+          {"node", text},
+          {"state", text},
+          {"exit_code", integer},
+          {"reason", text}}),
+    type(node_kind::artifact, "file", {{"name", text}}),
+    type(node_kind::artifact, "package", {{"name", text}}),
+  };
+  for (auto name : {"output", "checkpoint"})
+    out.types.push_back(
+      type(node_kind::artifact, name, {{"name", text}, {"job", integer}, {"attempt", integer}}));
+  return out;
+}
+
+storage::change_set facts_of(const cluster_event_msg& event, const storage::metadata_view& known,
+                             const std::string& jobs_directory) {
+  facts all(known, jobs_directory, event.time_ns);
+  if (auto* submitted = event.change.Asjob_submitted())
+    all.add(*submitted);
+  else if (auto* placed = event.change.Asattempt_placed())
+    all.add(*placed);
+  else if (auto* ended = event.change.Astask_ended())
+    all.add(*ended);
+  else if (auto* changed = event.change.Asjob_changed())
+    all.add(*changed);
+  return all.take();
+}
+
+} // namespace troupe

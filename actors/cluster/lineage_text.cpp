@@ -1,0 +1,124 @@
+#include "actors/cluster/lineage_text.hpp"
+
+#include "actors/cluster/lineage_facts.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <map>
+
+namespace troupe {
+
+namespace {
+
+using storage::node_kind;
+
+// What of a job has the number of an attempt.
+struct attempt_facts {
+  std::optional<storage::node> attempt;
+  std::vector<std::string> tasks;
+};
+
+// The tasks in the order in which they were placed.
+result<std::map<uint32_t, attempt_facts>> attempts_of(const storage::metadata_view& in,
+                                                      const storage::node& job) {
+  auto links = in.links(storage::link_kind::association, true, job.id);
+  if (!links)
+    return links.error();
+  std::map<uint32_t, attempt_facts> all;
+  for (auto& each : *links) {
+    auto x = in.get(node_kind::execution, each.other);
+    if (!x)
+      return x.error();
+    auto number = text_property(*x, "attempt");
+    if (number.empty())
+      continue;
+    auto& facts = all[static_cast<uint32_t>(std::stoul(number))];
+    if (in.types().find(x->type)->name == "task") {
+      facts.tasks.push_back(text_property(*x, "type") + ":" + text_property(*x, "index") + " on "
+                            + text_property(*x, "node"));
+      continue;
+    }
+    for (auto& line : lines_of(text_property(*x, "tasks"))) // as 0.1.0 kept them
+      facts.tasks.push_back(line);
+    facts.attempt = std::move(*x);
+  }
+  return all;
+}
+
+class report {
+public:
+  explicit report(const storage::metadata_view& in) : in_(in) {}
+
+  result<void> add(uint32_t number, const attempt_facts& x) {
+    nlohmann::json attempt{{"attempt", number},
+                           {"inputs", nlohmann::json::array()},
+                           {"outputs", nlohmann::json::array()},
+                           {"tasks", x.tasks}};
+    auto around = in_.events(node_kind::execution, x.attempt->id);
+    if (!around)
+      return around.error();
+    std::string inputs;
+    std::string outputs;
+    for (auto& each : *around) {
+      auto file = in_.get(node_kind::artifact, each.artifact);
+      if (!file)
+        return file.error();
+      auto input = storage::is_input(each.type);
+      auto type = in_.types().find(file->type)->name;
+      attempt[input ? "inputs" : "outputs"].push_back({{"type", type},
+                                                       {"name", text_property(*file, "name")},
+                                                       {"uri", file->uri},
+                                                       {"sha256", file->hash},
+                                                       {"id", file->external_id}});
+      (input ? inputs : outputs)
+        .append("    ")
+        .append(input ? "" : "-> ")
+        .append(type + " " + file->uri + " sha256:")
+        .append(file->hash.empty() ? "unreadable" : file->hash.substr(0, 16))
+        .append("\n");
+    }
+    text += inputs + "    -> attempt " + std::to_string(number) + " "
+            + text_property(*x.attempt, "state") + "\n";
+    for (auto& task : x.tasks)
+      text += "       -> task " + task + "\n";
+    text += outputs;
+    attempts.push_back(std::move(attempt));
+    return {};
+  }
+
+  std::string text;
+  nlohmann::json attempts = nlohmann::json::array();
+
+private:
+  const storage::metadata_view& in_;
+};
+
+} // namespace
+
+result<lineage_msg> lineage_of_job(const storage::metadata_view& in, uint64_t job) {
+  auto known = in.by_external_id(node_kind::context, job_in_lineage(job));
+  if (!known)
+    return known.error();
+  if (!*known)
+    return {errc::not_found,
+            "no lineage of job " + std::to_string(job) + "; list the jobs with: troupe jobs"};
+  auto attempts = attempts_of(in, **known);
+  if (!attempts)
+    return attempts.error();
+  auto name = text_property(**known, "name");
+  auto state = text_property(**known, "state");
+  report all(in);
+  all.text = "job " + std::to_string(job) + " (" + name + ") " + state + "\n";
+  for (auto& [number, facts] : *attempts)
+    if (facts.attempt)
+      TROUPE_TRY(all.add(number, facts));
+  nlohmann::json tree{
+    {"job", job}, {"name", name}, {"state", state}, {"attempts", std::move(all.attempts)}};
+  lineage_msg answer;
+  answer.text = std::move(all.text);
+  // A name may be no UTF-8; it is in the text as it is.
+  answer.json = tree.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+  return answer;
+}
+
+} // namespace troupe

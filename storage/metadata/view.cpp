@@ -1,0 +1,209 @@
+#include "storage/metadata/view.hpp"
+
+#include "storage/metadata/keys.hpp"
+#include "storage/record.hpp"
+
+namespace troupe::storage {
+
+namespace {
+
+// Scans with a reader of records that may fail.
+template <class Visit>
+result<void> scan_records(const reader& from, std::string_view prefix, std::string_view first,
+                          const Visit& visit) {
+  result<void> good;
+  TROUPE_TRY(from.scan(prefix, first, no_limit, [&](auto key, auto value) {
+    auto goes_on = visit(key, value);
+    if (!goes_on)
+      good = goes_on.error();
+    return goes_on && *goes_on;
+  }));
+  return good;
+}
+
+} // namespace
+
+result<metadata_counters> metadata_view::counters() const {
+  auto value = from_->get(counters_key());
+  if (!value)
+    return value.error();
+  if (!*value)
+    return metadata_counters();
+  return read_counters(counters_key(), **value);
+}
+
+// The version that the view shows; empty where the node was not there yet.
+result<std::optional<node>> metadata_view::as_it_was(node current) const {
+  if (current.sequence <= as_of_)
+    return std::optional(std::move(current));
+  std::optional<node> found;
+  auto prefix = versions_prefix(current.kind, current.id);
+  TROUPE_TRY(scan_records(*from_, prefix, prefix + big_endian(as_of_ + 1),
+                          [&](std::string_view key, std::string_view value) -> result<bool> {
+                            auto x = read_node(key, value);
+                            if (!x)
+                              return x.error();
+                            if (x->sequence <= as_of_)
+                              found = std::move(*x);
+                            return false;
+                          }));
+  return found;
+}
+
+result<node> metadata_view::get(node_kind kind, uint64_t id) const {
+  auto key = node_key(kind, id);
+  auto value = from_->get(key);
+  if (!value)
+    return value.error();
+  std::optional<node> found;
+  if (*value) {
+    auto current = read_node(key, **value);
+    if (!current)
+      return current.error();
+    auto then = as_it_was(std::move(*current));
+    if (!then)
+      return then.error();
+    found = std::move(*then);
+  }
+  if (found)
+    return std::move(*found);
+  return {errc::not_found, "there is no " + std::string(name_of(kind)) + " " + std::to_string(id)
+                             + "; list those that there are"};
+}
+
+result<std::optional<node>> metadata_view::at_name(node_kind kind, const std::string& key) const {
+  auto value = from_->get(key);
+  if (!value)
+    return value.error();
+  if (!*value)
+    return std::optional<node>();
+  auto id = read_id(key, **value);
+  if (!id)
+    return id.error();
+  auto found = get(kind, *id);
+  if (found)
+    return std::optional(std::move(*found));
+  if (found.error().code == errc::not_found)
+    return std::optional<node>();
+  return found.error();
+}
+
+result<std::optional<node>> metadata_view::named(node_kind kind, uint64_t type,
+                                                 std::string_view name) const {
+  return at_name(kind, name_key(kind, type, name));
+}
+
+result<std::optional<node>> metadata_view::by_external_id(node_kind kind,
+                                                          std::string_view external_id) const {
+  return at_name(kind, external_id_key(kind, external_id));
+}
+
+result<std::vector<node>> metadata_view::versions(node_kind kind, uint64_t id) const {
+  std::vector<node> out;
+  TROUPE_TRY(scan_records(*from_, versions_prefix(kind, id), {},
+                          [&](std::string_view key, std::string_view value) -> result<bool> {
+                            auto x = read_node(key, value);
+                            if (!x)
+                              return x.error();
+                            if (x->sequence <= as_of_)
+                              out.push_back(std::move(*x));
+                            return true;
+                          }));
+  auto current = get(kind, id);
+  if (!current)
+    return current.error();
+  if (out.empty() || out.back().version != current->version)
+    out.push_back(std::move(*current));
+  return out;
+}
+
+result<std::vector<event>> metadata_view::events(node_kind kind, uint64_t id) const {
+  std::vector<event> out;
+  TROUPE_TRY(scan_records(*from_, events_prefix(kind, id), {},
+                          [&](std::string_view key, std::string_view value) -> result<bool> {
+                            auto x = read_event(key, value);
+                            if (!x)
+                              return x.error();
+                            if (x->sequence <= as_of_)
+                              out.push_back(std::move(*x));
+                            return true;
+                          }));
+  return out;
+}
+
+result<std::vector<link>> metadata_view::links(link_kind kind, bool from_context,
+                                               uint64_t id) const {
+  std::vector<link> out;
+  TROUPE_TRY(scan_records(*from_, links_prefix(kind, from_context, id), {},
+                          [&](std::string_view key, std::string_view value) -> result<bool> {
+                            auto x = read_link(key, value);
+                            if (!x)
+                              return x.error();
+                            if (x->sequence <= as_of_)
+                              out.push_back(*x);
+                            return true;
+                          }));
+  return out;
+}
+
+result<metadata_view::neighbourhood> metadata_view::around(node_kind kind, uint64_t id) const {
+  neighbourhood out;
+  auto own = node_key(kind, id);
+  TROUPE_TRY(scan_records(*from_, own, {},
+                          [&](std::string_view key, std::string_view value) -> result<bool> {
+                            if (key.size() == own.size()) {
+                              auto current = read_node(key, value);
+                              if (!current)
+                                return current.error();
+                              out.at = std::move(*current);
+                              return true;
+                            }
+                            if (key[own.size()] < 'e') // links of contexts
+                              return true;
+                            if (key[own.size()] > 'e')
+                              return false;
+                            auto x = read_event(key, value);
+                            if (!x)
+                              return x.error();
+                            if (x->sequence <= as_of_)
+                              out.events.push_back(std::move(*x));
+                            return true;
+                          }));
+  if (!out.at)
+    return out;
+  auto then = as_it_was(std::move(*out.at));
+  if (!then)
+    return then.error();
+  out.at = std::move(*then);
+  return out;
+}
+
+result<void> metadata_view::changes(uint64_t from, const change_visitor& visit) const {
+  return scan_records(*from_, changes_prefix(), change_key(from),
+                      [&](std::string_view key, std::string_view value) -> result<bool> {
+                        auto sequence = sequence_of_change(key);
+                        if (sequence > as_of_)
+                          return false;
+                        auto x = read_change(key, value);
+                        if (!x)
+                          return x.error();
+                        return visit(sequence, *x);
+                      });
+}
+
+result<std::vector<uint64_t>> metadata_view::indexed(std::string_view prefix, std::string_view from,
+                                                     std::string_view end, size_t limit,
+                                                     bool backwards) const {
+  std::vector<uint64_t> out;
+  auto visit = [&](std::string_view key, std::string_view) {
+    if (backwards ? key < from : !end.empty() && key >= end)
+      return false;
+    out.push_back(other_of(key));
+    return true;
+  };
+  TROUPE_TRY(backwards ? from_->scan_back(prefix, end, limit, visit)
+                       : from_->scan(prefix, from, limit, visit));
+  return out;
+}
+
+} // namespace troupe::storage
