@@ -107,7 +107,8 @@ rocksdb_store::rocksdb_store(std::unique_ptr<state> content) : state_(std::move(
 rocksdb_store::~rocksdb_store() = default;
 
 result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& directory,
-                                                           const rocksdb_options& options) {
+                                                           const rocksdb_options& options,
+                                                           rocksdb::Env* environment) {
   std::error_code failed;
   std::filesystem::create_directories(directory, failed);
   if (failed)
@@ -116,8 +117,11 @@ result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& di
   auto content = std::make_unique<state>();
   content->directory = directory;
   TROUPE_TRY(content->lock.take(directory));
+  auto wanted = settings(options);
+  if (environment)
+    wanted.env = environment;
   rocksdb::DB* database = nullptr;
-  auto status = rocksdb::DB::Open(settings(options), directory, &database);
+  auto status = rocksdb::DB::Open(wanted, directory, &database);
   if (!status.ok())
     return failure(status, "open", directory);
   content->database.reset(database);

@@ -11,6 +11,10 @@
 
 #include <memory>
 
+namespace rocksdb {
+class Env;
+}
+
 namespace troupe::storage {
 
 struct rocksdb_options {
@@ -23,9 +27,11 @@ class rocksdb_store final : public store {
 public:
   // Opens the directory, and makes it where it is missing.
   // Errors: errc::already_exists (another store, of this or another process, has it open),
-  // errc::corrupt, errc::io.
+  // errc::corrupt, errc::io. `environment`, which outlives the store, stands for RocksDB's files
+  // and threads; none: those of the machine.
   static result<std::unique_ptr<rocksdb_store>> open(const std::string& directory,
-                                                     const rocksdb_options& options = {});
+                                                     const rocksdb_options& options = {},
+                                                     rocksdb::Env* environment = nullptr);
 
   ~rocksdb_store() override;
 
