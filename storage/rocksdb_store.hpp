@@ -21,6 +21,7 @@ struct rocksdb_options {
   size_t write_ahead_log_max = 64 << 20; // bytes; bounds the work of the next open
   size_t write_buffer = 16 << 20;        // bytes in memory before they go to a sorted file
   size_t block_cache = 32 << 20;         // bytes
+  size_t table_max = 64 << 20;           // bytes of a sorted file, roughly
 };
 
 class rocksdb_store final : public store {
