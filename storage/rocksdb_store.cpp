@@ -1,5 +1,7 @@
 #include "storage/rocksdb_store.hpp"
 
+#include "storage/log_end.hpp"
+
 #include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -56,7 +58,7 @@ private:
 error failure(const rocksdb::Status& status, const std::string& doing,
               const std::string& directory) {
   auto text = "cannot " + doing + " the store in " + directory + ": " + status.ToString();
-  if (status.IsCorruption())
+  if (status.IsCorruption() || status.IsPathNotFound()) // of a file that has to be there
     return {errc::corrupt, text + "; restore the directory from a copy, or start with a new one"};
   if (status.IsNoSpace())
     return {errc::io, text + "; the disk is full: free some space and start again"};
@@ -87,6 +89,28 @@ rocksdb::Options settings(const rocksdb_options& options) {
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return out;
+}
+
+// What RocksDB would open without a word: over files without the name of the newest manifest, as
+// an empty store; over a log with a wrong length, without what follows.
+result<void> check_files(const std::string& directory) {
+  namespace fs = std::filesystem;
+  auto has_data = false;
+  std::error_code failed;
+  for (const auto& each : fs::directory_iterator(directory, failed)) {
+    auto kind = each.path().extension();
+    has_data = has_data || kind == ".log" || kind == ".sst";
+    if (kind == ".log" || each.path().filename().string().starts_with("MANIFEST-"))
+      TROUPE_TRY(check_log_end(each.path().string()));
+  }
+  if (failed)
+    return {errc::io, "cannot list the directory " + directory + ": " + failed.message()
+                        + "; mend the disk or its permissions and start again"};
+  if (has_data && !fs::exists(directory + "/CURRENT", failed))
+    return {errc::corrupt, "the store in " + directory
+                             + " has lost its file CURRENT; restore the directory from a copy, or "
+                               "start with a new one"};
+  return {};
 }
 
 // Scans pass over range deletions, see there: those of a store that was written by 0.1.0 are
@@ -188,6 +212,7 @@ result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& di
   auto content = std::make_unique<state>();
   content->directory = directory;
   TROUPE_TRY(content->lock.take(directory));
+  TROUPE_TRY(check_files(directory));
   auto wanted = settings(options);
   if (environment)
     wanted.env = environment;

@@ -1,4 +1,5 @@
 // Files of the store that are not as they were written: a read gives what was written, or an error.
+#include "storage/log_end.hpp"
 #include "tests/unit/storage/tried_store.hpp"
 
 #include <filesystem>
@@ -108,6 +109,65 @@ TEST_F(a_damaged_store, notices_a_bit_in_a_table) {
   flip_one(".sst", 4);
 }
 
+TEST_F(a_damaged_store, notices_a_bit_in_its_log) {
+  flip_one(".log", 4);
+}
+
+TEST_F(a_damaged_store, notices_a_bit_in_its_manifest) {
+  flip_one("MANIFEST", 4);
+}
+
+TEST_F(a_damaged_store, notices_a_bit_in_the_name_of_its_manifest) {
+  flip_one("CURRENT", 2);
+}
+
+// The headers of the last records: what RocksDB believes without a sum is there.
+TEST_F(a_damaged_store, notices_every_seventh_bit_at_the_end_of_its_logs) {
+  for (const auto* kind : {".log", "MANIFEST"}) {
+    auto bits = fs::file_size(files_of(fresh(), kind).back()) * 8;
+    for (auto bit = bits - 120 * 8; bit < bits; bit += 7) {
+      SCOPED_TRACE(std::string(kind) + " bit " + std::to_string(bit) + " of "
+                   + std::to_string(bits));
+      auto path = fresh();
+      flip_bit(files_of(path, kind).back(), bit);
+      ASSERT_TRUE(notices(path));
+    }
+  }
+}
+
+// At the end of the log: as a record that is not the last, and as the last.
+TEST(log_end, is_damaged_where_a_length_or_a_type_is_wrong) {
+  tried_store made(3);
+  ASSERT_TRUE(made.reopen());
+  std::vector<uint64_t> ends{0}; // bytes of the log after each commit
+  for (int i = 0; i < 4; ++i) {
+    batch changes;
+    changes.put("key", std::string(100, 'v'));
+    ASSERT_TRUE(made.store->commit(changes, durability::synced));
+    ends.push_back(fs::file_size(files_of(made.path(), ".log").back()));
+  }
+  auto log = files_of(made.path(), ".log").back();
+  EXPECT_TRUE(check_log_end(log));
+  for (size_t record = 0; record + 1 < ends.size(); ++record)
+    for (uint64_t bit = 4 * 8; bit < 7 * 8; ++bit) { // length and type
+      auto at = ends[record] * 8 + bit;
+      auto bytes = ends[record + 1] - ends[record] - 7;
+      auto longer = bit < 6 * 8 ? bytes ^ (uint64_t{1} << (bit - 4 * 8)) : bytes;
+      flip_bit(log, at);
+      auto checked = check_log_end(log);
+      // Others fail their sums when they are read.
+      auto hides = ends[record] + 7 + longer > ends.back() || bit >= 6 * 8 + 3;
+      EXPECT_TRUE(!checked || !hides) << "record " << record << " bit " << bit;
+      flip_bit(log, at);
+    }
+  for (auto size = ends.back(); size > ends[2]; --size) { // torn
+    fs::resize_file(log, size);
+    EXPECT_TRUE(check_log_end(log)) << size;
+  }
+  fs::resize_file(log, ends.back() + 4096); // zeros
+  EXPECT_TRUE(check_log_end(log));
+}
+
 // The first block of a table that is not the first of its level: RocksDB's own scan ends there.
 TEST_F(a_damaged_store, notices_a_bit_in_the_first_block_of_each_table) {
   auto count = files_of(fresh(), ".sst").size();
@@ -117,6 +177,14 @@ TEST_F(a_damaged_store, notices_a_bit_in_the_first_block_of_each_table) {
     SCOPED_TRACE(file);
     flip_bit(file, 100);
     EXPECT_TRUE(notices(path));
+  }
+}
+
+TEST_F(a_damaged_store, notices_that_a_file_is_gone) {
+  for (auto kind : {"CURRENT", "MANIFEST", ".sst"}) {
+    auto path = fresh();
+    fs::remove(files_of(path, kind).back());
+    EXPECT_TRUE(notices(path)) << kind;
   }
 }
 
