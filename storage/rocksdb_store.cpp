@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -152,6 +153,7 @@ struct rocksdb_store::state {
   std::string directory;
   directory_lock lock; // outlives the database
   std::unique_ptr<rocksdb::DB> database;
+  std::atomic<bool> failed = false; // a write: RocksDB would go on by itself when space is made
   std::shared_mutex erasing_ranges; // alone: nobody adds a key between the look and the write
 };
 
@@ -235,13 +237,18 @@ result<void> rocksdb_store::commit(const batch& changes, durability wanted) {
     alone.lock();
   else
     together.lock();
+  if (state_->failed)
+    return {errc::io, "the store in " + state_->directory
+                        + " stopped at a write that failed; mend the disk and start again"};
   rocksdb::WriteBatch writes(changes.bytes() + 16 * changes.changes().size() + 16);
   TROUPE_TRY(state_->add(writes, changes));
   rocksdb::WriteOptions how;
   how.sync = wanted == durability::synced;
   auto status = state_->database->Write(how, &writes);
-  if (!status.ok())
+  if (!status.ok()) {
+    state_->failed = true;
     return failure(status, "write to", state_->directory);
+  }
   return {};
 }
 

@@ -3,7 +3,7 @@
 // A torn end of the write-ahead log (a crash while it was written) is recovered at open: what was
 // not whole is gone, and it was never acknowledged as synced. Damage before the end is
 // errc::corrupt: the store does not open over lost acknowledged writes.
-// After a failed write RocksDB refuses writes until the directory is opened again.
+// After a failed write the store refuses writes until the directory is opened again.
 // Threads: as store.
 #pragma once
 
