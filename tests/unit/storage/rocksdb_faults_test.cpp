@@ -38,6 +38,27 @@ TEST(rocksdb_faults, after_a_crash_every_acknowledged_commit_is_there_and_nothin
   });
 }
 
+TEST(rocksdb_faults, a_crash_while_it_is_made_or_opened_loses_nothing) {
+  each_seed(20, [](uint64_t seed) {
+    tried_store made(seed);
+    for (int crashes = 0; crashes < 4; ++crashes) { // of the first open, and of what it left
+      made.disk.crash_at(1 + made.chance.below(60), random_source(made.chance.next()));
+      (void)made.open();
+      made.disk.crash(made.chance);
+    }
+    ASSERT_TRUE(made.reopen());
+    ASSERT_TRUE(made.commit(made.chance.below(150)));
+    made.disk.crash(made.chance);
+    for (int crashes = 0; crashes < 4; ++crashes) {
+      made.disk.start();
+      made.disk.crash_at(1 + made.chance.below(120), random_source(made.chance.next()));
+      (void)made.open();
+      made.disk.crash(made.chance);
+    }
+    ASSERT_TRUE(made.reopen());
+  });
+}
+
 // The log's end may hold any bytes: the store then opens as it was, or says that it is damaged.
 TEST(rocksdb_faults, garbage_behind_a_torn_end_gives_no_wrong_bytes) {
   each_seed(20, [](uint64_t seed) {
