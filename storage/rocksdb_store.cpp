@@ -1,5 +1,7 @@
 #include "storage/rocksdb_store.hpp"
 
+#include "storage/log_end.hpp"
+
 #include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -10,9 +12,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <shared_mutex>
 #include <system_error>
 
 namespace troupe::storage {
@@ -54,7 +59,7 @@ private:
 error failure(const rocksdb::Status& status, const std::string& doing,
               const std::string& directory) {
   auto text = "cannot " + doing + " the store in " + directory + ": " + status.ToString();
-  if (status.IsCorruption())
+  if (status.IsCorruption() || status.IsPathNotFound()) // of a file that has to be there
     return {errc::corrupt, text + "; restore the directory from a copy, or start with a new one"};
   if (status.IsNoSpace())
     return {errc::io, text + "; the disk is full: free some space and start again"};
@@ -71,6 +76,7 @@ rocksdb::Options settings(const rocksdb_options& options) {
   out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   out.max_total_wal_size = options.write_ahead_log_max;
   out.write_buffer_size = options.write_buffer;
+  out.target_file_size_base = options.table_max;
   out.max_background_jobs = 2;
   out.max_open_files = 512;
   out.keep_log_file_num = 2;
@@ -83,6 +89,50 @@ rocksdb::Options settings(const rocksdb_options& options) {
   table.block_cache = rocksdb::NewLRUCache(options.block_cache);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return out;
+}
+
+// What RocksDB would open without a word: over files without the name of the newest manifest, as
+// an empty store; over a log with a wrong length, without what follows.
+result<void> check_files(const std::string& directory) {
+  namespace fs = std::filesystem;
+  auto has_data = false;
+  std::error_code failed;
+  for (const auto& each : fs::directory_iterator(directory, failed)) {
+    auto kind = each.path().extension();
+    has_data = has_data || kind == ".log" || kind == ".sst";
+    if (kind == ".log" || each.path().filename().string().starts_with("MANIFEST-"))
+      TROUPE_TRY(check_log_end(each.path().string()));
+  }
+  if (failed)
+    return {errc::io, "cannot list the directory " + directory + ": " + failed.message()
+                        + "; mend the disk or its permissions and start again"};
+  if (has_data && !fs::exists(directory + "/CURRENT", failed))
+    return {errc::corrupt, "the store in " + directory
+                             + " has lost its file CURRENT; restore the directory from a copy, or "
+                               "start with a new one"};
+  return {};
+}
+
+// Scans pass over range deletions, see there: those of a store that was written by 0.1.0 are
+// carried out once.
+rocksdb::Status carry_out_range_deletions(rocksdb::DB& database) {
+  rocksdb::TablePropertiesCollection tables;
+  auto status = database.GetPropertiesOfAllTables(&tables);
+  auto has_any = [](const auto& x) { return x.second->num_range_deletions > 0; };
+  if (!status.ok() || std::none_of(tables.begin(), tables.end(), has_any))
+    return status;
+  rocksdb::CompactRangeOptions how;
+  how.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  return database.CompactRange(how, nullptr, nullptr);
+}
+
+// RocksDB 7.8 ends a scan early, without an error, where the first block of a table cannot be read,
+// and passes over keys where another cannot, because of its range deletions (facebook/rocksdb#11782
+// and #11786, mended in 8.5). This store writes none.
+rocksdb::ReadOptions for_scans() {
+  rocksdb::ReadOptions out;
+  out.ignore_range_deletions = true;
   return out;
 }
 
@@ -100,6 +150,7 @@ public:
   held_view(rocksdb::DB& database, const std::string& directory)
     : database_(database), directory_(directory), snapshot_(database.GetSnapshot()) {
     how_.snapshot = snapshot_;
+    scans_.snapshot = snapshot_;
   }
 
   held_view(const held_view&) = delete;
@@ -160,17 +211,16 @@ private:
   // A visitor may scan again: each scan has an iterator of its own.
   iterator take() const {
     if (idle_.empty())
-      return iterator(database_.NewIterator(how_));
+      return iterator(database_.NewIterator(scans_));
     auto out = std::move(idle_.back());
     idle_.pop_back();
     return out;
   }
 
   result<void> give_back(iterator used) const {
-    auto status = used->status();
+    if (!used->status().ok())
+      return failure(used->status(), "read", directory_);
     idle_.push_back(std::move(used));
-    if (!status.ok())
-      return failure(status, "read", directory_);
     return {};
   }
 
@@ -178,23 +228,72 @@ private:
   const std::string& directory_;
   const rocksdb::Snapshot* snapshot_;
   rocksdb::ReadOptions how_;
+  rocksdb::ReadOptions scans_ = for_scans();
   mutable std::vector<iterator> idle_;
 };
 
 } // namespace
 
 struct rocksdb_store::state {
+  result<void> add(rocksdb::WriteBatch& to, const batch& changes);
+  rocksdb::Status erase_range(rocksdb::WriteBatch& to, const batch& changes, size_t at);
+
   std::string directory;
   directory_lock lock; // outlives the database
   std::unique_ptr<rocksdb::DB> database;
+  std::atomic<bool> failed = false; // a write: RocksDB would go on by itself when space is made
+  std::shared_mutex erasing_ranges; // alone: nobody adds a key between the look and the write
 };
+
+// Key by key, see for_scans().
+rocksdb::Status rocksdb_store::state::erase_range(rocksdb::WriteBatch& to, const batch& changes,
+                                                  size_t at) {
+  const auto& range = changes.changes()[at];
+  if (range.key >= range.value)
+    return {};
+  rocksdb::Status status;
+  for (size_t i = 0; i < at && status.ok(); ++i) {
+    const auto& earlier = changes.changes()[i];
+    if (earlier.what == batch::kind::put && range.key <= earlier.key && earlier.key < range.value)
+      status = to.Delete(earlier.key);
+  }
+  rocksdb::Slice end(range.value);
+  auto how = for_scans();
+  how.iterate_upper_bound = &end;
+  std::unique_ptr<rocksdb::Iterator> each(database->NewIterator(how));
+  for (each->Seek(range.key); status.ok() && each->Valid(); each->Next())
+    status = to.Delete(each->key());
+  return status.ok() ? each->status() : status;
+}
+
+result<void> rocksdb_store::state::add(rocksdb::WriteBatch& to, const batch& changes) {
+  for (size_t i = 0; i < changes.changes().size(); ++i) {
+    const auto& x = changes.changes()[i];
+    rocksdb::Status status;
+    switch (x.what) {
+    case batch::kind::put:
+      status = to.Put(x.key, x.value);
+      break;
+    case batch::kind::erase:
+      status = to.Delete(x.key);
+      break;
+    case batch::kind::erase_range:
+      status = erase_range(to, changes, i);
+      break;
+    }
+    if (!status.ok())
+      return failure(status, "prepare a write to", directory);
+  }
+  return {};
+}
 
 rocksdb_store::rocksdb_store(std::unique_ptr<state> content) : state_(std::move(content)) {}
 
 rocksdb_store::~rocksdb_store() = default;
 
 result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& directory,
-                                                           const rocksdb_options& options) {
+                                                           const rocksdb_options& options,
+                                                           rocksdb::Env* environment) {
   std::error_code failed;
   std::filesystem::create_directories(directory, failed);
   if (failed)
@@ -203,38 +302,41 @@ result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& di
   auto content = std::make_unique<state>();
   content->directory = directory;
   TROUPE_TRY(content->lock.take(directory));
+  TROUPE_TRY(check_files(directory));
+  auto wanted = settings(options);
+  if (environment)
+    wanted.env = environment;
   rocksdb::DB* database = nullptr;
-  auto status = rocksdb::DB::Open(settings(options), directory, &database);
+  auto status = rocksdb::DB::Open(wanted, directory, &database);
   if (!status.ok())
     return failure(status, "open", directory);
   content->database.reset(database);
+  status = carry_out_range_deletions(*database);
+  if (!status.ok())
+    return failure(status, "open", directory);
   return std::unique_ptr<rocksdb_store>(new rocksdb_store(std::move(content)));
 }
 
 result<void> rocksdb_store::commit(const batch& changes, durability wanted) {
+  auto is_range = [](const auto& x) { return x.what == batch::kind::erase_range; };
+  std::shared_lock together(state_->erasing_ranges, std::defer_lock);
+  std::unique_lock alone(state_->erasing_ranges, std::defer_lock);
+  if (std::any_of(changes.changes().begin(), changes.changes().end(), is_range))
+    alone.lock();
+  else
+    together.lock();
+  if (state_->failed)
+    return {errc::io, "the store in " + state_->directory
+                        + " stopped at a write that failed; mend the disk and start again"};
   rocksdb::WriteBatch writes(changes.bytes() + 16 * changes.changes().size() + 16);
-  rocksdb::Status status;
-  for (const auto& x : changes.changes()) {
-    switch (x.what) {
-    case batch::kind::put:
-      status = writes.Put(x.key, x.value);
-      break;
-    case batch::kind::erase:
-      status = writes.Delete(x.key);
-      break;
-    case batch::kind::erase_range:
-      if (x.key < x.value)
-        status = writes.DeleteRange(x.key, x.value);
-      break;
-    }
-    if (!status.ok())
-      return failure(status, "prepare a write to", state_->directory);
-  }
+  TROUPE_TRY(state_->add(writes, changes));
   rocksdb::WriteOptions how;
   how.sync = wanted == durability::synced;
-  status = state_->database->Write(how, &writes);
-  if (!status.ok())
+  auto status = state_->database->Write(how, &writes);
+  if (!status.ok()) {
+    state_->failed = true;
     return failure(status, "write to", state_->directory);
+  }
   return {};
 }
 

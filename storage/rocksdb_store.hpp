@@ -3,7 +3,7 @@
 // A torn end of the write-ahead log (a crash while it was written) is recovered at open: what was
 // not whole is gone, and it was never acknowledged as synced. Damage before the end is
 // errc::corrupt: the store does not open over lost acknowledged writes.
-// After a failed write RocksDB refuses writes until the directory is opened again.
+// After a failed write the store refuses writes until the directory is opened again.
 // Threads: as store.
 #pragma once
 
@@ -11,21 +11,28 @@
 
 #include <memory>
 
+namespace rocksdb {
+class Env;
+}
+
 namespace troupe::storage {
 
 struct rocksdb_options {
   size_t write_ahead_log_max = 64 << 20; // bytes; bounds the work of the next open
   size_t write_buffer = 16 << 20;        // bytes in memory before they go to a sorted file
   size_t block_cache = 32 << 20;         // bytes
+  size_t table_max = 64 << 20;           // bytes of a sorted file, roughly
 };
 
 class rocksdb_store final : public store {
 public:
   // Opens the directory, and makes it where it is missing.
   // Errors: errc::already_exists (another store, of this or another process, has it open),
-  // errc::corrupt, errc::io.
+  // errc::corrupt, errc::io. `environment`, which outlives the store, stands for RocksDB's files
+  // and threads; none: those of the machine.
   static result<std::unique_ptr<rocksdb_store>> open(const std::string& directory,
-                                                     const rocksdb_options& options = {});
+                                                     const rocksdb_options& options = {},
+                                                     rocksdb::Env* environment = nullptr);
 
   ~rocksdb_store() override;
 

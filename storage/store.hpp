@@ -2,8 +2,8 @@
 //
 // Guarantees: a batch is applied whole or not at all, also across a crash. A batch that was
 // committed with `durability::synced` survives a crash, and so does every batch committed before
-// it. A failed commit may or may not be there after the next open. Reads see every commit that
-// returned.
+// it. Of the commits after the last synced one any may be lost. A failed commit may or may not be
+// there after the next open. Reads see every commit that returned.
 // Threads: every function may be called from any thread; commits take effect in some one order.
 // Limits: keys up to 64 KiB, a value up to 1 GiB.
 // Errors: errc::io (disk), errc::corrupt (bytes failed the store's own check).

@@ -8,15 +8,8 @@
 
 namespace troupe::testing {
 
-namespace {
-
-struct range {
-  uint64_t first;
-  uint64_t count;
-};
-
-range seeds_wanted(uint64_t seeds) {
-  range result{1, seeds};
+seed_range seeds_wanted(uint64_t seeds) {
+  seed_range result{1, seeds};
   auto* text = std::getenv("TROUPE_SEEDS");
   if (!text)
     return result;
@@ -31,8 +24,6 @@ range seeds_wanted(uint64_t seeds) {
     parse(rest.substr(colon + 1), result.count);
   return result;
 }
-
-} // namespace
 
 void run_seeds(const char* test, const workload& what, uint64_t seeds) {
   auto wanted = seeds_wanted(seeds);

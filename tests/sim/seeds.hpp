@@ -8,6 +8,14 @@
 
 namespace troupe::testing {
 
+struct seed_range {
+  uint64_t first;
+  uint64_t count;
+};
+
+// What TROUPE_SEEDS says, or 1..seeds.
+seed_range seeds_wanted(uint64_t seeds);
+
 // Runs with a seed, adds what is wrong to `violations`, and returns the hash of its log.
 using workload = std::function<uint64_t(uint64_t seed, std::vector<std::string>& violations)>;
 

@@ -129,6 +129,22 @@ TEST_P(a_store, erases_a_range_without_its_end) {
   EXPECT_EQ(all(""), "e1= f= ");
 }
 
+TEST_P(a_store, erases_a_range_in_the_order_of_its_batch) {
+  batch before;
+  before.put("e0", "old");
+  before.put("e1", "old");
+  ASSERT_TRUE(store_->commit(before, durability::buffered));
+  batch x;
+  x.put("e1", "new");
+  x.put("e2", "new");
+  x.put("f", "new");
+  x.erase_range("e", "f");
+  x.put("e2", "newer");
+  x.erase_range("e2", "e2"); // empty
+  ASSERT_TRUE(store_->commit(x, durability::synced));
+  EXPECT_EQ(all(""), "e2=newer f=new ");
+}
+
 TEST_P(a_store, stops_a_scan_when_told_and_lets_it_read) {
   batch x;
   x.put("a", "b");
