@@ -57,25 +57,23 @@ result<void> s3_objects::put(std::string_view name, std::string_view bytes) {
   if (bytes.size() > object_size_max)
     return {errc::invalid, "an object of " + std::to_string(bytes.size())
                              + " bytes is too large: store it as several of at most 256 MiB"};
+  auto there = size(name);
+  if (!there || *there)
+    return there ? result<void>{} : there.error();
   std::string key{name};
   if (bytes.size() > s3_single_max) {
-    auto there = size(name);
-    if (!there || *there)
-      return there ? result<void>{} : there.error();
     auto done = upload_in_parts(*client_, key, bytes, s3_part_size);
     if (done || done.error().code != errc::not_found)
       return done;
     // Somebody else completed it, or our own completion was done before its answer was lost.
     there = size(name);
-    return there && *there ? result<void>{} : done;
+    return there && *there == bytes.size() ? result<void>{} : done;
   }
-  s3_ask ask{.method = "PUT", .name = key, .headers = {{"if-none-match", "*"}}, .body = bytes};
+  s3_ask ask{.method = "PUT", .name = key, .body = bytes};
   auto answer = client_->ask(ask);
   if (!answer)
     return answer.error();
-  if (answer->status / 100 == 2 || answer->status == 412) // it is there already
-    return {};
-  return client_->refusal(ask, *answer);
+  return answer->status / 100 == 2 ? result<void>{} : client_->refusal(ask, *answer);
 }
 
 result<std::string> s3_objects::get(std::string_view name, uint64_t offset, uint64_t count) const {

@@ -2,7 +2,7 @@
 //
 // An object is the key PREFIX + name. Up to 16 MiB it is put with one request, above as a multipart
 // upload of 8 MiB parts. S3 shows neither before it is whole and durable. Every body goes with its
-// SHA-256, which the server checks. A put of a name that is there already sends no second object.
+// SHA-256, which the server checks. A put asks first whether the name is there already.
 // An upload that was interrupted stays in the bucket, where a later put of the same name goes on
 // with the parts that match its bytes, and aborts one with a part that does not; a bucket should
 // have a rule that ends uploads which nobody took up (AbortIncompleteMultipartUpload).

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <csignal>
+#include <sstream>
 #include <utility>
 
 namespace troupe::testing {
@@ -64,7 +65,9 @@ result<void> s3_server::start() {
     }
     line.append(some.data(), static_cast<size_t>(n));
   }
-  port_ = std::stoi(line.substr(line.find(' ') + 1));
+  std::istringstream words_of{line};
+  std::string ready;
+  words_of >> ready >> port_ >> tls_port_;
   return {};
 }
 

@@ -26,18 +26,23 @@ public:
   s3_server(const s3_server&) = delete;
   s3_server& operator=(const s3_server&) = delete;
 
-  // Waits until it answers, at a new port. Again after kill(): with the data that it had.
+  // Waits until it answers, at new ports. Again after kill(): with the data that it had.
   result<void> start();
 
   // As when the machine loses its power, but for what the kernel holds.
   void kill();
 
   int port() const noexcept { return port_; }
+  int tls_port() const noexcept { return tls_port_; }
+
+  // The certificate of its TLS, for localhost and troupe.localhost.
+  std::string ca_file() const { return directory_ + "/ca.pem"; }
 
 private:
   std::string directory_;
   pid_t process_ = 0;
   int port_ = 0;
+  int tls_port_ = 0;
 };
 
 } // namespace troupe::testing

@@ -4,20 +4,26 @@
     s3_server.py DIRECTORY PORT
 
 It keeps its data in DIRECTORY, whose file system has extended attributes, listens on 127.0.0.1
-(PORT; 0 takes a free one) and prints "ready PORT". The account, container and object servers take
-free ports beside it. Key, secret: troupe:tester, testing; region us-east-1; hosts BUCKET.s3.test
+(PORT; 0 takes a free one; and a free one for TLS, with a certificate for localhost that it makes as
+DIRECTORY/ca.pem) and prints "ready PORT TLS-PORT". The account, container and object servers take
+free ports beside them. Key, secret: troupe:tester, testing; region us-east-1; hosts BUCKET.localhost
 name buckets too. It ends with the process that started it. Needs Debian's python3-swift alone.
 """
 import ctypes
+import datetime
 import os
 import signal
 import sys
+from time import monotonic as now
 
 try:
     import eventlet
     from eventlet import wsgi
 
     eventlet.monkey_patch()
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
     from swift.common import utils, wsgi as swift_wsgi
     from swift.common.ring import RingBuilder
 except ImportError as missing:
@@ -34,7 +40,7 @@ use = egg:swift#catch_errors
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1
-storage_domain = s3.test
+storage_domain = localhost
 [filter:tempauth]
 use = egg:swift#tempauth
 user_troupe_tester = testing .admin
@@ -59,22 +65,43 @@ use = egg:swift#{name}
 """
 
 
-class NoCache:
-    """In place of memcached, without which the accounts' door does not open: it keeps nothing."""
+class Cache:
+    """In place of memcached, without which the accounts' door does not open."""
+
+    def __init__(self):
+        self.kept = {}
 
     def get(self, key, **_options):
-        return None
+        value, end = self.kept.get(key, (None, 0))
+        return value if now() < end else None
 
-    def set(self, key, value, **_options):
-        pass
+    def set(self, key, value, time=0, **_options):
+        self.kept[key] = value, now() + (time or 60)
 
     def delete(self, key, **_options):
-        pass
+        self.kept.pop(key, None)
 
 
 def write(path, text):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
+
+
+def make_certificate(directory):
+    """Of localhost and what is below it; it vouches for itself, for a day."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    day = datetime.timedelta(days=1)
+    today = datetime.datetime.utcnow()
+    names = [x509.DNSName("localhost"), x509.DNSName("troupe.localhost")]
+    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+                   .serial_number(1).not_valid_before(today - day).not_valid_after(today + day)
+                   .add_extension(x509.SubjectAlternativeName(names), critical=False)
+                   .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+                   .sign(key, hashes.SHA256()))
+    write(f"{directory}/ca.pem", certificate.public_bytes(serialization.Encoding.PEM).decode())
+    write(f"{directory}/key.pem", key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode())
 
 
 def make_ring(directory, name, port):
@@ -87,12 +114,13 @@ def make_ring(directory, name, port):
 
 
 def serve(directory, name, text, listener):
+    cache = Cache()
     path = f"{directory}/{name}.conf"
     write(path, text.format(directory=directory, name=name))
     app = swift_wsgi.loadapp(path, global_conf={"log_name": name})
 
     def with_cache(env, start_response):
-        env["swift.cache"] = NoCache()
+        env["swift.cache"] = cache
         return app(env, start_response)
 
     eventlet.spawn(wsgi.server, listener, with_cache, utils.NullLogger(), capitalize_response_headers=False,
@@ -115,7 +143,11 @@ def main():
         make_ring(directory, name, listener.getsockname()[1])
         serve(directory, name, STORAGE, listener)
     serve(directory, "proxy", PROXY, door)
-    print("ready", door.getsockname()[1], flush=True)
+    make_certificate(directory)
+    behind_tls = eventlet.wrap_ssl(eventlet.listen(("127.0.0.1", 0)), certfile=f"{directory}/ca.pem",
+                                   keyfile=f"{directory}/key.pem", server_side=True)
+    serve(directory, "proxy", PROXY, behind_tls)
+    print("ready", door.getsockname()[1], behind_tls.getsockname()[1], flush=True)
     while True:
         eventlet.sleep(3600)
 

@@ -91,8 +91,10 @@ void tcp_relay::serve(owned_fd client) {
     }
   }
   if (suffers && (suffers->what == fault::kind::answer || suffers->what == fault::kind::stall)) {
-    if (suffers->what == fault::kind::answer)
+    if (suffers->what == fault::kind::answer) {
       send_all(client.get(), suffers->text);
+      ::shutdown(client.get(), SHUT_WR);
+    }
     std::array<char, 65536> buffer;
     std::array<pollfd, 2> waits{{{client.get(), POLLIN, 0}, {ending_.get(), POLLIN, 0}}};
     while (::poll(waits.data(), waits.size(), -1) > 0 && waits[1].revents == 0)
@@ -109,6 +111,7 @@ void tcp_relay::serve(owned_fd client) {
 void tcp_relay::carry(int client, int server, const fault* suffers) {
   std::array<char, 65536> buffer;
   std::array<uint64_t, 2> carried{};
+  auto cuts_before = cuts_.load();
   std::array<pollfd, 3> waits{
     {{client, POLLIN, 0}, {server, POLLIN, 0}, {ending_.get(), POLLIN, 0}}};
   while (::poll(waits.data(), waits.size(), -1) > 0 && waits[2].revents == 0) {
@@ -128,7 +131,7 @@ void tcp_relay::carry(int client, int server, const fault* suffers) {
         return make_abrupt(waits[from].fd);
       if (from == 0)
         count(size);
-      if (cuts) {
+      if (cuts || cuts_ != cuts_before) {
         make_abrupt(client);
         return make_abrupt(server);
       }

@@ -23,7 +23,7 @@ public:
     enum class kind {
       cut_request, // reset behind `bytes` bytes of the client
       cut_answer,  // reset behind `bytes` bytes of the server
-      answer,      // the server gets nothing, the client `text`
+      answer,      // the server gets nothing, the client `text` and an end
       stall,       // nothing goes on
     };
     kind what = kind::stall;
@@ -46,6 +46,9 @@ public:
   // Called once, on a thread of the relay, when so many more bytes of clients have been passed on.
   void when_sent(uint64_t bytes, std::function<void()> act);
 
+  // Resets the connections that are there.
+  void cut_all() { ++cuts_; }
+
   uint64_t sent() const { return sent_; } // bytes of clients that were passed on
   int connections() const { return connections_; }
 
@@ -61,6 +64,7 @@ private:
   std::atomic<int> target_;
   std::atomic<uint64_t> sent_ = 0;
   std::atomic<int> connections_ = 0;
+  std::atomic<int> cuts_ = 0;
   std::mutex mutex_;
   std::deque<fault> faults_;
   uint64_t act_at_ = 0;
