@@ -69,6 +69,7 @@ protected:
   void SetUp() override {
     if (!missing_.empty())
       GTEST_SKIP() << missing_;
+    ASSERT_TRUE(relay_);
   }
 
   static s3_options options(const std::string& bucket) {

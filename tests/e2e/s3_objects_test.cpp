@@ -146,7 +146,8 @@ TEST_F(S3Objects, AreFoundInBothStylesOfUrls) {
 TEST_F(S3Objects, AreRefusedToAWrongKey) {
   for (auto& [who, what] : std::map<std::string, s3_credentials>{
          {"SignatureDoesNotMatch", {s3_server::key_id, "wrong-secret", ""}},
-         {"InvalidAccessKeyId", {"nobody", "testing", ""}}}) {
+         {"InvalidAccessKeyId", {"nobody", "testing", ""}},
+         {"AccessDenied", {"troupe:guest", "visiting", ""}}}) {
     auto with = options("troupe");
     auto store = std::move(*s3_objects::make(with, what, around()));
     auto before = relay_->sent();

@@ -4,10 +4,11 @@
     s3_server.py DIRECTORY PORT
 
 It keeps its data in DIRECTORY, whose file system has extended attributes, listens on 127.0.0.1
-(PORT; 0 takes a free one; and a free one for TLS, with a certificate for localhost that it makes as
-DIRECTORY/ca.pem) and prints "ready PORT TLS-PORT". The account, container and object servers take
-free ports beside them. Key, secret: troupe:tester, testing; region us-east-1; hosts BUCKET.localhost
-name buckets too. It ends with the process that started it. Needs Debian's python3-swift alone.
+(PORT; 0 takes a free one; and a free one for TLS, with a certificate for localhost that it makes
+as DIRECTORY/ca.pem) and prints "ready PORT TLS-PORT". The account, container and object servers
+take free ports beside them. Key, secret: troupe:tester, testing (who may all) and troupe:guest,
+visiting (who may nothing); region us-east-1; hosts BUCKET.localhost name buckets too. It ends with
+the process that started it. Needs Debian's python3-swift alone.
 """
 import ctypes
 import datetime
@@ -94,21 +95,24 @@ def make_certificate(directory):
     day = datetime.timedelta(days=1)
     today = datetime.datetime.utcnow()
     names = [x509.DNSName("localhost"), x509.DNSName("troupe.localhost")]
-    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-                   .serial_number(1).not_valid_before(today - day).not_valid_after(today + day)
+    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
+                   .public_key(key.public_key()).serial_number(1)
+                   .not_valid_before(today - day).not_valid_after(today + day)
                    .add_extension(x509.SubjectAlternativeName(names), critical=False)
                    .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
                    .sign(key, hashes.SHA256()))
     write(f"{directory}/ca.pem", certificate.public_bytes(serialization.Encoding.PEM).decode())
-    write(f"{directory}/key.pem", key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode())
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                               serialization.NoEncryption())
+    write(f"{directory}/key.pem", secret.decode())
 
 
 def make_ring(directory, name, port):
     """One device holds everything: one replica of eight partitions."""
     builder = RingBuilder(3, 1, 0)
-    builder.add_dev({"id": 0, "region": 1, "zone": 1, "weight": 1, "ip": "127.0.0.1", "port": port,
-                     "replication_ip": "127.0.0.1", "replication_port": port, "device": "disk", "meta": ""})
+    builder.add_dev({"id": 0, "region": 1, "zone": 1, "weight": 1, "device": "disk", "meta": "",
+                     "ip": "127.0.0.1", "port": port,
+                     "replication_ip": "127.0.0.1", "replication_port": port})
     builder.rebalance(seed="1")
     builder.get_ring().save(f"{directory}/{name}.ring.gz")
 
@@ -123,8 +127,9 @@ def serve(directory, name, text, listener):
         env["swift.cache"] = cache
         return app(env, start_response)
 
-    eventlet.spawn(wsgi.server, listener, with_cache, utils.NullLogger(), capitalize_response_headers=False,
-                   protocol=swift_wsgi.SwiftHttpProtocol, socket_timeout=60)
+    eventlet.spawn(wsgi.server, listener, with_cache, utils.NullLogger(),
+                   capitalize_response_headers=False, protocol=swift_wsgi.SwiftHttpProtocol,
+                   socket_timeout=60)
 
 
 def main():
@@ -144,8 +149,8 @@ def main():
         serve(directory, name, STORAGE, listener)
     serve(directory, "proxy", PROXY, door)
     make_certificate(directory)
-    behind_tls = eventlet.wrap_ssl(eventlet.listen(("127.0.0.1", 0)), certfile=f"{directory}/ca.pem",
-                                   keyfile=f"{directory}/key.pem", server_side=True)
+    behind_tls = eventlet.wrap_ssl(eventlet.listen(("127.0.0.1", 0)), server_side=True,
+                                   certfile=f"{directory}/ca.pem", keyfile=f"{directory}/key.pem")
     serve(directory, "proxy", PROXY, behind_tls)
     print("ready", door.getsockname()[1], behind_tls.getsockname()[1], flush=True)
     while True:
