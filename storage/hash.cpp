@@ -3,6 +3,7 @@
 #include "storage/record.hpp"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -53,6 +54,26 @@ std::string sha256(std::string_view bytes) {
   sha256_stream state;
   state.add(bytes);
   return state.digits();
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::string raw(32, '\0');
+  unsigned int size = 0;
+  TROUPE_ASSERT(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                     reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                     reinterpret_cast<unsigned char*>(raw.data()), &size)
+                && size == raw.size());
+  return raw;
+}
+
+std::string md5(std::string_view bytes) {
+  std::string raw(16, '\0');
+  unsigned int size = 0;
+  TROUPE_ASSERT(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(raw.data()),
+                           &size, EVP_md5(), nullptr)
+                  == 1
+                && size == raw.size());
+  return hex(raw);
 }
 
 result<std::string> sha256_file(const std::string& path) {

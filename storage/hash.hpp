@@ -13,7 +13,14 @@ namespace troupe::storage {
 // 64 lowercase hexadecimal digits.
 std::string sha256(std::string_view bytes);
 
-// The same of a file's content, read in pieces. It blocks: not for a scheduler thread.
+// 32 raw bytes: HMAC-SHA-256, RFC 2104.
+std::string hmac_sha256(std::string_view key, std::string_view bytes);
+
+// 32 lowercase hexadecimal digits. It keeps off no attacker: for comparing with what S3 calls an
+// ETag.
+std::string md5(std::string_view bytes);
+
+// The SHA-256 of a file's content, read in pieces. It blocks: not for a scheduler thread.
 // Errors: errc::not_found, errc::io.
 result<std::string> sha256_file(const std::string& path);
 
