@@ -114,6 +114,12 @@ result<void> check_files(const std::string& directory) {
   return {};
 }
 
+rocksdb::Status compact_all(rocksdb::DB& database) {
+  rocksdb::CompactRangeOptions how;
+  how.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  return database.CompactRange(how, nullptr, nullptr);
+}
+
 // Scans pass over range deletions, see there: those of a store that was written by 0.1.0 are
 // carried out once.
 rocksdb::Status carry_out_range_deletions(rocksdb::DB& database) {
@@ -122,9 +128,7 @@ rocksdb::Status carry_out_range_deletions(rocksdb::DB& database) {
   auto has_any = [](const auto& x) { return x.second->num_range_deletions > 0; };
   if (!status.ok() || std::none_of(tables.begin(), tables.end(), has_any))
     return status;
-  rocksdb::CompactRangeOptions how;
-  how.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-  return database.CompactRange(how, nullptr, nullptr);
+  return compact_all(database);
 }
 
 // RocksDB 7.8 ends a scan early, without an error, where the first block of a table cannot be read,
@@ -362,6 +366,13 @@ result<void> rocksdb_store::scan_back(std::string_view prefix, std::string_view 
 
 std::unique_ptr<reader> rocksdb_store::snapshot() const {
   return std::make_unique<held_view>(*state_->database, state_->directory);
+}
+
+result<void> rocksdb_store::compact() {
+  auto status = compact_all(*state_->database);
+  if (!status.ok())
+    return failure(status, "compact", state_->directory);
+  return {};
 }
 
 } // namespace troupe::storage

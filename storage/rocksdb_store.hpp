@@ -44,6 +44,10 @@ public:
                          const visitor& visit) const override;
   std::unique_ptr<reader> snapshot() const override;
 
+  // Writes everything anew, so that what was erased takes no room and a read looks in one place. It
+  // takes as long as copying the store; others read and write meanwhile.
+  result<void> compact();
+
 private:
   struct state;
 

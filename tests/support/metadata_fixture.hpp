@@ -18,7 +18,7 @@ public:
   int64_t wall = 1'000'000'000;
 };
 
-class metadata_test : public testing::Test {
+class metadata_test : public ::testing::Test {
 protected:
   metadata_test() : faulty_(memory_) { reopen(); }
 
