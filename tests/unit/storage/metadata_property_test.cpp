@@ -175,8 +175,7 @@ TEST(MetadataProperty, AsTheModelAfterAnyCrash) {
           states.emplace(1, model);
         }
         answered = model.sequence;
-        disk.crash_at(chance.below(150), random_source(chance.next()),
-                      testing::torn_end::nothing);
+        disk.crash_at(chance.below(150), random_source(chance.next()), testing::torn_end::nothing);
         for (int i = 0; i < 60; ++i) {
           auto set = random_set(chance, model);
           auto wanted = model.after(set);
