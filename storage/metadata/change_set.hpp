@@ -4,6 +4,7 @@
 #pragma once
 
 #include "storage/metadata/records.hpp"
+#include "storage/metadata/subscription.hpp"
 #include "storage/metadata/type_catalog.hpp"
 #include "storage/store.hpp"
 
@@ -50,7 +51,8 @@ struct link_put {
   node_ref other; // of a parent link: the parent
 };
 
-// Types are put before nodes, nodes in their order before events and links. Attributions and
+// Types are put before nodes, nodes in their order before events and links, and these before
+// subscriptions and claims, which have no sequence number and are no changes. Attributions and
 // associations that are there are left as they are; an event or a parent link that is there is
 // errc::already_exists.
 struct change_set {
@@ -60,7 +62,9 @@ struct change_set {
   std::vector<event_put> events{};
   std::vector<link_put> links{};
   bool keep_events = false; // an event that is there is left as it is
-  batch beside{};           // keys of another part of the store, in the same write
+  std::vector<subscription_put> subscriptions{};
+  std::vector<claim_put> claims{}; // to the versions that there are after the rest of the set
+  batch beside{};                  // keys of another part of the store, in the same write
 };
 
 // What a change set became.
@@ -69,6 +73,7 @@ struct receipt {
   std::vector<uint64_t> types{};
   std::vector<uint64_t> ids{};      // of `nodes`, in their order
   std::vector<uint64_t> versions{}; // the same
+  std::vector<claim> claims{};      // of `claims`, as they are now
 };
 
 } // namespace troupe::storage

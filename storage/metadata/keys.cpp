@@ -180,6 +180,22 @@ std::vector<std::string> index_keys(const node& x) {
   return out;
 }
 
+std::string subscriptions_prefix() {
+  return under("s");
+}
+
+std::string subscription_key(std::string_view name) {
+  return subscriptions_prefix().append(name);
+}
+
+std::string claims_prefix(std::string_view consumer) {
+  return under("k").append(consumer).append(1, '\0');
+}
+
+std::string claim_key(std::string_view consumer, uint64_t artifact, uint64_t version) {
+  return claims_prefix(consumer) + big_endian(artifact) + big_endian(version);
+}
+
 std::string changes_prefix() {
   return under("l");
 }

@@ -53,6 +53,11 @@ std::string property_index(node_kind kind, bool custom, std::string_view name,
 // Of every index, sorted.
 std::vector<std::string> index_keys(const node& x);
 
+std::string subscription_key(std::string_view name);
+std::string subscriptions_prefix();
+std::string claim_key(std::string_view consumer, uint64_t artifact, uint64_t version);
+std::string claims_prefix(std::string_view consumer);
+
 std::string change_key(uint64_t sequence);
 std::string changes_prefix();
 uint64_t sequence_of_change(std::string_view key);

@@ -286,6 +286,59 @@ result<metadata_counters> read_counters(std::string_view key, std::string_view v
   return x;
 }
 
+std::string encode(std::string_view key, const subscription& x) {
+  field_writer out;
+  out.count(static_cast<uint32_t>(x.kind));
+  out.text(x.filter);
+  out.number(x.next.sequence);
+  out.number(x.next.index);
+  return seal(key, out.take());
+}
+
+result<subscription> read_subscription(std::string_view key, std::string_view value) {
+  auto payload = unseal(key, value);
+  if (!payload)
+    return payload.error();
+  field_reader in(*payload);
+  subscription x;
+  x.name = key.substr(subscriptions_prefix().size());
+  auto kind = in.count();
+  x.kind = static_cast<node_kind>(kind);
+  x.filter = in.text();
+  x.next.sequence = in.number();
+  x.next.index = in.number();
+  if (!is_kind(kind) || !in.whole())
+    return malformed(key);
+  return x;
+}
+
+std::string encode(std::string_view key, const claim& x) {
+  field_writer out;
+  out.count(static_cast<uint32_t>(x.state));
+  out.number(x.attempt);
+  out.number(x.holder);
+  return seal(key, out.take());
+}
+
+result<claim> read_claim(std::string_view key, std::string_view value) {
+  auto payload = unseal(key, value);
+  if (!payload)
+    return payload.error();
+  field_reader in(*payload);
+  claim x;
+  constexpr size_t numbers = 16; // bytes of artifact and version
+  x.consumer = key.substr(2, key.size() - 3 - numbers);
+  x.artifact = from_big_endian(key.substr(key.size() - numbers, 8));
+  x.version = other_of(key);
+  auto state = in.count();
+  x.state = static_cast<claim_state>(state);
+  x.attempt = in.number();
+  x.holder = in.number();
+  if (state < 1 || state > 3 || !in.whole())
+    return malformed(key);
+  return x;
+}
+
 std::string encode_id(std::string_view key, uint64_t id) {
   field_writer out;
   out.number(id);

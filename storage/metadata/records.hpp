@@ -4,6 +4,7 @@
 #pragma once
 
 #include "storage/metadata/node.hpp"
+#include "storage/metadata/subscription.hpp"
 
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ std::string encode(std::string_view key, const event& x);
 std::string encode(std::string_view key, const link& x);
 std::string encode(std::string_view key, const change_record& x);
 std::string encode(std::string_view key, const metadata_counters& x);
+std::string encode(std::string_view key, const subscription& x);
+std::string encode(std::string_view key, const claim& x);
 std::string encode_id(std::string_view key, uint64_t id);
 
 result<node> read_node(std::string_view key, std::string_view value);
@@ -58,6 +61,8 @@ result<event> read_event(std::string_view key, std::string_view value);
 result<link> read_link(std::string_view key, std::string_view value);
 result<change_record> read_change(std::string_view key, std::string_view value);
 result<metadata_counters> read_counters(std::string_view key, std::string_view value);
+result<subscription> read_subscription(std::string_view key, std::string_view value);
+result<claim> read_claim(std::string_view key, std::string_view value);
 result<uint64_t> read_id(std::string_view key, std::string_view value);
 
 } // namespace troupe::storage

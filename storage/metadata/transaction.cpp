@@ -41,7 +41,8 @@ transaction::transaction(const reader& before, const type_catalog& types,
     sequence_(counters.sequence + 1), local_(before) {}
 
 result<receipt> transaction::run(const change_set& set) {
-  auto size = set.types.size() + set.nodes.size() + set.events.size() + set.links.size();
+  auto size = set.types.size() + set.nodes.size() + set.events.size() + set.links.size()
+              + set.subscriptions.size() + set.claims.size();
   if (size > metadata_limits::changes_max)
     return error{errc::invalid, "the change set has " + std::to_string(size) + " parts; at most "
                                   + std::to_string(metadata_limits::changes_max)
@@ -58,12 +59,16 @@ result<receipt> transaction::run(const change_set& set) {
     return found != known_.end() && found->second;
   }));
   receipt_.sequence = counters_.sequence;
-  if (local_.own().empty())
-    return std::move(receipt_);
-  receipt_.sequence = counters_.sequence = sequence_;
-  counters_.time_ns = changes_.time_ns = now_ns_;
-  local_.put(change_key(sequence_), encode(change_key(sequence_), changes_));
-  local_.put(counters_key(), encode(counters_key(), counters_));
+  if (!local_.own().empty()) {
+    receipt_.sequence = counters_.sequence = sequence_;
+    counters_.time_ns = changes_.time_ns = now_ns_;
+    local_.put(change_key(sequence_), encode(change_key(sequence_), changes_));
+    local_.put(counters_key(), encode(counters_key(), counters_));
+  }
+  for (const auto& x : set.subscriptions)
+    TROUPE_TRY(put_subscription(x));
+  for (const auto& x : set.claims)
+    TROUPE_TRY(put_claim(x));
   return std::move(receipt_);
 }
 

@@ -36,6 +36,8 @@ private:
   result<void> put_node(const node_put& x);
   result<void> put_event(const event_put& x, bool keep);
   result<void> put_link(const link_put& x);
+  result<void> put_subscription(const subscription_put& x);
+  result<void> put_claim(const claim_put& x);
 
   const type_catalog& types() const noexcept { return own_types_ ? *own_types_ : types_; }
   result<uint64_t> type_of(const node_put& x) const;
@@ -44,6 +46,7 @@ private:
   result<node> load(node_kind kind, uint64_t id) const;
   result<void> check_unique(const node& now) const;
   void write(const node* before, node now);
+  result<std::optional<claim>> stored_claim(const claim_put& x) const;
   result<uint64_t> resolve(const node_ref& x, node_kind kind);
   result<void> check_parents(uint64_t child, uint64_t parent) const;
 

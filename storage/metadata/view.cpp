@@ -178,6 +178,32 @@ result<metadata_view::neighbourhood> metadata_view::around(node_kind kind, uint6
   return out;
 }
 
+result<std::vector<subscription>> metadata_view::subscriptions() const {
+  std::vector<subscription> out;
+  TROUPE_TRY(scan_records(*from_, subscriptions_prefix(), {},
+                          [&](std::string_view key, std::string_view value) -> result<bool> {
+                            auto x = read_subscription(key, value);
+                            if (!x)
+                              return x.error();
+                            out.push_back(std::move(*x));
+                            return true;
+                          }));
+  return out;
+}
+
+result<std::vector<claim>> metadata_view::claims(std::string_view consumer) const {
+  std::vector<claim> out;
+  TROUPE_TRY(scan_records(*from_, claims_prefix(consumer), {},
+                          [&](std::string_view key, std::string_view value) -> result<bool> {
+                            auto x = read_claim(key, value);
+                            if (!x)
+                              return x.error();
+                            out.push_back(std::move(*x));
+                            return true;
+                          }));
+  return out;
+}
+
 result<void> metadata_view::changes(uint64_t from, const change_visitor& visit) const {
   return scan_records(*from_, changes_prefix(), change_key(from),
                       [&](std::string_view key, std::string_view value) -> result<bool> {

@@ -56,6 +56,10 @@ public:
   };
   result<neighbourhood> around(node_kind kind, uint64_t id) const;
 
+  // By name. Subscriptions and claims are those of now, whatever the view is of.
+  result<std::vector<subscription>> subscriptions() const;
+  result<std::vector<claim>> claims(std::string_view consumer) const;
+
   // The changes with numbers >= `from`, in order, until `visit` returns false.
   using change_visitor = std::function<bool(uint64_t sequence, const change_record& what)>;
   result<void> changes(uint64_t from, const change_visitor& visit) const;
