@@ -5,7 +5,7 @@ namespace troupe::storage {
 void chunk_index::add(const pack_section& section) {
   auto number = static_cast<uint32_t>(packs_.size());
   packs_.push_back(section.name);
-  auto offset = static_cast<uint32_t>(pack_magic_size);
+  auto offset = static_cast<uint32_t>(pack_head_size);
   for (auto& each : section.entries) {
     offset += static_cast<uint32_t>(chunk_entry_size);
     places_.try_emplace(each.id, chunk_place{number, offset, each.size, each.stored});

@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view pack_magic = "TROUPEP1";
 constexpr std::string_view index_magic = "TROUPEI1";
 constexpr std::string_view condemned_magic = "TROUPED1";
-static_assert(pack_magic.size() == pack_magic_size);
+static_assert(pack_magic.size() + sizeof(uint64_t) == pack_head_size);
 
 uint64_t sum_of(std::string_view bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
@@ -44,9 +44,10 @@ chunk_entry read_entry(std::string_view raw) {
 }
 
 // The name of a pack: that of its entries, which name the bodies.
-pack_id name_of_entries(const std::vector<chunk_entry>& entries) {
+pack_id name_of_pack(uint64_t salt, const std::vector<chunk_entry>& entries) {
   std::string all;
-  all.reserve(entries.size() * chunk_entry_size);
+  all.reserve(sizeof salt + entries.size() * chunk_entry_size);
+  append_number(all, &salt, sizeof salt);
   for (auto& each : entries)
     append_entry(all, each);
   return {sha256_hasher{}.of(all)};
@@ -80,7 +81,7 @@ bool read_sections(std::string_view rest, bool may_be_empty, std::vector<pack_se
     if ((count == 0 && !may_be_empty) || count > rest.size() / chunk_entry_size)
       return false;
     section.entries.reserve(count);
-    uint64_t end = pack_magic_size;
+    uint64_t end = pack_head_size;
     for (uint32_t i = 0; i < count; ++i) {
       section.entries.push_back(read_entry(rest.substr(0, chunk_entry_size)));
       rest.remove_prefix(chunk_entry_size);
@@ -107,7 +108,7 @@ std::string pack_object(const pack_id& name) {
 
 void pack_builder::add(const chunk_entry& entry, std::string_view body) {
   if (bytes_.empty())
-    bytes_ = pack_magic;
+    bytes_.append(pack_magic).append(sizeof(uint64_t), '\0');
   append_entry(bytes_, entry);
   bytes_.append(body);
   entries_.push_back(entry);
@@ -117,14 +118,18 @@ void pack_builder::append(pack_builder&& other) {
   if (empty()) {
     *this = std::move(other);
   } else if (!other.empty()) {
-    bytes_.append(other.bytes_, pack_magic_size);
+    bytes_.append(other.bytes_, pack_head_size);
     entries_.insert(entries_.end(), other.entries_.begin(), other.entries_.end());
   }
   other = {};
 }
 
-built_pack pack_builder::take() {
-  auto name = name_of_entries(entries_);
+built_pack pack_builder::take(const std::function<bool(const pack_id&)>& taken) {
+  uint64_t salt = 0;
+  auto name = name_of_pack(salt, entries_);
+  while (taken(name))
+    name = name_of_pack(++salt, entries_);
+  std::memcpy(bytes_.data() + pack_magic.size(), &salt, sizeof salt);
   built_pack out{{name, std::move(entries_)}, std::move(bytes_)};
   *this = {};
   return out;
@@ -143,11 +148,13 @@ result<std::string_view> chunk_opener::open(const chunk_id& id, uint32_t size,
 
 result<std::vector<chunk_entry>> read_pack(const pack_id& name, std::string_view bytes) {
   auto bad = [&](const char* why) { return damaged("pack", name.digits(), why); };
-  if (!bytes.starts_with(pack_magic))
+  if (!bytes.starts_with(pack_magic) || bytes.size() < pack_head_size)
     return bad(" does not begin as one");
+  uint64_t salt = 0;
+  std::memcpy(&salt, bytes.data() + pack_magic.size(), sizeof salt);
   std::vector<chunk_entry> out;
   chunk_opener opener;
-  for (auto rest = bytes.substr(pack_magic_size); !rest.empty();) {
+  for (auto rest = bytes.substr(pack_head_size); !rest.empty();) {
     if (rest.size() < chunk_entry_size)
       return bad(" is cut short");
     auto entry = read_entry(rest.substr(0, chunk_entry_size));
@@ -162,7 +169,7 @@ result<std::vector<chunk_entry>> read_pack(const pack_id& name, std::string_view
       return content.error();
     out.push_back(entry);
   }
-  if (name_of_entries(out) != name)
+  if (name_of_pack(salt, out) != name)
     return bad(" has another name");
   return out;
 }

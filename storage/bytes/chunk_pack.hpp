@@ -7,6 +7,7 @@
 #include "storage/bytes/content_id.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@
 namespace troupe::storage {
 
 inline constexpr uint32_t chunk_size_max = 4u << 20; // bytes; the least is 1
-inline constexpr size_t pack_magic_size = 8;
+inline constexpr size_t pack_head_size = 16;         // of a pack: the magic and the salt
 inline constexpr size_t chunk_entry_size = 48;
 
 // What a pack and an index say of a chunk.
@@ -57,12 +58,13 @@ public:
   bool empty() const noexcept { return entries_.empty(); }
   size_t size() const noexcept { return bytes_.size(); }
 
-  // The pack; the builder is empty afterwards.
-  built_pack take();
+  // The pack, under the first name, by its salt, that `taken` does not say is taken; the builder is
+  // empty afterwards.
+  built_pack take(const std::function<bool(const pack_id&)>& taken);
 
 private:
   std::vector<chunk_entry> entries_;
-  std::string bytes_; // without the magic at first
+  std::string bytes_; // empty, or with its head
 };
 
 // The content of a chunk, checked against its name; valid until the next call with the same

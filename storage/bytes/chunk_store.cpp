@@ -111,6 +111,7 @@ result<void> chunk_store::load_condemned(contents& into, const std::string& obje
   into.loaded.insert(object);
   for (auto& each : record->sections) {
     into.condemned.add(each);
+    into.condemned_packs.insert(each.name);
     into.condemned_sections.push_back(std::make_shared<const pack_section>(std::move(each)));
   }
   return {};
@@ -134,6 +135,11 @@ std::shared_ptr<const pack_section> chunk_store::condemned(const chunk_id& id) c
   std::shared_lock lock{mutex_};
   auto place = contents_.condemned.find(id);
   return place ? contents_.condemned_sections[place->pack] : nullptr;
+}
+
+bool chunk_store::is_condemned(const pack_id& pack) const {
+  std::shared_lock lock{mutex_};
+  return contents_.condemned_packs.contains(pack);
 }
 
 void chunk_store::sort_by_place(std::vector<chunk_id>& ids) const {
@@ -237,7 +243,8 @@ result<std::string> chunk_store::get(const chunk_id& id) const {
   return out;
 }
 
-result<void> chunk_store::add(std::span<const pack_section> sections) {
+result<std::vector<std::string>> chunk_store::add(std::span<const pack_section> sections) {
+  std::vector<std::string> names;
   while (!sections.empty()) {
     size_t count = 0;
     for (size_t chunks = 0; count < sections.size() && chunks < index_chunks_max; ++count)
@@ -247,13 +254,14 @@ result<void> chunk_store::add(std::span<const pack_section> sections) {
     auto bytes = encode_index(some);
     auto object = std::string{index_folder} + sha256(bytes);
     TROUPE_TRY(objects_.put(object, bytes));
+    names.push_back(object);
     std::lock_guard one{loading_};
     std::unique_lock lock{mutex_};
     if (contents_.loaded.insert(object).second)
       for (auto& each : some)
         contents_.index.add(each);
   }
-  return {};
+  return names;
 }
 
 } // namespace troupe::storage

@@ -22,6 +22,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace troupe::storage {
@@ -68,12 +69,17 @@ public:
   object_store& objects() const noexcept { return objects_; }
   const chunk_store_options& options() const noexcept { return options_; }
 
-  // The section of a pack that a sweep condemned and that has the chunk, as of the last refresh().
+  // The section of a pack that a sweep condemned and that has the chunk; null where there is none.
+  // As of the last refresh().
   std::shared_ptr<const pack_section> condemned(const chunk_id& id) const;
 
+  // Whether a sweep condemned the pack, whose name is not to be used again. As of the last
+  // refresh().
+  bool is_condemned(const pack_id& pack) const;
+
   // Makes new packs visible, which are in `objects` already: puts an index object, and more where
-  // they have more than a million chunks.
-  result<void> add(std::span<const pack_section> sections);
+  // they have more than a million chunks. Their names.
+  result<std::vector<std::string>> add(std::span<const pack_section> sections);
 
 private:
   // What was read of the store.
@@ -82,6 +88,7 @@ private:
     chunk_index index;
     chunk_index condemned; // the pack's number is that of its section
     std::vector<std::shared_ptr<const pack_section>> condemned_sections;
+    std::unordered_set<pack_id, content_id_hash> condemned_packs;
   };
 
   struct located {

@@ -33,6 +33,12 @@ void chunk_writer::return_lane(std::unique_ptr<lane> x) {
   idle_.push_back(std::move(x));
 }
 
+// Learns what others wrote and swept: what the session finds known from here on, it may count on.
+result<void> chunk_writer::begin() {
+  std::call_once(began_, [this] { beginning_ = into_.refresh(); });
+  return beginning_;
+}
+
 // Whether the caller has to store it.
 bool chunk_writer::claim(const chunk_id& id) {
   auto stored = into_.contains(id);
@@ -49,6 +55,7 @@ result<chunk_id> chunk_writer::put(std::string_view bytes) {
   if (bytes.empty() || bytes.size() > chunk_size_max)
     return {errc::invalid, "a chunk of " + std::to_string(bytes.size())
                              + " bytes cannot be stored; cut it into 1 byte to 4 MiB"};
+  TROUPE_TRY(begin());
   auto with = take_lane();
   chunk_id id{with->hasher.of(bytes)};
   result<void> done;
@@ -59,6 +66,7 @@ result<chunk_id> chunk_writer::put(std::string_view bytes) {
 }
 
 result<void> chunk_writer::put_stored(const chunk_id& id, size_t size, std::string_view body) {
+  TROUPE_TRY(begin());
   if (!claim(id))
     return {};
   auto with = take_lane();
@@ -75,11 +83,18 @@ result<void> chunk_writer::add(lane& to, const chunk_id& id, size_t size, std::s
     written_.stored += body.size();
   }
   to.pack.add(entry_of(id, size, body), body);
-  return to.pack.size() < into_.options().pack_bytes ? result<void>{}
-                                                     : uploads_.submit(to.pack.take());
+  return to.pack.size() < into_.options().pack_bytes ? result<void>{} : submit(to.pack);
+}
+
+// A pack that a sweep condemned before the session began may be removed at any moment: one with
+// the same chunks gets another name. What is condemned later is kept for the guard.
+result<void> chunk_writer::submit(pack_builder& pack) {
+  return uploads_.submit(pack.take([this](const pack_id& x) { return into_.is_condemned(x); }));
 }
 
 bool chunk_writer::reuse(std::span<const chunk_id> ids) {
+  if (!begin())
+    return false;
   auto absent = into_.missing(ids);
   std::lock_guard lock{mutex_};
   if (!std::all_of(absent.begin(), absent.end(),
@@ -96,10 +111,10 @@ result<void> chunk_writer::finish_packs() {
   std::lock_guard lock{mutex_};
   for (auto& each : idle_) {
     if (!rest.empty() && rest.size() + each->pack.size() > into_.options().pack_bytes)
-      TROUPE_TRY(uploads_.submit(rest.take()));
+      TROUPE_TRY(submit(rest));
     rest.append(std::move(each->pack));
   }
-  return rest.empty() ? result<void>{} : uploads_.submit(rest.take());
+  return rest.empty() ? result<void>{} : submit(rest);
 }
 
 // A sweep may have condemned what this session found in the store: it is named again.
@@ -127,7 +142,8 @@ result<void> chunk_writer::commit() {
   if (!sections)
     return sections.error();
   TROUPE_TRY(keep_known(*sections));
-  return into_.add(*sections);
+  auto added = into_.add(*sections);
+  return added ? result<void>{} : added.error();
 }
 
 written_chunks chunk_writer::written() const {

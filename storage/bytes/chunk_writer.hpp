@@ -44,7 +44,8 @@ public:
   // The same of a body that was read and checked (chunk_store::read).
   result<void> put_stored(const chunk_id& id, size_t size, std::string_view body);
 
-  // Whether all of them are in the store or the session: then they count as put.
+  // Whether all of them are in the store or the session: then they count as put. False too where
+  // the store cannot be asked.
   bool reuse(std::span<const chunk_id> ids);
 
   // The session goes on afterwards.
@@ -58,12 +59,16 @@ private:
   std::unique_ptr<lane> take_lane();
   void return_lane(std::unique_ptr<lane> x);
   bool claim(const chunk_id& id);
+  result<void> begin();
+  result<void> submit(pack_builder& pack);
   result<void> add(lane& to, const chunk_id& id, size_t size, std::string_view body);
   result<void> finish_packs();
   result<void> keep_known(std::vector<pack_section>& sections);
 
   chunk_store& into_;
   pack_uploads uploads_;
+  std::once_flag began_;
+  result<void> beginning_;
   mutable std::mutex mutex_; // guards all below
   std::vector<std::unique_ptr<lane>> idle_;
   std::unordered_set<chunk_id, content_id_hash> claimed_; // new ones
