@@ -107,8 +107,10 @@ std::string pack_object(const pack_id& name) {
 }
 
 void pack_builder::add(const chunk_entry& entry, std::string_view body) {
-  if (bytes_.empty())
+  if (bytes_.empty()) {
+    bytes_.reserve(room_);
     bytes_.append(pack_magic).append(sizeof(uint64_t), '\0');
+  }
   append_entry(bytes_, entry);
   bytes_.append(body);
   entries_.push_back(entry);
@@ -116,12 +118,13 @@ void pack_builder::add(const chunk_entry& entry, std::string_view body) {
 
 void pack_builder::append(pack_builder&& other) {
   if (empty()) {
-    *this = std::move(other);
+    std::swap(bytes_, other.bytes_);
+    std::swap(entries_, other.entries_);
   } else if (!other.empty()) {
     bytes_.append(other.bytes_, pack_head_size);
     entries_.insert(entries_.end(), other.entries_.begin(), other.entries_.end());
   }
-  other = {};
+  other = pack_builder{other.room_};
 }
 
 built_pack pack_builder::take(const std::function<bool(const pack_id&)>& taken) {
@@ -131,7 +134,7 @@ built_pack pack_builder::take(const std::function<bool(const pack_id&)>& taken) 
     name = name_of_pack(++salt, entries_);
   std::memcpy(bytes_.data() + pack_magic.size(), &salt, sizeof salt);
   built_pack out{{name, std::move(entries_)}, std::move(bytes_)};
-  *this = {};
+  *this = pack_builder{room_};
   return out;
 }
 

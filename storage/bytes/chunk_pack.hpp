@@ -50,6 +50,9 @@ std::string pack_object(const pack_id& name);
 // Gathers chunks.
 class pack_builder {
 public:
+  // `room`: bytes that a pack will have, about.
+  explicit pack_builder(size_t room = 0) : room_(room) {}
+
   void add(const chunk_entry& entry, std::string_view body);
 
   // The chunks of another one, behind its own.
@@ -63,6 +66,7 @@ public:
   built_pack take(const std::function<bool(const pack_id&)>& taken);
 
 private:
+  size_t room_;
   std::vector<chunk_entry> entries_;
   std::string bytes_; // empty, or with its head
 };

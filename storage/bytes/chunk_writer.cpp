@@ -7,7 +7,8 @@ namespace troupe::storage {
 
 // What one thread works with.
 struct chunk_writer::lane {
-  explicit lane(int level) : squeezer(level) {}
+  explicit lane(const chunk_store_options& options)
+    : squeezer(options.compression), pack(options.pack_bytes + options.pack_bytes / 16) {}
 
   sha256_hasher hasher;
   compressor squeezer;
@@ -22,7 +23,7 @@ chunk_writer::~chunk_writer() = default;
 std::unique_ptr<chunk_writer::lane> chunk_writer::take_lane() {
   std::lock_guard lock{mutex_};
   if (idle_.empty())
-    return std::make_unique<lane>(into_.options().compression);
+    return std::make_unique<lane>(into_.options());
   auto out = std::move(idle_.back());
   idle_.pop_back();
   return out;
@@ -36,7 +37,7 @@ void chunk_writer::return_lane(std::unique_ptr<lane> x) {
 // Learns what others wrote and swept: what the session finds known from here on, it may count on.
 result<void> chunk_writer::begin() {
   std::call_once(began_, [this] { beginning_ = into_.refresh(); });
-  return beginning_;
+  return ended_ ? beginning_ : ended_;
 }
 
 // Whether the caller has to store it.
@@ -137,6 +138,12 @@ result<void> chunk_writer::keep_known(std::vector<pack_section>& sections) {
 }
 
 result<void> chunk_writer::commit() {
+  if (ended_)
+    ended_ = commit_once();
+  return ended_;
+}
+
+result<void> chunk_writer::commit_once() {
   TROUPE_TRY(finish_packs());
   auto sections = uploads_.finish();
   if (!sections)

@@ -63,12 +63,14 @@ private:
   result<void> submit(pack_builder& pack);
   result<void> add(lane& to, const chunk_id& id, size_t size, std::string_view body);
   result<void> finish_packs();
+  result<void> commit_once();
   result<void> keep_known(std::vector<pack_section>& sections);
 
   chunk_store& into_;
   pack_uploads uploads_;
   std::once_flag began_;
   result<void> beginning_;
+  result<void> ended_;       // by a commit that failed
   mutable std::mutex mutex_; // guards all below
   std::vector<std::unique_ptr<lane>> idle_;
   std::unordered_set<chunk_id, content_id_hash> claimed_; // new ones

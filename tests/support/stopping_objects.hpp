@@ -1,4 +1,5 @@
-// Objects around others that stop for good after some changes, as if the process were killed then.
+// Objects around others that stop for good after some changes, as if the process were killed then,
+// or of which one put fails.
 // Threads: as object_store.
 #pragma once
 
@@ -18,6 +19,9 @@ public:
 
   bool stopped() const { return left_ < 0; }
 
+  // That many puts from now on are done, and the next one is not.
+  void fail_one_put_after(int64_t puts) { until_failure_ = puts; }
+
   // Bytes that were asked for and given.
   uint64_t bytes_put() const { return put_; }
   uint64_t bytes_got() const { return got_; }
@@ -25,6 +29,8 @@ public:
   result<void> put(std::string_view name, std::string_view bytes) override {
     if (left_-- <= 0)
       return dead();
+    if (until_failure_-- == 0)
+      return {errc::io, "the disk is full; free some room"};
     put_ += bytes.size();
     return target_.put(name, bytes);
   }
@@ -55,6 +61,7 @@ private:
 
   object_store& target_;
   std::atomic<int64_t> left_;
+  std::atomic<int64_t> until_failure_{-1};
   std::atomic<uint64_t> put_{0};
   mutable std::atomic<uint64_t> got_{0};
 };

@@ -231,6 +231,38 @@ TEST_F(ChunkStore, SurvivesAKillAtAnyMoment) {
   }
 }
 
+TEST_F(ChunkStore, ASessionOfWhichAPackIsNotPutFails) {
+  for (int64_t puts = 0;; ++puts) {
+    ASSERT_LT(puts, 100);
+    scratch_directory place;
+    auto target = *directory_objects::open(place.path);
+    stopping_objects failing{*target};
+    failing.fail_one_put_after(puts);
+    random_source random{9};
+    auto store = open(failing, 4000);
+    chunk_writer writer{*store};
+    chunks wanted;
+    bool good = true;
+    for (int i = 0; i < 20; ++i) {
+      auto bytes = any_chunk(random);
+      auto id = writer.put(bytes);
+      good = good && id;
+      if (id)
+        wanted.emplace(*id, bytes);
+    }
+    auto done = writer.commit();
+    if (done && good) {
+      expect_all(*open(*target), wanted);
+      break;
+    }
+    ASSERT_FALSE(done) << puts;
+    EXPECT_EQ(done.error().code, errc::io);
+    EXPECT_FALSE(writer.commit());
+    for (auto& each : wanted)
+      EXPECT_FALSE(open(*target)->contains(each.first));
+  }
+}
+
 TEST_F(ChunkStore, NoticesEveryDamagedByteOfAPackAndAnIndex) {
   random_source random{7};
   auto whole = open();
