@@ -322,7 +322,7 @@ TEST_P(BytesModel, IsWhatTheModelSays) {
   store = open(*objects, pack_bytes);
   for (int i = 0; i < 30; ++i)
     edit(model, random);
-  for (int i = 0; i < 50 && !HasFailure(); ++i)
+  for (int i = 0; i < 30 && !HasFailure(); ++i)
     step(random);
   for (auto& each : trees)
     expect_whole(*store, each);
