@@ -4,7 +4,6 @@
 #include "runtime/base/result.hpp"
 #include "storage/hash.hpp"
 
-#include <compare>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -29,7 +28,8 @@ struct content_id {
   // 64 lowercase hexadecimal digits.
   std::string digits() const;
 
-  auto operator<=>(const content_id&) const = default;
+  bool operator==(const content_id&) const = default;
+  bool operator<(const content_id& other) const { return digest < other.digest; }
 };
 
 using chunk_id = content_id;

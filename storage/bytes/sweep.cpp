@@ -108,7 +108,8 @@ private:
       for (auto& section : *sections) {
         found.packs.push_back(section.name);
         found.chunks += section.entries.size();
-        packs_.try_emplace(section.name, known(std::move(section), false));
+        auto name = section.name;
+        packs_.try_emplace(name, known(std::move(section), false));
       }
       index_.push_back(std::move(found));
     }
