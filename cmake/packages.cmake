@@ -16,4 +16,5 @@ find_package(pugixml REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(zstd CONFIG REQUIRED) # RocksDB brings a module of this name
 find_package(prometheus-cpp REQUIRED)

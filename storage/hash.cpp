@@ -19,13 +19,24 @@ struct close_file {
   void operator()(std::FILE* x) const { std::fclose(x); }
 };
 
+struct free_context {
+  void operator()(EVP_MD_CTX* x) const { EVP_MD_CTX_free(x); }
+};
+
+struct free_digest {
+  void operator()(EVP_MD* x) const { EVP_MD_free(x); }
+};
+
+sha256_digest finish(EVP_MD_CTX* context) {
+  sha256_digest out{};
+  unsigned int size = 0;
+  TROUPE_ASSERT(EVP_DigestFinal_ex(context, out.data(), &size) == 1 && size == out.size());
+  return out;
+}
+
 } // namespace
 
 struct sha256_stream::state {
-  struct free_context {
-    void operator()(EVP_MD_CTX* x) const { EVP_MD_CTX_free(x); }
-  };
-
   std::unique_ptr<EVP_MD_CTX, free_context> context{EVP_MD_CTX_new()};
 };
 
@@ -43,11 +54,33 @@ void sha256_stream::add(std::string_view bytes) {
 }
 
 std::string sha256_stream::digits() {
-  std::string raw(32, '\0');
-  unsigned int size = 0;
-  auto to = reinterpret_cast<unsigned char*>(raw.data());
-  TROUPE_ASSERT(EVP_DigestFinal_ex(state_->context.get(), to, &size) == 1 && size == raw.size());
-  return hex(raw);
+  auto raw = digest();
+  return hex({reinterpret_cast<const char*>(raw.data()), raw.size()});
+}
+
+sha256_digest sha256_stream::digest() {
+  return finish(state_->context.get());
+}
+
+// Fetching the algorithm takes longer than hashing 1 KiB.
+struct sha256_hasher::state {
+  std::unique_ptr<EVP_MD, free_digest> algorithm{EVP_MD_fetch(nullptr, "SHA256", nullptr)};
+  std::unique_ptr<EVP_MD_CTX, free_context> context{EVP_MD_CTX_new()};
+};
+
+sha256_hasher::sha256_hasher() : state_(std::make_unique<state>()) {
+  TROUPE_ASSERT(state_->algorithm && state_->context);
+}
+
+sha256_hasher::~sha256_hasher() = default;
+sha256_hasher::sha256_hasher(sha256_hasher&&) noexcept = default;
+sha256_hasher& sha256_hasher::operator=(sha256_hasher&&) noexcept = default;
+
+sha256_digest sha256_hasher::of(std::string_view bytes) {
+  auto* context = state_->context.get();
+  TROUPE_ASSERT(EVP_DigestInit_ex2(context, state_->algorithm.get(), nullptr) == 1
+                && EVP_DigestUpdate(context, bytes.data(), bytes.size()) == 1);
+  return finish(context);
 }
 
 std::string sha256(std::string_view bytes) {

@@ -4,11 +4,15 @@
 
 #include "runtime/base/result.hpp"
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 namespace troupe::storage {
+
+using sha256_digest = std::array<uint8_t, 32>;
 
 // 64 lowercase hexadecimal digits.
 std::string sha256(std::string_view bytes);
@@ -35,8 +39,25 @@ public:
 
   void add(std::string_view bytes);
 
-  // Of all that was added: once, and nothing is added after it.
+  // Of all that was added: once, either of them, and nothing is added after it.
   std::string digits();
+  sha256_digest digest();
+
+private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+// The same of many small pieces: what it prepares is used again. One thread.
+class sha256_hasher {
+public:
+  sha256_hasher();
+  ~sha256_hasher();
+
+  sha256_hasher(sha256_hasher&& other) noexcept;
+  sha256_hasher& operator=(sha256_hasher&& other) noexcept;
+
+  sha256_digest of(std::string_view bytes);
 
 private:
   struct state;

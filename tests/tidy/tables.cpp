@@ -61,6 +61,7 @@ std::span<const foreign> foreign_headers() {
      {"kernels/collective/nccl/", "kernels/cuda/entry.cpp", "tests/bench/nccl_allreduce.cpp"}},
     {"nlohmann/", {"launcher/", "actors/", "tests/"}},
     {"zlib.h", {"actors/training/input/inflate.cpp", "tests/support/input_bytes.hpp"}},
+    {"zstd.h", {"storage/bytes/compression.cpp"}},
     {"nmmintrin.h", {"actors/training/input/crc32c.cpp"}},
     {"httplib.h", {"tests/e2e/"}},
     {"prometheus/", {"runtime/metrics.cpp"}},
