@@ -7,6 +7,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -372,6 +373,19 @@ result<void> rocksdb_store::compact() {
   auto status = compact_all(*state_->database);
   if (!status.ok())
     return failure(status, "compact", state_->directory);
+  return {};
+}
+
+result<void> rocksdb_store::copy_to(const std::string& directory) const {
+  if (std::error_code failed; std::filesystem::exists(directory, failed))
+    return {errc::already_exists, directory + " is there already; choose another directory"};
+  rocksdb::Checkpoint* made = nullptr;
+  auto status = rocksdb::Checkpoint::Create(state_->database.get(), &made);
+  std::unique_ptr<rocksdb::Checkpoint> copy(made);
+  if (status.ok())
+    status = copy->CreateCheckpoint(directory);
+  if (!status.ok())
+    return failure(status, "copy", state_->directory);
   return {};
 }
 

@@ -48,6 +48,12 @@ public:
   // takes as long as copying the store; others read and write meanwhile.
   result<void> compact();
 
+  // A store like this one, as it is at one moment during the call, in a directory that is not there
+  // yet, on the same file system; others read and write meanwhile. To restore it, open it in the
+  // place of the other. Errors: errc::already_exists (the directory), errc::io; nothing is left
+  // then.
+  result<void> copy_to(const std::string& directory) const;
+
 private:
   struct state;
 

@@ -1,5 +1,6 @@
 // Random change sets, crashes and questions: the store does and finds what the model says.
 #include "storage/commit_queue.hpp"
+#include "storage/metadata/audit.hpp"
 #include "storage/metadata/query.hpp"
 #include "storage/rocksdb_store.hpp"
 #include "tests/sim/seeds.hpp"
@@ -7,6 +8,8 @@
 #include "tests/support/metadata_fixture.hpp"
 #include "tests/support/scratch_directory.hpp"
 #include "tests/unit/storage/metadata_model.hpp"
+
+#include <thread>
 
 namespace troupe::storage {
 namespace {
@@ -210,6 +213,38 @@ TEST(MetadataProperty, AsTheModelAfterAnyCrash) {
     if (::testing::Test::HasFailure())
       return;
   }
+}
+
+// A copy that is made while others write is a sound store of one moment.
+TEST(MetadataProperty, ACopyOfARunningStoreIsWhole) {
+  scratch_directory scratch;
+  system_clock time;
+  auto store = *rocksdb_store::open(scratch.path + "/store");
+  commit_queue queue(*store);
+  auto facts = *metadata::open(*store, queue, time);
+  ASSERT_TRUE(facts->write(model_types()));
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    random_source chance(1);
+    while (!stop)
+      facts->write(random_set(chance, model_of(facts->look())), [](const result<receipt>&) {});
+  });
+  for (int i = 0; i < 3; ++i) {
+    auto before = facts->sequence();
+    while (facts->sequence() < before + 5)
+      std::this_thread::yield();
+    auto copy = scratch.path + "/copy" + std::to_string(i);
+    auto least = facts->sequence();
+    ASSERT_TRUE(store->copy_to(copy));
+    EXPECT_EQ(store->copy_to(copy).error().code, errc::already_exists);
+    auto opened = rocksdb_store::open(copy);
+    ASSERT_TRUE(opened) << opened.error().text;
+    auto audit = audit_metadata(**opened, [](const std::string& x) { ADD_FAILURE() << x; });
+    ASSERT_TRUE(audit);
+    EXPECT_GE(audit->changes, least) << "what was durable before is in it";
+  }
+  stop = true;
+  writer.join();
 }
 
 } // namespace
