@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <tuple>
 
 namespace troupe::storage {
 
@@ -55,7 +56,10 @@ struct filter_alias {
   neighbour_kind kind = neighbour_kind::none;
   std::string alias;
 
-  friend auto operator<=>(const filter_alias&, const filter_alias&) = default;
+  friend bool operator==(const filter_alias&, const filter_alias&) = default;
+  friend bool operator<(const filter_alias& a, const filter_alias& b) {
+    return std::tie(a.kind, a.alias) < std::tie(b.kind, b.alias);
+  }
 };
 
 enum class filter_op : uint8_t {

@@ -1,6 +1,7 @@
 #include "storage/metadata/filter_match.hpp"
 
 #include <algorithm>
+#include <compare>
 
 namespace troupe::storage {
 
@@ -57,17 +58,17 @@ bool like(std::string_view text, std::string_view pattern) {
 bool compare(filter_op op, std::partial_ordering x) {
   switch (op) {
   case filter_op::equal:
-    return x == 0;
+    return std::is_eq(x);
   case filter_op::unequal:
-    return x != 0;
+    return std::is_neq(x);
   case filter_op::less:
-    return x < 0;
+    return std::is_lt(x);
   case filter_op::less_equal:
-    return x <= 0;
+    return std::is_lteq(x);
   case filter_op::greater:
-    return x > 0;
+    return std::is_gt(x);
   default:
-    return x >= 0;
+    return std::is_gteq(x);
   }
 }
 
@@ -265,7 +266,7 @@ filter_matcher::truth filter_matcher::test_in(const filter_node& at, const node&
   for (size_t i = 1; i < at.parts.size(); ++i) {
     auto b = value(at.parts[i], x, bound);
     auto which = b ? order(*a, *b) : std::nullopt;
-    if (which && *which == 0)
+    if (which && std::is_eq(*which))
       return true;
     if (!b)
       out = std::nullopt;

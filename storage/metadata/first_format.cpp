@@ -185,7 +185,8 @@ result<void> read_first_format(const store& in,
         good = all.add(*x, false);
       return bool{good};
     }));
-    TROUPE_TRY(std::move(good));
+    if (!good)
+      return good;
     TROUPE_TRY(all.flush());
   }
   TROUPE_TRY(in.scan("a", {}, no_limit, [&](auto key, auto value) {
@@ -193,7 +194,8 @@ result<void> read_first_format(const store& in,
     good = x ? all.add(*x, true) : result<void>(x.error());
     return bool{good};
   }));
-  TROUPE_TRY(std::move(good));
+  if (!good)
+    return good;
   TROUPE_TRY(all.flush());
   TROUPE_TRY(in.scan("d", {}, no_limit, [&](auto key, auto) {
     if (key.size() >= 2 + 2 * id_size)
@@ -203,7 +205,8 @@ result<void> read_first_format(const store& in,
                    "the stored edge " + hex(key) + " is cut short; restore the store from a copy"};
     return bool{good};
   }));
-  TROUPE_TRY(std::move(good));
+  if (!good)
+    return good;
   return all.flush();
 }
 

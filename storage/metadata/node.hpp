@@ -35,13 +35,13 @@ inline constexpr node_kind node_kinds[]
 // names (google.protobuf.Any).
 struct json_text {
   std::string text;
-  friend auto operator<=>(const json_text&, const json_text&) = default;
+  friend bool operator==(const json_text&, const json_text&) = default;
 };
 
 struct any_bytes {
   std::string url;
   std::string bytes;
-  friend auto operator<=>(const any_bytes&, const any_bytes&) = default;
+  friend bool operator==(const any_bytes&, const any_bytes&) = default;
 };
 
 using property_value = std::variant<int64_t, double, std::string, bool, json_text, any_bytes>;

@@ -9,6 +9,8 @@
 
 #include "storage/metadata/node.hpp"
 
+#include <tuple>
+
 namespace troupe::storage {
 
 // One node of one change: the `index`-th of the nodes that the change lists.
@@ -16,7 +18,10 @@ struct change_place {
   uint64_t sequence = 0;
   uint64_t index = 0;
 
-  friend auto operator<=>(const change_place&, const change_place&) = default;
+  friend bool operator==(const change_place&, const change_place&) = default;
+  friend bool operator<(const change_place& a, const change_place& b) {
+    return std::tie(a.sequence, a.index) < std::tie(b.sequence, b.index);
+  }
 };
 
 struct subscription {

@@ -50,7 +50,7 @@ result<void> transaction::put_subscription(const subscription_put& x) {
     return {errc::invalid, "the subscription " + x.what.name + " acknowledges change "
                              + std::to_string(x.what.next.sequence)
                              + ", which is none yet; acknowledge what was delivered"};
-  if (x.what.next <= there->next)
+  if (!(there->next < x.what.next))
     return {};
   there->next = x.what.next;
   local_.put(key, encode(key, *there));
