@@ -162,6 +162,27 @@ private:
   std::set<std::pair<node_kind, std::string>> types_;
 };
 
+// Reads the pairs of a prefix; `visit` may write to the store.
+template <class Visit>
+result<void> for_each(const store& in, std::string_view prefix, const Visit& visit) {
+  std::string from;
+  for (;;) {
+    std::vector<std::pair<std::string, std::string>> some;
+    auto read = in.scan(prefix, from, nodes_at_once, [&](auto key, auto value) {
+      some.emplace_back(key, value);
+      return true;
+    });
+    if (!read)
+      return read;
+    for (const auto& [key, value] : some)
+      if (auto good = visit(key, value); !good)
+        return good;
+    if (some.size() < nodes_at_once)
+      return {};
+    from = std::string(some.back().first).append(1, '\0');
+  }
+}
+
 } // namespace
 
 result<bool> has_first_format(const store& in) {
@@ -174,39 +195,26 @@ result<bool> has_first_format(const store& in) {
 result<void> read_first_format(const store& in,
                                const std::function<result<void>(change_set next)>& write) {
   conversion all(write);
-  result<void> good;
   // Executions first: a job that an attempt names is there by then, where it was ever.
-  for (auto jobs : {true, false}) {
-    TROUPE_TRY(in.scan("x", {}, no_limit, [&](auto key, auto value) {
+  for (auto jobs : {true, false})
+    TROUPE_TRY(for_each(in, "x", [&](const std::string& key, const std::string& value) {
       auto x = read_old(key, value);
       if (!x)
-        good = x.error();
-      else if ((x->type == "job") == jobs)
-        good = all.add(*x, false);
-      return bool{good};
+        return result<void>(x.error());
+      return (x->type == "job") == jobs ? all.add(*x, false) : result<void>();
     }));
-    if (!good)
-      return good;
-    TROUPE_TRY(all.flush());
-  }
-  TROUPE_TRY(in.scan("a", {}, no_limit, [&](auto key, auto value) {
-    auto x = read_old(key, value);
-    good = x ? all.add(*x, true) : result<void>(x.error());
-    return bool{good};
-  }));
-  if (!good)
-    return good;
   TROUPE_TRY(all.flush());
-  TROUPE_TRY(in.scan("d", {}, no_limit, [&](auto key, auto) {
-    if (key.size() >= 2 + 2 * id_size)
-      good = all.add_edge(key);
-    else
-      good = error{errc::corrupt,
-                   "the stored edge " + hex(key) + " is cut short; restore the store from a copy"};
-    return bool{good};
+  TROUPE_TRY(for_each(in, "a", [&](const std::string& key, const std::string& value) {
+    auto x = read_old(key, value);
+    return x ? all.add(*x, true) : result<void>(x.error());
   }));
-  if (!good)
-    return good;
+  TROUPE_TRY(all.flush());
+  TROUPE_TRY(for_each(in, "d", [&](const std::string& key, const std::string&) -> result<void> {
+    if (key.size() >= 2 + 2 * id_size)
+      return all.add_edge(key);
+    return {errc::corrupt,
+            "the stored edge " + hex(key) + " is cut short; restore the store from a copy"};
+  }));
   return all.flush();
 }
 
