@@ -18,8 +18,10 @@ using storage::node_put;
 using storage::node_ref;
 using storage::node_state;
 
-constexpr size_t id_size = 32;        // hexadecimal digits
-constexpr size_t file_name_max = 240; // bytes of a file's name that are kept
+constexpr size_t id_size = 32;       // hexadecimal digits
+constexpr size_t pieces_max = 64;    // of a long text
+constexpr size_t reason_max = 4096;  // bytes of it that are kept
+constexpr size_t nodes_max = 20'000; // tasks of a placement, outputs of an attempt
 
 std::string id_of(std::string_view kind, std::string_view key) {
   return storage::sha256(std::string(kind).append(1, '\0').append(key)).substr(0, id_size);
@@ -110,8 +112,26 @@ int64_t number(uint64_t x) {
 
 // A name that the store takes, of any bytes.
 std::string name_of_file(const std::string& path) {
-  auto name = storage::percent_encoded(fs::path{path}.filename().string());
-  return storage::percent_encoded(name.substr(0, file_name_max)); // the cut may be in a character
+  return storage::fitting(fs::path{path}.filename().string(), storage::metadata_limits::name_max);
+}
+
+std::string uri_of_file(const std::string& path) {
+  return storage::fitting("file://" + path, storage::metadata_limits::uri_max);
+}
+
+// A text of many lines, in as many properties as it takes: NAME, NAME.1, NAME.2 ...
+void put_lines(storage::node& to, const std::string& name, const std::string& lines) {
+  constexpr size_t piece = storage::metadata_limits::value_max;
+  to.properties.insert_or_assign(name, lines.substr(0, piece));
+  for (size_t n = 1; n * piece < lines.size() && n < pieces_max; ++n)
+    to.custom.insert_or_assign(name + "." + std::to_string(n), lines.substr(n * piece, piece));
+}
+
+std::vector<std::string> lines_property(const storage::node& x, const std::string& name) {
+  auto all = text_property(x, name);
+  for (size_t n = 1; x.custom.contains(name + "." + std::to_string(n)); ++n)
+    all += text_property(x, name + "." + std::to_string(n));
+  return lines_of(all);
 }
 
 class facts {
@@ -119,6 +139,7 @@ public:
   facts(const storage::metadata_view& known, const std::string& jobs_directory, int64_t time_ns)
     : known_(known), jobs_directory_(jobs_directory), time_ns_(time_ns) {
     out_.keep_events = true;
+    out_.clamp_times = true; // the clock of who logged it may have been ahead
   }
 
   void add(const job_submitted_msg& x) {
@@ -127,10 +148,10 @@ public:
     job.what.properties = {{"job", number(x.job)},
                            {"name", x.spec->name},
                            {"user", x.user},
-                           {"state", std::string(EnumNamejob_state(job_state::queued))},
-                           {"inputs", joined(x.spec->inputs)},
-                           {"packages", packages_of(*x.spec)},
-                           {"outputs", joined(x.spec->outputs)}};
+                           {"state", std::string(EnumNamejob_state(job_state::queued))}};
+    put_lines(job.what, "inputs", joined(x.spec->inputs));
+    put_lines(job.what, "packages", packages_of(*x.spec));
+    put_lines(job.what, "outputs", joined(x.spec->outputs));
     out_.nodes.push_back(std::move(job));
   }
 
@@ -148,10 +169,11 @@ public:
     auto attempt = put(std::move(placed));
     out_.links.push_back({storage::link_kind::association, context, attempt});
     for (auto& each : x.tasks)
-      add_task(context, x, *each);
-    for (auto& path : lines_of(text_property(**job, "inputs")))
+      if (out_.nodes.size() < nodes_max)
+        add_task(context, x, *each);
+    for (auto& path : lines_property(**job, "inputs"))
       add_input(context, attempt, file_of(path, "file"));
-    for (auto& line : lines_of(text_property(**job, "packages")))
+    for (auto& line : lines_property(**job, "packages"))
       add_input(context, attempt, package_of(line));
   }
 
@@ -165,7 +187,7 @@ public:
     task.what.state = state_of(x.state);
     task.what.properties = {{"state", std::string(EnumNametask_state(x.state))},
                             {"exit_code", int64_t{x.exit_code}},
-                            {"reason", storage::percent_encoded(x.reason)}};
+                            {"reason", storage::fitting(x.reason, reason_max)}};
     out_.nodes.push_back(std::move(task));
   }
 
@@ -203,8 +225,9 @@ private:
 
   // What a later stage brings, and tasks that join a running gang, come with events of their own.
   void add_task(node_ref context, const attempt_placed_msg& x, const placed_task_msg& placed) {
-    auto task = put_of(node_kind::execution, "task",
-                       task_in_lineage(x.job, x.attempt, placed.type, placed.index));
+    auto task = update_of(node_kind::execution, "task",
+                          task_in_lineage(x.job, x.attempt, placed.type, placed.index),
+                          {"state", "properties"}); // one that is placed again begins anew
     task.what.state = node_state::running;
     task.what.properties
       = {{"job", number(x.job)}, {"attempt", number(x.attempt)},
@@ -215,11 +238,12 @@ private:
 
   // A file with its hash, as it is now.
   node_put file_of(const std::string& path, std::string_view type) const {
-    auto hash = storage::sha256_file(path);
-    auto uri = storage::percent_encoded("file://" + path);
     auto out = put_of(node_kind::artifact, type, {});
-    out.what.uri = std::move(uri);
-    out.what.hash = hash ? *hash : std::string{};
+    out.what.uri = uri_of_file(path);
+    std::error_code none;
+    if (fs::is_regular_file(path, none)) // no other has an end for sure
+      if (auto hash = storage::sha256_file(path))
+        out.what.hash = *hash;
     out.what.state = node_state::live;
     out.what.properties = {{"name", name_of_file(path)}};
     return out;
@@ -237,27 +261,26 @@ private:
   }
 
   void add_input(node_ref context, node_ref attempt, node_put x) {
-    x.what.external_id = newest_of(x.what);
-    if (x.what.external_id.empty())
-      x.what.external_id
-        = id_of("artifact", std::string(x.what.uri).append(1, '\0').append(x.what.hash));
     auto name = text_property(x.what, "name");
-    auto input = put(std::move(x));
+    x.what.external_id
+      = id_of("artifact", std::string(x.what.uri).append(1, '\0').append(x.what.hash));
+    auto newest = newest_of(x.what);
+    auto input = newest == 0 ? put(std::move(x)) : node_ref::stored(newest);
     add_event(attempt, input, storage::event_type::input, name);
     out_.links.push_back({storage::link_kind::attribution, context, input});
   }
 
-  // The external id of the newest artifact of that uri and hash, which may be another job's output.
-  std::string newest_of(const storage::node& x) const {
+  // The newest artifact of that uri and hash, which may be another job's output; 0: there is none.
+  uint64_t newest_of(const storage::node& x) const {
     auto prefix = storage::uri_index(x.uri);
     auto ids = known_.indexed(prefix, prefix, {}, storage::no_limit, true);
     if (!ids)
-      return {};
+      return 0;
     for (auto id : *ids)
       if (auto found = known_.get(node_kind::artifact, id);
           found && found->uri == x.uri && found->hash == x.hash)
-        return found->external_id;
-    return {};
+        return id;
+    return 0;
   }
 
   void add_outputs(node_ref context, node_ref attempt, uint64_t job, uint32_t number_of_attempt) {
@@ -281,13 +304,16 @@ private:
     auto root = jobs_directory_ + "/" + std::to_string(job);
     std::error_code none;
     std::vector<std::string> checkpoints;
-    for (auto& entry : fs::recursive_directory_iterator{root + "/checkpoints", none})
-      if (entry.is_regular_file(none) && entry.path().extension() == ".ckpt")
-        checkpoints.push_back(entry.path().string());
+    fs::recursive_directory_iterator at{root + "/checkpoints",
+                                        fs::directory_options::skip_permission_denied, none};
+    for (; !none && at != fs::recursive_directory_iterator{}; at.increment(none))
+      if (std::error_code gone; at->is_regular_file(gone) && at->path().extension() == ".ckpt")
+        checkpoints.push_back(at->path().string());
     std::sort(checkpoints.begin(), checkpoints.end());
-    for (auto& each : checkpoints)
-      add(each, "checkpoint");
-    for (auto& name : lines_of(text_property(**known, "outputs")))
+    auto left_out = checkpoints.size() > nodes_max ? checkpoints.size() - nodes_max : 0;
+    for (auto i = left_out; i < checkpoints.size(); ++i) // the last ones are those that count
+      add(checkpoints[i], "checkpoint");
+    for (auto& name : lines_property(**known, "outputs"))
       add(root + "/" + std::to_string(number_of_attempt) + "/" + name, "output");
   }
 
@@ -333,48 +359,6 @@ std::vector<std::string> lines_of(std::string_view all) {
     all.remove_prefix(std::min(end + 1, all.size()));
   }
   return lines;
-}
-
-storage::change_set lineage_types() {
-  using enum storage::value_kind;
-  auto type = [](node_kind kind, std::string name,
-                 std::map<std::string, storage::value_kind, std::less<>> properties) {
-    storage::node_type x;
-    x.kind = kind;
-    x.name = std::move(name);
-    x.properties = std::move(properties);
-    return x;
-  };
-  storage::change_set out;
-  out.evolution = {true, true};
-  out.types = {
-    type(node_kind::context, "job",
-         {{"job", integer},
-          {"name", text},
-          {"user", text},
-          {"state", text},
-          {"last_attempt", integer},
-          {"inputs", text},
-          {"packages", text},
-          {"outputs", text}}),
-    type(node_kind::execution, "attempt",
-         {{"job", integer}, {"attempt", integer}, {"name", text}, {"state", text}}),
-    type(node_kind::execution, "task",
-         {{"job", integer},
-          {"attempt", integer},
-          {"type", text},
-          {"index", integer},
-          {"node", text},
-          {"state", text},
-          {"exit_code", integer},
-          {"reason", text}}),
-    type(node_kind::artifact, "file", {{"name", text}}),
-    type(node_kind::artifact, "package", {{"name", text}}),
-  };
-  for (auto name : {"output", "checkpoint"})
-    out.types.push_back(
-      type(node_kind::artifact, name, {{"name", text}, {"job", integer}, {"attempt", integer}}));
-  return out;
 }
 
 storage::change_set facts_of(const cluster_event_msg& event, const storage::metadata_view& known,

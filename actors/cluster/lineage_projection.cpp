@@ -19,6 +19,16 @@ namespace troupe {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Whether the same would be written at another time: after the next start it is applied again.
+bool may_come_later(errc code) {
+  return code == errc::io || code == errc::unavailable || code == errc::queue_full
+         || code == errc::refused;
+}
+
+} // namespace
+
 struct lineage_projection::state {
   state(storage::metadata& into_, std::string jobs, const job_archive* history_, lineage_work where)
     : into(into_), jobs_directory(std::move(jobs)), history(history_) {
@@ -102,16 +112,21 @@ void lineage_projection::state::apply(uint64_t sequence, const cluster_event_msg
                {{"sequence", sequence}, {"reason", beside.error().text}});
     beside = storage::batch{};
   }
-  auto written = commit(sequence, facts_of(event, into.look(), jobs_directory), *beside);
+  auto written = put_types();
+  if (written)
+    written = commit(sequence, facts_of(event, into.look(), jobs_directory), *beside);
   if (written)
     return;
   log::error("the lineage lacks an event",
              {{"sequence", sequence}, {"reason", written.error().text}});
-  if (written.error().code == errc::invalid) // of the lineage: the history goes on without it
+  missing = true;
+  if (!may_come_later(written.error().code)) // of the lineage: the history goes on without it
     static_cast<void>(commit(sequence, {}, std::move(*beside)));
 }
 
 result<void> lineage_projection::state::put_types() {
+  if (typed)
+    return {};
   if (auto put = into.write(lineage_types()); !put)
     return put.error();
   typed = true;
@@ -121,8 +136,6 @@ result<void> lineage_projection::state::put_types() {
 // One event after the other: what a mark covers is whole.
 result<void> lineage_projection::state::commit(uint64_t sequence, storage::change_set changes,
                                                storage::batch beside) {
-  if (!typed)
-    TROUPE_TRY(put_types());
   if (sequence != applied + 1 && missing)
     return {errc::refused, "an event before it was not written; it is applied at the next start"};
   changes.beside = std::move(beside);

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <charconv>
 #include <map>
 
 namespace troupe {
@@ -11,6 +12,11 @@ namespace troupe {
 namespace {
 
 using storage::node_kind;
+
+std::string type_of(const storage::metadata_view& in, const storage::node& x) {
+  const auto* type = in.types().find(x.type);
+  return type == nullptr ? std::string() : type->name;
+}
 
 // What of a job has the number of an attempt.
 struct attempt_facts {
@@ -30,10 +36,12 @@ result<std::map<uint32_t, attempt_facts>> attempts_of(const storage::metadata_vi
     if (!x)
       return x.error();
     auto number = text_property(*x, "attempt");
-    if (number.empty())
-      continue;
-    auto& facts = all[static_cast<uint32_t>(std::stoul(number))];
-    if (in.types().find(x->type)->name == "task") {
+    uint32_t attempt = 0;
+    auto end = number.data() + number.size();
+    if (number.empty() || std::from_chars(number.data(), end, attempt).ptr != end)
+      continue; // somebody else's
+    auto& facts = all[attempt];
+    if (type_of(in, *x) == "task") {
       facts.tasks.push_back(text_property(*x, "type") + ":" + text_property(*x, "index") + " on "
                             + text_property(*x, "node"));
       continue;
@@ -64,7 +72,7 @@ public:
       if (!file)
         return file.error();
       auto input = storage::is_input(each.type);
-      auto type = in_.types().find(file->type)->name;
+      auto type = type_of(in_, *file);
       attempt[input ? "inputs" : "outputs"].push_back({{"type", type},
                                                        {"name", text_property(*file, "name")},
                                                        {"uri", file->uri},

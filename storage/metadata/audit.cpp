@@ -26,6 +26,7 @@ public:
       last_ = 0;
       TROUPE_TRY(
         each(nodes_prefix(kind), [&](auto key, auto value) { look_below(kind, key, value); }));
+      end_node(kind);
       if (last_ != counters_.of(kind))
         lost(called(kind, last_ + 1) + " and what follows, up to "
              + std::to_string(counters_.of(kind)) + ", are missing");
@@ -96,6 +97,11 @@ private:
   // A node, or something that lies behind it.
   void look_below(node_kind kind, std::string_view key, std::string_view value) {
     constexpr size_t node_key_size = 10;
+    constexpr size_t event_key_size = node_key_size + 10;
+    constexpr size_t link_key_size = node_key_size + 9;
+    if (key.size() != node_key_size && key.size() != link_key_size
+        && (key.size() != event_key_size || key[node_key_size] != 'e'))
+      return lost("there is a key of another form than any: " + hex(key.substr(0, 24)));
     auto id = id_of_node_key(key.substr(0, node_key_size));
     auto what = called(kind, id);
     if (key.size() == node_key_size)
@@ -113,9 +119,19 @@ private:
     }
   }
 
+  // All of the node that was seen last was seen.
+  void end_node(node_kind kind) {
+    if (version_ != 0 && earlier_ + 1 != version_)
+      lost("version " + std::to_string(earlier_ + 1) + " of " + called(kind, last_)
+           + " is missing");
+    version_ = 0;
+    earlier_ = 0;
+  }
+
   void look_at_node(node_kind kind, uint64_t id, std::string_view key, std::string_view value) {
     ++out_.nodes;
     auto what = called(kind, id);
+    end_node(kind);
     if (id != last_ + 1)
       lost(called(kind, last_ + 1) + " and what follows, up to " + std::to_string(id - 1)
            + ", are missing");
@@ -143,7 +159,12 @@ private:
   void look_at_version(node_kind kind, uint64_t id, std::string_view key, std::string_view value) {
     ++out_.versions;
     auto x = record(read_node(key, value), "an earlier version of " + called(kind, id));
-    if (x && x->version >= version_)
+    if (!x)
+      return;
+    if (x->version != ++earlier_)
+      lost("version " + std::to_string(earlier_) + " of " + called(kind, id) + " is missing");
+    earlier_ = x->version;
+    if (version_ != 0 && x->version >= version_)
       lost("version " + std::to_string(x->version) + " of " + called(kind, id)
            + " is kept as an earlier one");
   }
@@ -234,7 +255,8 @@ private:
   metadata_counters counters_;
   std::map<uint64_t, node_kind> types_;
   uint64_t last_ = 0;    // id that was seen last
-  uint64_t version_ = 0; // of that node
+  uint64_t version_ = 0; // of that node; 0: it cannot be read
+  uint64_t earlier_ = 0; // version of it that was seen last
   uint64_t indexes_wanted_ = 0;
 };
 

@@ -27,24 +27,6 @@ std::string demanded_type(const filter_node& at) {
   return {};
 }
 
-// The node as the change left it.
-result<std::shared_ptr<const node>> node_of(const metadata_view& in, const node_change& x) {
-  auto now = in.get(x.kind, x.id);
-  if (!now)
-    return now.error();
-  if (now->version == x.version)
-    return std::make_shared<const node>(std::move(*now));
-  auto all = in.versions(x.kind, x.id);
-  if (!all)
-    return all.error();
-  for (auto& each : *all)
-    if (each.version == x.version)
-      return std::make_shared<const node>(std::move(each));
-  return error{errc::corrupt, "version " + std::to_string(x.version) + " of the "
-                                + std::string(name_of(x.kind)) + " " + std::to_string(x.id)
-                                + " is missing; restore the store from a copy"};
-}
-
 } // namespace
 
 result<void> change_feed::attach(const subscription& x) {
@@ -88,10 +70,10 @@ result<bool> change_feed::tell(const metadata_view& in, subscriber& to, uint64_t
       continue;
     auto& known = read[{each.kind, each.id}];
     if (!known) {
-      auto found = node_of(in, each);
+      auto found = in.get(each.kind, each.id, sequence); // as the change left it
       if (!found)
         return found.error();
-      known = std::move(*found);
+      known = std::make_shared<const node>(std::move(*found));
     }
     auto matches = filter_matcher(to.wanted, in).matches(*known);
     if (!matches)
@@ -113,14 +95,20 @@ result<bool> change_feed::tell(const metadata_view& in, subscriber& to, uint64_t
 result<void> change_feed::changed(const metadata_view& in, uint64_t sequence,
                                   const change_record& what) {
   sequence_ = std::max(sequence_, sequence);
+  result<void> good;
   nodes read;
   for (auto& [name, each] : all_) {
     if (each.behind || sequence < each.what.next.sequence)
       continue;
-    if (auto told = tell(in, each, sequence, what, read); !told)
-      return told.error();
+    each.behind = each.what.next.sequence < sequence;
+    if (each.behind)
+      continue;
+    if (auto told = tell(in, each, sequence, what, read); !told) {
+      each.behind = true; // it reads this change again; the others are told of it
+      good = told.error();
+    }
   }
-  return {};
+  return good;
 }
 
 // Whether it is behind still.
@@ -144,14 +132,18 @@ result<bool> change_feed::catch_up(const metadata_view& in, size_t changes_max) 
   if (!counters)
     return counters.error();
   auto more = false;
+  error failed;
   for (auto& [name, each] : all_) {
     if (!each.behind || each.credits == 0)
       continue;
     auto behind = tell_missed(in, each, counters->sequence, changes_max);
-    if (!behind)
-      return behind.error();
-    more = more || (*behind && each.credits > 0);
+    if (behind)
+      more = more || (*behind && each.credits > 0);
+    else
+      failed = {behind.error().code, "the subscription " + name + ": " + behind.error().text};
   }
+  if (failed.code != errc::ok)
+    return failed;
   return more;
 }
 

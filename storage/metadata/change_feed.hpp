@@ -5,7 +5,9 @@
 // has some left it is told of each change as it comes; else it falls behind, and reads what it
 // missed from the record of changes when it has credits again. What one does costs the others
 // nothing.
-// Threads: one at a time.
+// Threads: one at a time. Whoever is told may not call the feed meanwhile.
+// Errors: those of the view, and of filters that have too much to try; who they are of stays
+// behind, the others are told.
 #pragma once
 
 #include "storage/metadata/filter.hpp"

@@ -62,6 +62,7 @@ struct change_set {
   std::vector<event_put> events{};
   std::vector<link_put> links{};
   bool keep_events = false; // an event that is there is left as it is
+  bool clamp_times = false; // a time ahead of the store's clock is now, and not refused
   std::vector<subscription_put> subscriptions{};
   std::vector<claim_put> claims{}; // to the versions that there are after the rest of the set
   batch beside{};                  // keys of another part of the store, in the same write

@@ -32,10 +32,7 @@ public:
       if (known == state_.end()) {
         TROUPE_TRY(open(next));
       } else if (known->second == state::open) {
-        return {errc::invalid, "the " + std::string(name_of(next.first)) + " "
-                                 + std::to_string(next.second)
-                                 + " would be made of itself; put what is new in an artifact of "
-                                   "its own"};
+        return circle(next);
       }
     }
     return {};
@@ -49,6 +46,14 @@ private:
     std::vector<place> left;
   };
 
+  static error circle(place x) {
+    auto who = "the " + std::string(name_of(x.first)) + " " + std::to_string(x.second);
+    if (x.first == node_kind::context)
+      return {errc::invalid, who + " would be above itself; choose another parent"};
+    return {errc::invalid,
+            who + " would be made of itself; put what is new in an artifact of its own"};
+  }
+
   result<void> open(place x) {
     if (state_.contains(x))
       return {};
@@ -56,7 +61,7 @@ private:
       return {errc::invalid, "more than " + std::to_string(cycle_search_max)
                                + " nodes were made of this one, too many to rule a cycle out; put "
                                  "what is new in an artifact of its own"};
-    auto next = downstream(x);
+    auto next = next_to(x);
     if (!next)
       return next.error();
     state_[x] = state::open;
@@ -64,13 +69,18 @@ private:
     return {};
   }
 
-  result<std::vector<place>> downstream(place x) const {
+  // What an artifact was read by, what an execution wrote, what a context is in.
+  result<std::vector<place>> next_to(place x) const {
     std::vector<place> out;
-    auto inputs = x.first == node_kind::artifact; // an artifact's readers, what an execution wrote
-    auto prefix = events_prefix(x.first, x.second);
+    auto above = x.first == node_kind::context;
+    auto readers = x.first == node_kind::artifact;
+    auto prefix
+      = above ? links_prefix(link_kind::parent, true, x.second) : events_prefix(x.first, x.second);
     auto add = [&](std::string_view key) {
-      if (is_input(static_cast<event_type>(key[prefix.size()])) == inputs)
-        out.emplace_back(inputs ? node_kind::execution : node_kind::artifact, other_of(key));
+      if (above)
+        out.emplace_back(node_kind::context, other_of(key));
+      else if (is_input(static_cast<event_type>(key[prefix.size()])) == readers)
+        out.emplace_back(readers ? node_kind::execution : node_kind::artifact, other_of(key));
       return true;
     };
     if (!fresh_(x.first, x.second)) {
@@ -97,6 +107,14 @@ result<void> check_cycles(const layer& all, const std::vector<event>& added,
   for (const auto& x : added)
     TROUPE_TRY(all_of_it.from(is_input(x.type) ? place{node_kind::execution, x.execution}
                                                : place{node_kind::artifact, x.artifact}));
+  return {};
+}
+
+result<void> check_parents(const layer& all, const std::vector<uint64_t>& children,
+                           const std::function<bool(node_kind, uint64_t)>& fresh) {
+  search all_of_it(all, fresh);
+  for (auto child : children)
+    TROUPE_TRY(all_of_it.from({node_kind::context, child}));
   return {};
 }
 

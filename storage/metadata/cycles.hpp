@@ -18,4 +18,8 @@ inline constexpr size_t cycle_search_max = 1'000'000;
 result<void> check_cycles(const layer& all, const std::vector<event>& added,
                           const std::function<bool(node_kind, uint64_t)>& fresh);
 
+// The same of contexts that got parents: none is above itself.
+result<void> check_parents(const layer& all, const std::vector<uint64_t>& children,
+                           const std::function<bool(node_kind, uint64_t)>& fresh);
+
 } // namespace troupe::storage

@@ -190,6 +190,9 @@ private:
     TROUPE_TRY(at_.advance());
     if (at_.now().kind != token_kind::text)
       return at_.wrong("a pattern in quotes follows LIKE");
+    if (at_.now().text.size() > filter_limits::pattern_max)
+      return at_.wrong("a pattern has at most " + std::to_string(filter_limits::pattern_max)
+                       + " bytes");
     auto right = primary();
     if (!right)
       return right.error();
@@ -217,6 +220,9 @@ private:
     auto left = (this->*part)();
     while (left && (at_.is(first) || at_.is(second))) {
       auto op = at_.is(first) ? first_op : second_op;
+      if (++operators_ > filter_limits::operators_max)
+        return at_.wrong("it has more than " + std::to_string(filter_limits::operators_max)
+                         + " operators of arithmetic");
       TROUPE_TRY(number(*left));
       TROUPE_TRY(at_.advance());
       auto right = (this->*part)();
@@ -345,6 +351,7 @@ private:
   filter_tokens at_;
   std::set<filter_alias> aliases_;
   size_t depth_ = 0;
+  size_t operators_ = 0;
 };
 
 } // namespace

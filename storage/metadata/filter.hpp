@@ -16,6 +16,8 @@ namespace troupe::storage {
 namespace filter_limits {
 inline constexpr size_t text_max = 16 << 10; // bytes
 inline constexpr size_t depth_max = 64;      // of parentheses and signs
+inline constexpr size_t operators_max = 256; // of arithmetic
+inline constexpr size_t pattern_max = 1024;  // bytes of a LIKE pattern
 inline constexpr size_t aliases_max = 8;     // different neighbours in one filter
 } // namespace filter_limits
 

@@ -73,7 +73,7 @@ bool compare(filter_op op, std::partial_ordering x) {
 }
 
 bool is_enum(const filter_node& x) {
-  return x.op == filter_op::name
+  return x.op == filter_op::name && x.where.kind == neighbour_kind::none
          && (x.field == filter_field::state || x.field == filter_field::event_kind);
 }
 
@@ -133,7 +133,7 @@ result<bool> filter_matcher::matches(const node& x) const {
     all.push_back(std::move(*found));
   }
   bindings bound;
-  auto left = assignments_max;
+  auto left = assignments_max + 1;
   auto found = any_assignment(x, all, bound, left);
   if (left == 0 && !found)
     return {errc::invalid, "the " + std::string(name_of(x.kind)) + " " + std::to_string(x.id)
@@ -268,7 +268,7 @@ filter_matcher::truth filter_matcher::test_in(const filter_node& at, const node&
     auto which = b ? order(*a, *b) : std::nullopt;
     if (which && std::is_eq(*which))
       return true;
-    if (!b)
+    if (!which)
       out = std::nullopt;
   }
   return out;

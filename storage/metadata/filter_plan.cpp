@@ -41,6 +41,17 @@ bool is_comparison(filter_op x) {
          || x == filter_op::greater || x == filter_op::greater_equal;
 }
 
+// The indexes of numbers know integers only.
+bool has_index(const filter_node& name, const filter_node& literal) {
+  switch (name.field) {
+  case filter_field::id:
+  case filter_field::type_id:
+    return std::holds_alternative<int64_t>(literal.value);
+  default:
+    return true;
+  }
+}
+
 // What has to hold whatever else does.
 void demands_of(const filter_node& at, std::vector<demand>& to) {
   if (at.op == filter_op::all_of)
@@ -55,7 +66,7 @@ void demands_of(const filter_node& at, std::vector<demand>& to) {
     std::swap(a, b);
     op = mirrored(op);
   }
-  if (a->op == filter_op::name && b->op == filter_op::literal)
+  if (a->op == filter_op::name && b->op == filter_op::literal && has_index(*a, *b))
     to.push_back({op, a, &b->value});
 }
 

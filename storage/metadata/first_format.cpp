@@ -73,7 +73,7 @@ node_put node_of(const old_record& x, bool is_artifact) {
   out.type_name = x.type;
   out.what.kind = kind_of_old(x, is_artifact);
   out.what.external_id = x.id;
-  out.what.uri = percent_encoded(x.uri);
+  out.what.uri = fitting(x.uri, metadata_limits::uri_max);
   out.what.hash = x.hash;
   if (is_artifact)
     out.what.state = node_state::live;
@@ -125,7 +125,7 @@ public:
     x.artifact = end(node_kind::artifact, key.substr(2 + id_size, id_size));
     x.type = input ? event_type::input : event_type::output;
     if (auto path = key.substr(2 + 2 * id_size); !path.empty())
-      x.path.emplace_back(percent_encoded(path));
+      x.path.emplace_back(fitting(path, metadata_limits::text_max));
     set_.events.push_back(std::move(x));
     return set_.nodes.size() < nodes_at_once ? result<void>() : flush();
   }
@@ -216,6 +216,34 @@ result<void> read_first_format(const store& in,
             "the stored edge " + hex(key) + " is cut short; restore the store from a copy"};
   }));
   return all.flush();
+}
+
+std::vector<change_set> parts_of(const change_set& all) {
+  std::vector<change_set> out;
+  auto with = [&](std::initializer_list<size_t> nodes) -> change_set& {
+    auto& part = out.emplace_back();
+    part.types = all.types;
+    part.evolution = all.evolution;
+    part.keep_events = true;
+    for (auto i : nodes)
+      part.nodes.push_back(all.nodes[i]);
+    return part;
+  };
+  for (size_t i = 0; i < all.nodes.size(); ++i)
+    with({i});
+  for (const auto& x : all.events) {
+    auto alone = x;
+    alone.execution = node_ref::put(0);
+    alone.artifact = node_ref::put(1);
+    with({x.execution.index, x.artifact.index}).events.push_back(std::move(alone));
+  }
+  for (const auto& x : all.links) {
+    auto alone = x;
+    alone.context = node_ref::put(0);
+    alone.other = node_ref::put(1);
+    with({x.context.index, x.other.index}).links.push_back(alone);
+  }
+  return out;
 }
 
 result<void> erase_first_format(store& in) {

@@ -15,6 +15,10 @@ result<bool> has_first_format(const store& in);
 result<void> read_first_format(const store& in,
                                const std::function<result<void>(change_set next)>& write);
 
+// Each node, event and link of such a change set in one of its own, for one that is refused as a
+// whole: what 0.1.0 took and this version does not.
+std::vector<change_set> parts_of(const change_set& all);
+
 // After all were written: removes them.
 result<void> erase_first_format(store& in);
 

@@ -1,5 +1,6 @@
 #include "storage/metadata/metadata.hpp"
 
+#include "runtime/base/log.hpp"
 #include "storage/metadata/first_format.hpp"
 #include "storage/metadata/keys.hpp"
 
@@ -54,19 +55,26 @@ result<void> metadata::convert() {
     pending_.settle(x.number);
     return store_.commit(x.writes, durability::synced);
   };
-  TROUPE_TRY(read_first_format(store_, write_now));
+  TROUPE_TRY(read_first_format(store_, [&](const change_set& next) -> result<void> {
+    auto outcome = write_now(next);
+    if (outcome || outcome.error().code != errc::invalid)
+      return outcome;
+    for (auto& part : parts_of(next)) // all but what cannot be kept any more
+      if (auto kept = write_now(std::move(part)); !kept && kept.error().code != errc::invalid)
+        return kept;
+      else if (!kept)
+        log::warning("a record of 0.1.0 is left out", {{"reason", kept.error().text}});
+    return {};
+  }));
   TROUPE_TRY(erase_first_format(store_));
   durable_ = counters_.sequence;
   return {};
 }
 
 metadata_view metadata::look(uint64_t as_of) const {
-  std::shared_ptr<const type_catalog> types;
-  {
-    std::lock_guard lock(mutex_);
-    types = types_;
-  }
-  return {store_.snapshot(), std::move(types), as_of};
+  auto shown = store_.snapshot(); // first: the types of all that it shows are known by then
+  std::lock_guard lock(mutex_);
+  return {std::move(shown), types_, as_of};
 }
 
 void metadata::write(change_set set, written then) {
@@ -151,7 +159,8 @@ void metadata::submit_all() {
       under_way_.erase(each->number);
     pending_.clear();
     for (const auto& [number, each] : under_way_)
-      pending_.add(number, each->values);
+      if (!each->settled)
+        pending_.add(number, each->values);
     lock.unlock();
     for (const auto& each : refused)
       each->then(accepted.error());
@@ -164,6 +173,7 @@ void metadata::submit_all() {
 void metadata::finish(const std::shared_ptr<entry>& x, const result<void>& committed) {
   {
     std::lock_guard lock(mutex_);
+    x->settled = true;
     if (committed)
       pending_.settle(x->number);
     else if (failed_.code == errc::ok)

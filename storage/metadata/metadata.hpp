@@ -57,6 +57,7 @@ private:
     layer::values values;
     change_record changes;
     bool changed = false;
+    bool settled = false; // its answer is known; under mutex_
     receipt answer;
     written then;
     metadata_counters counters_before;

@@ -289,4 +289,12 @@ std::string percent_encoded(std::string_view x) {
   return out;
 }
 
+std::string fitting(std::string_view x, size_t bytes_max) {
+  auto all = percent_encoded(x);
+  if (all.size() <= bytes_max)
+    return all;
+  constexpr size_t cut_character = 9; // bytes that three bytes of one take when they are encoded
+  return percent_encoded(std::string_view(all).substr(0, bytes_max - cut_character));
+}
+
 } // namespace troupe::storage

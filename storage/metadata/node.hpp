@@ -24,6 +24,7 @@ inline constexpr size_t value_max = 64 << 10;  // bytes of a property's value
 inline constexpr size_t properties_max = 256;  // of one node or type, of each kind
 inline constexpr size_t path_max = 64;         // steps of an event's path
 inline constexpr size_t changes_max = 100'000; // nodes, events and links of one change set
+inline constexpr size_t set_bytes_max = 64 << 20; // that one change set writes
 } // namespace metadata_limits
 
 enum class node_kind : uint8_t { artifact = 'A', execution = 'X', context = 'C' };
@@ -182,5 +183,8 @@ result<void> check_name(std::string_view x, std::string_view what);
 // The text with %XX for each byte that the store refuses: of control characters, and of what is not
 // UTF-8.
 std::string percent_encoded(std::string_view x);
+
+// The same, cut to so many bytes, which are 16 or more.
+std::string fitting(std::string_view x, size_t bytes_max);
 
 } // namespace troupe::storage

@@ -5,7 +5,6 @@
 namespace troupe::storage {
 
 void pending_writes::add(uint64_t number, const layer::values& writes) {
-  auto& keys = keys_[number];
   for (const auto& [key, value] : writes) {
     if (!is_read_back(key))
       continue;
@@ -14,7 +13,7 @@ void pending_writes::add(uint64_t number, const layer::values& writes) {
     else
       all_.erase(key);
     newest_.insert_or_assign(key, number);
-    keys.push_back(key);
+    keys_[number].push_back(key);
   }
 }
 

@@ -51,13 +51,15 @@ result<receipt> transaction::run(const change_set& set) {
   for (const auto& x : set.nodes)
     TROUPE_TRY(put_node(x));
   for (const auto& x : set.events)
-    TROUPE_TRY(put_event(x, set.keep_events));
+    TROUPE_TRY(put_event(x, set.keep_events, set.clamp_times));
   for (const auto& x : set.links)
     TROUPE_TRY(put_link(x));
-  TROUPE_TRY(check_cycles(local_, events_, [this](node_kind kind, uint64_t id) {
+  auto fresh = [this](node_kind kind, uint64_t id) {
     auto found = known_.find({kind, id});
     return found != known_.end() && found->second;
-  }));
+  };
+  TROUPE_TRY(check_cycles(local_, events_, fresh));
+  TROUPE_TRY(check_parents(local_, children_, fresh));
   receipt_.sequence = counters_.sequence;
   if (!local_.own().empty()) {
     receipt_.sequence = counters_.sequence = sequence_;
@@ -69,6 +71,13 @@ result<receipt> transaction::run(const change_set& set) {
     TROUPE_TRY(put_subscription(x));
   for (const auto& x : set.claims)
     TROUPE_TRY(put_claim(x));
+  size_t bytes = 0;
+  for (const auto& [key, value] : local_.own())
+    bytes += key.size() + (value ? value->size() : 0);
+  if (bytes > metadata_limits::set_bytes_max)
+    return error{errc::invalid, "the change set takes " + std::to_string(bytes) + " bytes; at most "
+                                  + std::to_string(metadata_limits::set_bytes_max)
+                                  + " are written at once: divide it"};
   return std::move(receipt_);
 }
 
@@ -163,6 +172,10 @@ result<void> transaction::put_node(const node_put& x) {
     if (!stored)
       return stored.error();
     before = std::move(*stored);
+    if (x.what.id == 0 && *type != 0 && *type != before->type)
+      return {errc::invalid, "the external id " + x.what.external_id + " is that of the "
+                               + std::string(name_of(now.kind)) + " " + std::to_string(*id)
+                               + ", which is of another type; choose another"};
     auto changed = changed_node(*before, x);
     if (!changed)
       return changed.error();
@@ -179,6 +192,8 @@ result<void> transaction::put_node(const node_put& x) {
     receipt_.versions.push_back(before->version);
     return {};
   }
+  if (before)
+    TROUPE_TRY(check(now));
   if (now.kind == node_kind::context)
     TROUPE_TRY(check_name(now.name, "the name of the context"));
   const auto* declared = types().find(now.type);
@@ -258,7 +273,7 @@ result<uint64_t> transaction::resolve(const node_ref& x, node_kind kind) {
   return x.id;
 }
 
-result<void> transaction::put_event(const event_put& x, bool keep) {
+result<void> transaction::put_event(const event_put& x, bool keep, bool clamp) {
   auto execution = resolve(x.execution, node_kind::execution);
   if (!execution)
     return execution.error();
@@ -266,7 +281,7 @@ result<void> transaction::put_event(const event_put& x, bool keep) {
   if (!artifact)
     return artifact.error();
   TROUPE_TRY(check_path(x.path));
-  if (x.time_ns > now_ns_ + clock_skew_max_ns)
+  if (x.time_ns > now_ns_ + clock_skew_max_ns && !clamp)
     return {errc::invalid, "the time of an event is "
                              + std::to_string((x.time_ns - now_ns_) / 1'000'000'000)
                              + " s ahead of the store's clock; set the writer's clock"};
@@ -280,7 +295,11 @@ result<void> transaction::put_event(const event_put& x, bool keep) {
     return {errc::already_exists, "the execution " + std::to_string(*execution) + " has the event "
                                     + std::string(name_of(x.type)) + " of the artifact "
                                     + std::to_string(*artifact) + "; leave it out"};
-  event added{*execution, *artifact, x.type, x.path, x.time_ns == 0 ? now_ns_ : x.time_ns,
+  event added{*execution,
+              *artifact,
+              x.type,
+              x.path,
+              x.time_ns == 0 || (clamp && x.time_ns > now_ns_) ? now_ns_ : x.time_ns,
               sequence_};
   local_.put(key, encode(key, added));
   auto back = event_key(node_kind::artifact, *artifact, x.type, *execution);
@@ -308,7 +327,7 @@ result<void> transaction::put_link(const link_put& x) {
                                     + " is a parent of the context " + std::to_string(*context)
                                     + " already; leave it out"};
   if (x.kind == link_kind::parent)
-    TROUPE_TRY(check_parents(*context, *other));
+    children_.push_back(*context);
   link added{x.kind, *context, *other, sequence_};
   local_.put(key, encode(key, added));
   auto back = link_key(x.kind, false, *other, *context);
@@ -319,25 +338,6 @@ result<void> transaction::put_link(const link_put& x) {
   if (!what)
     return what.error();
   changes_.nodes.push_back({change_kind::linked, kind, *other, what->type, what->version});
-  return {};
-}
-
-result<void> transaction::check_parents(uint64_t child, uint64_t parent) const {
-  std::set<uint64_t> seen{parent};
-  std::vector<uint64_t> left{parent};
-  while (!left.empty()) {
-    auto at = left.back();
-    left.pop_back();
-    if (at == child)
-      return {errc::invalid, "the context " + std::to_string(child)
-                               + " would be above itself; choose another parent"};
-    TROUPE_TRY(
-      local_.scan(links_prefix(link_kind::parent, true, at), {}, no_limit, [&](auto key, auto) {
-        if (auto above = other_of(key); seen.insert(above).second)
-          left.push_back(above);
-        return true;
-      }));
-  }
   return {};
 }
 

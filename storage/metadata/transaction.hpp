@@ -34,7 +34,7 @@ private:
 
   result<void> put_types(const change_set& set);
   result<void> put_node(const node_put& x);
-  result<void> put_event(const event_put& x, bool keep);
+  result<void> put_event(const event_put& x, bool keep, bool clamp);
   result<void> put_link(const link_put& x);
   result<void> put_subscription(const subscription_put& x);
   result<void> put_claim(const claim_put& x);
@@ -48,7 +48,6 @@ private:
   void write(const node* before, node now);
   result<std::optional<claim>> stored_claim(const claim_put& x) const;
   result<uint64_t> resolve(const node_ref& x, node_kind kind);
-  result<void> check_parents(uint64_t child, uint64_t parent) const;
 
   const type_catalog& types_;
   std::optional<type_catalog> own_types_; // where the set puts types
@@ -61,6 +60,7 @@ private:
   std::vector<node_type> types_put_;
   std::map<node_key_pair, bool> known_; // nodes that exist; whether this set made them
   std::vector<event> events_;           // those that were added
+  std::vector<uint64_t> children_;      // contexts that got parents
   std::vector<node_key_pair> placed_;   // the set's nodes, in their order
   receipt receipt_;
 };

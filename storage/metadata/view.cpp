@@ -33,24 +33,24 @@ result<metadata_counters> metadata_view::counters() const {
 }
 
 // The version that the view shows; empty where the node was not there yet.
-result<std::optional<node>> metadata_view::as_it_was(node current) const {
-  if (current.sequence <= as_of_)
+result<std::optional<node>> metadata_view::as_it_was(node current, uint64_t as_of) const {
+  if (current.sequence <= as_of)
     return std::optional(std::move(current));
   std::optional<node> found;
   auto prefix = versions_prefix(current.kind, current.id);
-  TROUPE_TRY(scan_records(*from_, prefix, prefix + big_endian(as_of_ + 1),
+  TROUPE_TRY(scan_records(*from_, prefix, prefix + big_endian(as_of + 1),
                           [&](std::string_view key, std::string_view value) -> result<bool> {
                             auto x = read_node(key, value);
                             if (!x)
                               return x.error();
-                            if (x->sequence <= as_of_)
+                            if (x->sequence <= as_of)
                               found = std::move(*x);
                             return false;
                           }));
   return found;
 }
 
-result<node> metadata_view::get(node_kind kind, uint64_t id) const {
+result<node> metadata_view::get(node_kind kind, uint64_t id, uint64_t as_of) const {
   auto key = node_key(kind, id);
   auto value = from_->get(key);
   if (!value)
@@ -60,7 +60,7 @@ result<node> metadata_view::get(node_kind kind, uint64_t id) const {
     auto current = read_node(key, **value);
     if (!current)
       return current.error();
-    auto then = as_it_was(std::move(*current));
+    auto then = as_it_was(std::move(*current), as_of);
     if (!then)
       return then.error();
     found = std::move(*then);
@@ -171,7 +171,7 @@ result<metadata_view::neighbourhood> metadata_view::around(node_kind kind, uint6
                           }));
   if (!out.at)
     return out;
-  auto then = as_it_was(std::move(*out.at));
+  auto then = as_it_was(std::move(*out.at), as_of_);
   if (!then)
     return then.error();
   out.at = std::move(*then);

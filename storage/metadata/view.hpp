@@ -34,7 +34,9 @@ public:
   // The last change that it shows, and the last id of each kind.
   result<metadata_counters> counters() const;
 
-  result<node> get(node_kind kind, uint64_t id) const;
+  result<node> get(node_kind kind, uint64_t id) const { return get(kind, id, as_of_); }
+  // As it was when that change was the last one, within what the view shows.
+  result<node> get(node_kind kind, uint64_t id, uint64_t as_of) const;
 
   // By the unique names that they have now; empty where there is none.
   result<std::optional<node>> named(node_kind kind, uint64_t type, std::string_view name) const;
@@ -70,7 +72,7 @@ public:
                                         std::string_view end, size_t limit, bool backwards) const;
 
 private:
-  result<std::optional<node>> as_it_was(node current) const;
+  result<std::optional<node>> as_it_was(node current, uint64_t as_of) const;
   result<std::optional<node>> at_name(node_kind kind, const std::string& key) const;
 
   std::unique_ptr<reader> from_;

@@ -117,6 +117,8 @@ std::optional<metadata_model::place> metadata_model::put(const node_put& x) {
             && (by_name ? !x.what.name.empty() && y.name == x.what.name && y.type == x.what.type
                         : !x.what.external_id.empty() && y.external_id == x.what.external_id))
           there = &y;
+    if (there != nullptr && there->type != x.what.type)
+      return std::nullopt;
     if (there != nullptr && x.existing == on_existing::keep)
       return place(there->kind, there->id);
     if (there != nullptr && x.if_version != 0 && x.if_version != there->version)
