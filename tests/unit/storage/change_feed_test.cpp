@@ -169,6 +169,34 @@ TEST_F(ChangeFeed, WhoIsSlowCostsOthersNothingAndMissesNothing) {
   EXPECT_EQ(seen("slow"), "1.1 2.1 3.1 4.1 1.2 1.3 5.1 6.1");
 }
 
+// Its filter has too much to try: it stays behind, and nobody else misses anything.
+TEST_F(ChangeFeed, WhoseFilterFailsCostsOthersNothing) {
+  ASSERT_EQ(step(subscription_step::add,
+                 {"bad", artifact_kind, "contexts_a.name = contexts_b.external_id"}),
+            errc::ok)
+    << text_;
+  ASSERT_EQ(step(subscription_step::add, {"good", artifact_kind}), errc::ok);
+  attach("bad", 100);
+  attach("good", 100);
+  metadata_->observe([this](uint64_t sequence, const change_record& what) {
+    static_cast<void>(feed_->changed(metadata_->look(), sequence, what));
+  });
+  change_set wide;
+  wide.nodes.push_back(make(artifact_kind, model_));
+  for (int i = 0; i < 1001; ++i) {
+    wide.nodes.push_back(make(context_kind, study_, std::to_string(i)));
+    wide.links.push_back(
+      {link_kind::attribution, node_ref::put(wide.nodes.size() - 1), node_ref::put(0)});
+  }
+  ASSERT_EQ(write(wide), errc::ok) << text_;
+  add(data_);
+  EXPECT_EQ(seen("good"), "1.1 2.1");
+  EXPECT_FALSE(feed_->catch_up(metadata_->look()));
+  EXPECT_EQ(seen("bad"), "");
+  add(data_);
+  EXPECT_EQ(seen("good"), "1.1 2.1 3.1");
+}
+
 TEST_F(ChangeFeed, BeginsWithTheNextChangeOrWhereItIsTold) {
   add(model_);
   add(model_);

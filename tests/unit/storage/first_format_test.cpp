@@ -112,6 +112,19 @@ TEST_F(FirstFormat, IsReadOnce) {
   EXPECT_EQ(dump(), before);
 }
 
+// 0.1.0 let a job read what it wrote.
+TEST_F(FirstFormat, WhatIsRefusedTodayIsLeftOutAlone) {
+  batch circle;
+  put_edge(circle, attempt_, 'i', model_, "model");
+  ASSERT_TRUE(memory_.commit(circle, durability::synced));
+  reopen();
+  auto view = metadata_->look();
+  auto attempt = *view.by_external_id(execution_kind, attempt_);
+  ASSERT_TRUE(attempt);
+  EXPECT_EQ(view.events(execution_kind, attempt->id)->size(), 2u);
+  EXPECT_EQ(view.counters()->artifacts, 3002u);
+}
+
 TEST_F(FirstFormat, IsReadWhereverItWasInterrupted) {
   for (size_t commits = 0; commits < 10; ++commits) {
     faulty_.fail_after(commits);

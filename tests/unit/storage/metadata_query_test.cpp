@@ -106,6 +106,8 @@ TEST_F(Query, FiltersReadEveryAttribute) {
   EXPECT_EQ(found("type = 'Data'"), "5 6");
   EXPECT_EQ(found("type_id = " + std::to_string(data_)), "5 6");
   EXPECT_EQ(found("type = 'Nothing'"), "");
+  EXPECT_EQ(found("type_id = 2.0 AND id < 5.5"), "5") << "a real number is compared";
+  EXPECT_EQ(found("id = 3.0"), "3");
   EXPECT_EQ(found("name = 'm1'"), "1 5");
   EXPECT_EQ(found("name = 'm1' AND type = 'Model'"), "1");
   EXPECT_EQ(found("name IS NULL"), "6");
@@ -146,6 +148,7 @@ TEST_F(Query, FiltersReadProperties) {
   EXPECT_EQ(found("properties.good.bool_value = false"), "");
   EXPECT_EQ(found("custom_properties.`a b:c`.int_value IN (2, 4)"), "2 4");
   EXPECT_EQ(found("properties.nothing.int_value = 1"), "");
+  EXPECT_EQ(found("NOT properties.by IN (1)"), "") << "other kinds are never compared";
   EXPECT_EQ(found("properties.by IS NULL AND type = 'Model'"), "1 3 4");
   EXPECT_EQ(found("properties.epoch * 2 + 1 = -1"), "2");
   EXPECT_EQ(found("id / 2 = 1.5"), "3");
@@ -219,6 +222,12 @@ TEST_F(Query, RefusesWhatIsNoFilter) {
     << refused("name = 'x' AND foo = 3");
   EXPECT_NE(refused(std::string(200, '(') + "id = 1").find("nested deeper"), std::string::npos);
   EXPECT_NE(refused(std::string(20'000, ' ')).find("20000 bytes"), std::string::npos);
+  std::string long_sum = "id = 1";
+  for (int i = 0; i < 300; ++i)
+    long_sum.append("+1");
+  EXPECT_NE(refused(long_sum).find("operators"), std::string::npos);
+  auto pattern = std::string("name LIKE '").append(2000, '%').append("'");
+  EXPECT_NE(refused(pattern).find("1024 bytes"), std::string::npos);
 }
 
 TEST_F(Query, PagesGoOnWhereTheyEnded) {

@@ -315,6 +315,63 @@ TEST_F(Metadata, ContextsLinkOnceAndNeverAboveThemselves) {
   EXPECT_EQ(metadata_->look().links(link_kind::parent, false, 3)->size(), 2u);
 }
 
+TEST_F(Metadata, WhatIsMergedHasTheSameBounds) {
+  ASSERT_EQ(put(model()), 1u);
+  auto add = [&](int from) {
+    node_put x;
+    x.what.id = 1;
+    for (int i = from; i < from + 200; ++i) {
+      x.what.custom.emplace(std::to_string(i), true);
+      x.mask.push_back(std::string("custom_properties.").append(std::to_string(i)));
+    }
+    return put(x);
+  };
+  EXPECT_EQ(add(0), 1u) << text_;
+  EXPECT_EQ(add(200), 0u);
+  EXPECT_NE(text_.find("at most 256"), std::string::npos) << text_;
+}
+
+TEST_F(Metadata, ALongChainOfParentsIsChecked) {
+  change_set set;
+  for (size_t i = 0; i < 20'000; ++i) {
+    set.nodes.push_back(study(std::to_string(i)));
+    if (i > 0)
+      set.links.push_back({link_kind::parent, node_ref::put(i), node_ref::put(i - 1)});
+  }
+  auto circle = set;
+  circle.links.push_back({link_kind::parent, node_ref::put(0), node_ref::put(19'999)});
+  EXPECT_EQ(write(circle), errc::invalid);
+  EXPECT_NE(text_.find("above itself"), std::string::npos) << text_;
+  EXPECT_EQ(write(set), errc::ok) << text_;
+}
+
+TEST_F(Metadata, ATimeAheadIsClampedWhereThatIsAsked) {
+  change_set set;
+  set.nodes = {model(), train()};
+  set.events = {{node_ref::put(1),
+                 node_ref::put(0),
+                 event_type::input,
+                 {},
+                 static_cast<uint64_t>(clock_.wall) + 900'000'000'000}};
+  EXPECT_EQ(write(set), errc::invalid);
+  set.clamp_times = true;
+  ASSERT_EQ(write(set), errc::ok) << text_;
+  EXPECT_LE(metadata_->look().events(artifact_kind, 1)->at(0).time_ns,
+            static_cast<uint64_t>(clock_.wall));
+}
+
+TEST_F(Metadata, AnExternalIdOfAnotherTypeIsNotShared) {
+  auto x = model();
+  x.what.external_id = "e";
+  ASSERT_EQ(put(x), 1u);
+  x.what.type = type(artifact_kind, "Other");
+  for (auto rule : {on_existing::keep, on_existing::update}) {
+    x.existing = rule;
+    EXPECT_EQ(put(x), 0u);
+    EXPECT_NE(text_.find("of another type"), std::string::npos) << text_;
+  }
+}
+
 TEST_F(Metadata, ShowsThePast) {
   ASSERT_EQ(put(model("m")), 1u);
   auto first = receipt_.sequence;
