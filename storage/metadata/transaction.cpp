@@ -3,6 +3,7 @@
 #include "storage/metadata/cycles.hpp"
 #include "storage/metadata/keys.hpp"
 #include "storage/metadata/node_mask.hpp"
+#include "storage/metadata/stored.hpp"
 #include "storage/record.hpp"
 
 #include <algorithm>
@@ -113,18 +114,6 @@ result<uint64_t> transaction::type_of(const node_put& x) const {
                              + " of " + std::string(name_of(x.what.kind)) + "s; put it first"};
 }
 
-result<std::optional<uint64_t>> transaction::id_at(const std::string& key) const {
-  auto value = local_.get(key);
-  if (!value)
-    return value.error();
-  if (!*value)
-    return std::optional<uint64_t>();
-  auto id = read_id(key, **value);
-  if (!id)
-    return id.error();
-  return std::optional<uint64_t>(*id);
-}
-
 // The node that the put means, 0 where there is none yet.
 result<uint64_t> transaction::existing(const node_put& x, uint64_t type) const {
   if (x.what.id != 0)
@@ -132,7 +121,7 @@ result<uint64_t> transaction::existing(const node_put& x, uint64_t type) const {
   if (x.existing == on_existing::refuse)
     return uint64_t{0};
   if (!x.what.external_id.empty()) {
-    auto found = id_at(external_id_key(x.what.kind, x.what.external_id));
+    auto found = find_record(local_, external_id_key(x.what.kind, x.what.external_id), read_id);
     if (!found)
       return found.error();
     if (*found)
@@ -140,20 +129,19 @@ result<uint64_t> transaction::existing(const node_put& x, uint64_t type) const {
   }
   if (x.what.name.empty() || type == 0)
     return uint64_t{0};
-  auto found = id_at(name_key(x.what.kind, type, x.what.name));
+  auto found = find_record(local_, name_key(x.what.kind, type, x.what.name), read_id);
   if (!found)
     return found.error();
   return found->value_or(0);
 }
 
 result<node> transaction::load(node_kind kind, uint64_t id) const {
-  auto key = node_key(kind, id);
-  auto value = local_.get(key);
-  if (!value)
-    return value.error();
-  if (!*value)
+  auto found = find_record(local_, node_key(kind, id), read_node);
+  if (!found)
+    return found.error();
+  if (!*found)
     return no_such_node(kind, id);
-  return read_node(key, **value);
+  return std::move(**found);
 }
 
 result<void> transaction::put_node(const node_put& x) {
@@ -210,7 +198,7 @@ result<void> transaction::check_unique(const node& now) const {
   auto what = std::string("name ");
   for (const auto& [name, key] : names) {
     if (!name.empty()) {
-      auto owner = id_at(key);
+      auto owner = find_record(local_, key, read_id);
       if (!owner)
         return owner.error();
       if (*owner && **owner != now.id)

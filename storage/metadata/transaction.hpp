@@ -42,11 +42,9 @@ private:
   const type_catalog& types() const noexcept { return own_types_ ? *own_types_ : types_; }
   result<uint64_t> type_of(const node_put& x) const;
   result<uint64_t> existing(const node_put& x, uint64_t type) const;
-  result<std::optional<uint64_t>> id_at(const std::string& key) const;
   result<node> load(node_kind kind, uint64_t id) const;
   result<void> check_unique(const node& now) const;
   void write(const node* before, node now);
-  result<std::optional<claim>> stored_claim(const claim_put& x) const;
   result<uint64_t> resolve(const node_ref& x, node_kind kind);
 
   const type_catalog& types_;

@@ -1,6 +1,7 @@
 // Subscriptions and claims of a transaction: see subscription.hpp.
 #include "storage/metadata/filter.hpp"
 #include "storage/metadata/keys.hpp"
+#include "storage/metadata/stored.hpp"
 #include "storage/metadata/transaction.hpp"
 
 namespace troupe::storage {
@@ -17,15 +18,19 @@ std::string who(const claim_put& x) {
 result<void> transaction::put_subscription(const subscription_put& x) {
   TROUPE_TRY(check_name(x.what.name, "the name of a subscription"));
   auto key = subscription_key(x.what.name);
-  auto value = local_.get(key);
-  if (!value)
-    return value.error();
-  if (x.step == subscription_step::remove) {
+  if (x.step == subscription_step::remove) { // also one that cannot be read
+    auto value = local_.get(key);
+    if (!value)
+      return value.error();
     if (*value)
       local_.erase(std::move(key));
     return {};
   }
-  if (!*value) {
+  auto found = find_record(local_, key, read_subscription);
+  if (!found)
+    return found.error();
+  auto& there = *found;
+  if (!there) {
     if (x.step == subscription_step::acknowledge)
       return {errc::not_found, "there is no subscription " + x.what.name + "; subscribe first"};
     if (auto read = parse_filter(x.what.kind, x.what.filter); !read)
@@ -36,9 +41,6 @@ result<void> transaction::put_subscription(const subscription_put& x) {
     local_.put(key, encode(key, added));
     return {};
   }
-  auto there = read_subscription(key, **value);
-  if (!there)
-    return there.error();
   if (x.step == subscription_step::add) {
     if (there->kind == x.what.kind && there->filter == x.what.filter)
       return {};
@@ -57,24 +59,12 @@ result<void> transaction::put_subscription(const subscription_put& x) {
   return {};
 }
 
-result<std::optional<claim>> transaction::stored_claim(const claim_put& x) const {
-  auto key = claim_key(x.consumer, x.artifact, x.version);
-  auto value = local_.get(key);
-  if (!value)
-    return value.error();
-  if (!*value)
-    return std::optional<claim>();
-  auto found = read_claim(key, **value);
-  if (!found)
-    return found.error();
-  return std::optional(std::move(*found));
-}
-
 result<void> transaction::put_claim(const claim_put& x) {
   TROUPE_TRY(check_name(x.consumer, "the name of a consumer"));
   if (x.holder == 0)
     return {errc::invalid, who(x) + " has no holder; give a number that is not 0"};
-  auto there = stored_claim(x);
+  auto key = claim_key(x.consumer, x.artifact, x.version);
+  auto there = find_record(local_, key, read_claim);
   if (!there)
     return there.error();
   auto now = there->value_or(claim{x.consumer, x.artifact, x.version, 0, claim_state::failed, 0});
@@ -107,7 +97,6 @@ result<void> transaction::put_claim(const claim_put& x) {
   receipt_.claims.push_back(now);
   if (*there && **there == now)
     return {};
-  auto key = claim_key(x.consumer, x.artifact, x.version);
   local_.put(key, encode(key, now));
   return {};
 }

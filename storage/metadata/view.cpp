@@ -1,35 +1,16 @@
 #include "storage/metadata/view.hpp"
 
 #include "storage/metadata/keys.hpp"
+#include "storage/metadata/stored.hpp"
 #include "storage/record.hpp"
 
 namespace troupe::storage {
 
-namespace {
-
-// Scans with a reader of records that may fail.
-template <class Visit>
-result<void> scan_records(const reader& from, std::string_view prefix, std::string_view first,
-                          const Visit& visit) {
-  result<void> good;
-  TROUPE_TRY(from.scan(prefix, first, no_limit, [&](auto key, auto value) {
-    auto goes_on = visit(key, value);
-    if (!goes_on)
-      good = goes_on.error();
-    return goes_on && *goes_on;
-  }));
-  return good;
-}
-
-} // namespace
-
 result<metadata_counters> metadata_view::counters() const {
-  auto value = from_->get(counters_key());
-  if (!value)
-    return value.error();
-  if (!*value)
-    return metadata_counters();
-  return read_counters(counters_key(), **value);
+  auto found = find_record(*from_, counters_key(), read_counters);
+  if (!found)
+    return found.error();
+  return found->value_or(metadata_counters());
 }
 
 // The version that the view shows; empty where the node was not there yet.
@@ -51,36 +32,24 @@ result<std::optional<node>> metadata_view::as_it_was(node current, uint64_t as_o
 }
 
 result<node> metadata_view::get(node_kind kind, uint64_t id, uint64_t as_of) const {
-  auto key = node_key(kind, id);
-  auto value = from_->get(key);
-  if (!value)
-    return value.error();
-  std::optional<node> found;
-  if (*value) {
-    auto current = read_node(key, **value);
-    if (!current)
-      return current.error();
-    auto then = as_it_was(std::move(*current), as_of);
-    if (!then)
-      return then.error();
-    found = std::move(*then);
-  }
-  if (found)
-    return std::move(*found);
+  auto found = find_record(*from_, node_key(kind, id), read_node);
+  if (found && *found)
+    found = as_it_was(std::move(**found), as_of);
+  if (!found)
+    return found.error();
+  if (*found)
+    return std::move(**found);
   return {errc::not_found, "there is no " + std::string(name_of(kind)) + " " + std::to_string(id)
                              + "; list those that there are"};
 }
 
 result<std::optional<node>> metadata_view::at_name(node_kind kind, const std::string& key) const {
-  auto value = from_->get(key);
-  if (!value)
-    return value.error();
-  if (!*value)
-    return std::optional<node>();
-  auto id = read_id(key, **value);
+  auto id = find_record(*from_, key, read_id);
   if (!id)
     return id.error();
-  auto found = get(kind, *id);
+  if (!*id)
+    return std::optional<node>();
+  auto found = get(kind, **id);
   if (found)
     return std::optional(std::move(*found));
   if (found.error().code == errc::not_found)
@@ -99,51 +68,24 @@ result<std::optional<node>> metadata_view::by_external_id(node_kind kind,
 }
 
 result<std::vector<node>> metadata_view::versions(node_kind kind, uint64_t id) const {
-  std::vector<node> out;
-  TROUPE_TRY(scan_records(*from_, versions_prefix(kind, id), {},
-                          [&](std::string_view key, std::string_view value) -> result<bool> {
-                            auto x = read_node(key, value);
-                            if (!x)
-                              return x.error();
-                            if (x->sequence <= as_of_)
-                              out.push_back(std::move(*x));
-                            return true;
-                          }));
+  auto out = all_records(*from_, versions_prefix(kind, id), read_node, shown());
+  if (!out)
+    return out.error();
   auto current = get(kind, id);
   if (!current)
     return current.error();
-  if (out.empty() || out.back().version != current->version)
-    out.push_back(std::move(*current));
+  if (out->empty() || out->back().version != current->version)
+    out->push_back(std::move(*current));
   return out;
 }
 
 result<std::vector<event>> metadata_view::events(node_kind kind, uint64_t id) const {
-  std::vector<event> out;
-  TROUPE_TRY(scan_records(*from_, events_prefix(kind, id), {},
-                          [&](std::string_view key, std::string_view value) -> result<bool> {
-                            auto x = read_event(key, value);
-                            if (!x)
-                              return x.error();
-                            if (x->sequence <= as_of_)
-                              out.push_back(std::move(*x));
-                            return true;
-                          }));
-  return out;
+  return all_records(*from_, events_prefix(kind, id), read_event, shown());
 }
 
 result<std::vector<link>> metadata_view::links(link_kind kind, bool from_context,
                                                uint64_t id) const {
-  std::vector<link> out;
-  TROUPE_TRY(scan_records(*from_, links_prefix(kind, from_context, id), {},
-                          [&](std::string_view key, std::string_view value) -> result<bool> {
-                            auto x = read_link(key, value);
-                            if (!x)
-                              return x.error();
-                            if (x->sequence <= as_of_)
-                              out.push_back(*x);
-                            return true;
-                          }));
-  return out;
+  return all_records(*from_, links_prefix(kind, from_context, id), read_link, shown());
 }
 
 result<metadata_view::neighbourhood> metadata_view::around(node_kind kind, uint64_t id) const {
@@ -179,29 +121,13 @@ result<metadata_view::neighbourhood> metadata_view::around(node_kind kind, uint6
 }
 
 result<std::vector<subscription>> metadata_view::subscriptions() const {
-  std::vector<subscription> out;
-  TROUPE_TRY(scan_records(*from_, subscriptions_prefix(), {},
-                          [&](std::string_view key, std::string_view value) -> result<bool> {
-                            auto x = read_subscription(key, value);
-                            if (!x)
-                              return x.error();
-                            out.push_back(std::move(*x));
-                            return true;
-                          }));
-  return out;
+  return all_records(*from_, subscriptions_prefix(), read_subscription,
+                     [](const subscription&) { return true; });
 }
 
 result<std::vector<claim>> metadata_view::claims(std::string_view consumer) const {
-  std::vector<claim> out;
-  TROUPE_TRY(scan_records(*from_, claims_prefix(consumer), {},
-                          [&](std::string_view key, std::string_view value) -> result<bool> {
-                            auto x = read_claim(key, value);
-                            if (!x)
-                              return x.error();
-                            out.push_back(std::move(*x));
-                            return true;
-                          }));
-  return out;
+  return all_records(*from_, claims_prefix(consumer), read_claim,
+                     [](const claim&) { return true; });
 }
 
 result<void> metadata_view::changes(uint64_t from, const change_visitor& visit) const {

@@ -72,6 +72,11 @@ public:
                                         std::string_view end, size_t limit, bool backwards) const;
 
 private:
+  // Whether a record is part of what the view shows.
+  auto shown() const {
+    return [this](const auto& x) { return x.sequence <= as_of_; };
+  }
+
   result<std::optional<node>> as_it_was(node current, uint64_t as_of) const;
   result<std::optional<node>> at_name(node_kind kind, const std::string& key) const;
 
