@@ -49,14 +49,11 @@ result<bundle> read_record(const object_store& on, const std::string& object) {
   return record;
 }
 
-result<text_map> newest_tags(const object_store& on, std::string_view context,
-                             std::string_view uuid) {
-  auto names = names_of(on, tags_of(context, uuid));
-  if (!names)
-    return names.error();
-  if (names->empty())
+// The tags of the highest of these objects; none where there is none.
+result<text_map> newest_tags(const object_store& on, const std::vector<std::string>& names) {
+  if (names.empty())
     return text_map();
-  auto bytes = on.get(names->back());
+  auto bytes = on.get(names.back());
   if (!bytes)
     return bytes.error();
   return read_tags(*bytes);
@@ -78,7 +75,7 @@ result<void> put_tags(object_store& on, const kept_bundle& x) {
     return names.error();
   uint64_t version = 0;
   if (!names->empty()) {
-    auto there = newest_tags(on, x.context, x.what.uuid);
+    auto there = newest_tags(on, *names);
     if (!there)
       return there.error();
     if (*there == x.tags)
@@ -276,7 +273,10 @@ result<bundles_moved> pull_bundles(bundle_store& into, const pull_request& wante
   }
   TROUPE_TRY(into.make_context(wanted.context));
   for (const auto* x : missing) {
-    auto tags = newest_tags(from, wanted.context, x->uuid);
+    auto names = names_of(from, tags_of(wanted.context, x->uuid));
+    if (!names)
+      return names.error();
+    auto tags = newest_tags(from, *names);
     if (!tags)
       return tags.error();
     if (auto added = into.add(wanted.context, *x, *tags); !added)
