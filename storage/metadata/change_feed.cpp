@@ -1,33 +1,11 @@
 #include "storage/metadata/change_feed.hpp"
 
+#include "storage/metadata/filter_demand.hpp"
 #include "storage/metadata/filter_match.hpp"
 
 #include <algorithm>
 
 namespace troupe::storage {
-
-namespace {
-
-// The type that every node has to be of which the filter lets through; empty where it names none.
-std::string demanded_type(const filter_node& at) {
-  if (at.op == filter_op::all_of)
-    for (const auto& part : at.parts)
-      if (auto found = demanded_type(part); !found.empty())
-        return found;
-  if (at.op != filter_op::equal)
-    return {};
-  for (size_t i : {0u, 1u}) {
-    const auto& name = at.parts[i];
-    const auto& value = at.parts[1 - i];
-    if (name.op == filter_op::name && name.field == filter_field::type
-        && name.where.kind == neighbour_kind::none && value.op == filter_op::literal)
-      if (const auto* text = std::get_if<std::string>(&value.value))
-        return *text;
-  }
-  return {};
-}
-
-} // namespace
 
 result<void> change_feed::attach(const subscription& x) {
   auto wanted = parse_filter(x.kind, x.filter);
@@ -36,8 +14,8 @@ result<void> change_feed::attach(const subscription& x) {
   subscriber added;
   added.what = x;
   added.wanted = std::move(*wanted);
-  if (added.wanted.root)
-    added.type = demanded_type(*added.wanted.root);
+  if (const auto* type = text_equal_to(demands_of(added.wanted), filter_field::type))
+    added.type = *type;
   all_.insert_or_assign(x.name, std::move(added));
   return {};
 }

@@ -1,5 +1,6 @@
 #include "storage/metadata/filter_plan.hpp"
 
+#include "storage/metadata/filter_demand.hpp"
 #include "storage/metadata/keys.hpp"
 
 #include <algorithm>
@@ -14,67 +15,17 @@ ids only(uint64_t id) {
   return std::vector<uint64_t>{id};
 }
 
-// A part of the filter that compares a name with a literal.
-struct demand {
-  filter_op op = filter_op::equal;
-  const filter_node* name = nullptr;
-  const property_value* value = nullptr;
-};
-
-filter_op mirrored(filter_op x) {
-  switch (x) {
-  case filter_op::less:
-    return filter_op::greater;
-  case filter_op::less_equal:
-    return filter_op::greater_equal;
-  case filter_op::greater:
-    return filter_op::less;
-  case filter_op::greater_equal:
-    return filter_op::less_equal;
-  default:
-    return x;
-  }
-}
-
-bool is_comparison(filter_op x) {
-  return x == filter_op::equal || x == filter_op::less || x == filter_op::less_equal
-         || x == filter_op::greater || x == filter_op::greater_equal;
-}
-
 // The indexes of numbers know integers only.
-bool has_index(const filter_node& name, const filter_node& literal) {
-  switch (name.field) {
-  case filter_field::id:
-  case filter_field::type_id:
-    return std::holds_alternative<int64_t>(literal.value);
-  default:
-    return true;
-  }
-}
-
-// What has to hold whatever else does.
-void demands_of(const filter_node& at, std::vector<demand>& to) {
-  if (at.op == filter_op::all_of)
-    for (const auto& part : at.parts)
-      demands_of(part, to);
-  if (!is_comparison(at.op))
-    return;
-  const auto* a = &at.parts[0];
-  const auto* b = &at.parts[1];
-  auto op = at.op;
-  if (a->op == filter_op::literal) {
-    std::swap(a, b);
-    op = mirrored(op);
-  }
-  if (a->op == filter_op::name && b->op == filter_op::literal && has_index(*a, *b))
-    to.push_back({op, a, &b->value});
+bool has_index(const filter_demand& x) {
+  auto number = x.name->field == filter_field::id || x.name->field == filter_field::type_id;
+  return !number || std::holds_alternative<int64_t>(*x.value);
 }
 
 class planner {
 public:
-  planner(const metadata_view& in, const filter& wanted) : view_(in), kind_(wanted.kind) {
-    if (wanted.root)
-      demands_of(*wanted.root, demands_);
+  planner(const metadata_view& in, const filter& wanted)
+    : view_(in), kind_(wanted.kind), demands_(demands_of(wanted)) {
+    std::erase_if(demands_, [](const auto& x) { return !has_index(x); });
   }
 
   result<filter_candidates> run() {
@@ -99,15 +50,11 @@ public:
 
 private:
   const property_value* equal_to(filter_field field, const filter_alias& where = {}) const {
-    for (const auto& x : demands_)
-      if (x.op == filter_op::equal && x.name->field == field && x.name->where == where)
-        return x.value;
-    return nullptr;
+    return storage::equal_to(demands_, field, where);
   }
 
   const std::string* text_equal_to(filter_field field, const filter_alias& where = {}) const {
-    const auto* found = equal_to(field, where);
-    return found == nullptr ? nullptr : std::get_if<std::string>(found);
+    return storage::text_equal_to(demands_, field, where);
   }
 
   std::vector<const node_type*> types_demanded(node_kind kind, const filter_alias& where) const {
@@ -226,12 +173,12 @@ private:
     return ids();
   }
 
-  size_t all_of(const demand& x, bool custom) const {
+  size_t all_of(const filter_demand& x, bool custom) const {
     return property_index(kind_, custom, x.name->key).size();
   }
 
   // The key of the value in the index of the property, where the filter says of which kind it is.
-  std::string value_key(const demand& x, bool custom) const {
+  std::string value_key(const filter_demand& x, bool custom) const {
     auto value = *x.value;
     if (!x.name->as && !std::holds_alternative<std::string>(value))
       return {};
@@ -262,7 +209,7 @@ private:
 
   const metadata_view& view_;
   node_kind kind_;
-  std::vector<demand> demands_;
+  std::vector<filter_demand> demands_;
 };
 
 } // namespace
