@@ -2,6 +2,7 @@
 // lacks the content.
 #include "actors/packages/package_ticket.hpp"
 #include "launcher/submission.hpp"
+#include "runtime/base/file_text.hpp"
 #include "runtime/base/owned_fd.hpp"
 #include "storage/hash.hpp"
 #include "storage/pack.hpp"
@@ -44,18 +45,6 @@ error cannot_write(const std::string& path) {
                       + "; free some space there, or name another folder in TMPDIR"};
 }
 
-result<void> write_all(int file, const std::string& path, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    auto put = ::write(file, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      return cannot_write(path);
-    bytes = bytes.subspan(static_cast<size_t>(put));
-  }
-  return {};
-}
-
 // What travels, in a file without a name where it had to be packed.
 result<std::shared_ptr<bulk_source>> content_of(const resource_msg& what) {
   if (what.kind == resource_kind::archive)
@@ -64,8 +53,10 @@ result<std::shared_ptr<bulk_source>> content_of(const resource_msg& what) {
   owned_fd file{::mkstemp(path.data())};
   if (!file)
     return cannot_write(path);
-  auto packed = storage::pack(what.path, [&](std::span<const std::byte> bytes) {
-    return write_all(file.get(), path, bytes);
+  auto packed = storage::pack(what.path, [&](std::span<const std::byte> bytes) -> result<void> {
+    if (write_all(file.get(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}))
+      return {};
+    return cannot_write(path);
   });
   auto source = packed ? open_bulk_file(path) : packed.error();
   ::unlink(path.c_str());

@@ -54,17 +54,6 @@ std::optional<control_group> make_group(const task_command& what) {
   return std::nullopt;
 }
 
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    auto written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written <= 0)
-      return; // a full disk costs the log, not the task
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
-}
-
 // What a process has to catch to be asked; 0: a request of a later version.
 int signal_of(task_request x) {
   switch (x) {
@@ -333,6 +322,7 @@ void task_process::pump(group& running, uint64_t log_bytes_max) {
       return running.output.close();
     auto room = log_bytes_max - std::min(log_bytes_max, running.logged);
     auto kept = std::min<uint64_t>(static_cast<uint64_t>(got), room);
+    // A full disk costs the log, not the task.
     write_all(running.log.get(), {bytes.data(), kept});
     running.logged += kept;
     if (kept < static_cast<uint64_t>(got) && !std::exchange(running.cut, true))

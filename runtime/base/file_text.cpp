@@ -34,6 +34,18 @@ bool write_regular_file(const std::string& path, std::string_view text, mode_t m
          && ::write(file.get(), text.data(), text.size()) == std::ssize(text);
 }
 
+bool write_all(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    auto n = ::write(file, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return true;
+}
+
 std::string command_line_of(int process) {
   return text_of_file("/proc/" + std::to_string(process) + "/cmdline");
 }

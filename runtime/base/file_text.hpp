@@ -19,6 +19,9 @@ std::string text_of_file(owned_fd file);
 // False, with errno: it was not written, or not all of it.
 bool write_regular_file(const std::string& path, std::string_view text, mode_t mode);
 
+// Writes all of it, however many calls that takes. False, with errno: not all of it was.
+bool write_all(int file, std::string_view bytes);
+
 // The words of a process's command line, a zero byte behind each; empty when it is gone or a
 // zombie.
 std::string command_line_of(int process);

@@ -1,5 +1,7 @@
 #include "storage/bytes/directory_objects.hpp"
 
+#include "runtime/base/file_text.hpp"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -74,18 +76,6 @@ place find(int root, std::string_view name, bool make) {
   }
   out.folder = std::move(here);
   return out;
-}
-
-bool write_all(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    auto n = ::write(file, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
 }
 
 bool sync_folders(const place& where) {

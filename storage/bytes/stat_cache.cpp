@@ -1,5 +1,6 @@
 #include "storage/bytes/stat_cache.hpp"
 
+#include "runtime/base/file_text.hpp"
 #include "runtime/base/owned_fd.hpp"
 
 #include <fcntl.h>
@@ -142,14 +143,7 @@ result<void> stat_cache_writer::save(const std::string& file) {
   append_number(bytes_, sum_of(bytes_));
   auto path = file + ".part-XXXXXX";
   owned_fd out{::mkostemp(path.data(), O_CLOEXEC)};
-  std::string_view rest{bytes_};
-  bool good = static_cast<bool>(out);
-  while (good && !rest.empty()) {
-    auto n = ::write(out.get(), rest.data(), rest.size());
-    good = n > 0 || (n < 0 && errno == EINTR);
-    rest.remove_prefix(static_cast<size_t>(std::max<ssize_t>(n, 0)));
-  }
-  if (good && ::rename(path.c_str(), file.c_str()) == 0)
+  if (out && write_all(out.get(), bytes_) && ::rename(path.c_str(), file.c_str()) == 0)
     return {};
   auto number = errno;
   if (out)

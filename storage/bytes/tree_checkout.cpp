@@ -1,5 +1,6 @@
 #include "storage/bytes/tree_checkout.hpp"
 
+#include "runtime/base/file_text.hpp"
 #include "runtime/base/owned_fd.hpp"
 #include "storage/bytes/parallel.hpp"
 #include "storage/unpack.hpp"
@@ -29,18 +30,6 @@ error failure(const char* doing, const std::string& path, int number) {
   if (number == EEXIST || number == ENOTEMPTY)
     return {errc::already_exists, text + "; remove it, or check out elsewhere"};
   return {errc::io, text + "; check the room on its disk"};
-}
-
-bool write_all(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    auto n = ::write(file, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
 }
 
 class restorer {
