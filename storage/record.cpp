@@ -77,6 +77,10 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
+bool is_hex(std::string_view x, size_t digits) {
+  return x.size() == digits && x.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 void field_writer::number(uint64_t x) {
   char raw[sizeof x];
   std::memcpy(raw, &x, sizeof x);

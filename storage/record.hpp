@@ -26,6 +26,9 @@ uint64_t from_big_endian(std::string_view eight_bytes);
 // Printable, for error texts and keys.
 std::string hex(std::string_view bytes);
 
+// Whether it is so many lowercase hexadecimal digits.
+bool is_hex(std::string_view x, size_t digits);
+
 // Appends fields.
 class field_writer {
 public:

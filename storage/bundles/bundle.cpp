@@ -15,10 +15,6 @@ constexpr std::string_view tags_key = "tags";
 constexpr size_t context_name_max = 64;
 constexpr size_t sources_max = 10'000;
 
-bool is_hex(std::string_view x, size_t digits) {
-  return x.size() == digits && x.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 result<void> check_texts(const text_map& all, std::string_view what) {
   if (all.size() > metadata_limits::properties_max)
     return {errc::invalid, "the bundle has " + std::to_string(all.size()) + " " + std::string(what)

@@ -1,5 +1,7 @@
 #include "storage/metadata/node.hpp"
 
+#include "storage/record.hpp"
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -147,10 +149,6 @@ result<void> check_properties(const property_map& all, std::string_view what) {
   return {};
 }
 
-bool is_hash(std::string_view x) {
-  return x.size() == 64 && x.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 } // namespace
 
 value_kind kind_of(const property_value& x) noexcept {
@@ -229,7 +227,7 @@ result<void> check(const node& x) {
     return {errc::invalid, "only an artifact has a uri and a hash; leave them out of the " + what};
   if (x.kind != node_kind::execution && !x.fingerprint.empty())
     return {errc::invalid, "only an execution has a fingerprint; leave it out of the " + what};
-  if (!x.hash.empty() && !is_hash(x.hash))
+  if (!x.hash.empty() && !is_hex(x.hash, 64))
     return {errc::invalid, "the hash " + printable(x.hash)
                              + " is not 64 lowercase hexadecimal digits; give the SHA-256"};
   if (!state_fits(x.kind, x.state))

@@ -211,8 +211,7 @@ result<place> place_of(const list_request& wanted) {
   auto like = token_of(wanted, node());
   const auto& token = wanted.page_token;
   if (token.size() != like.size() || token.substr(0, 16) != like.substr(0, 16)
-      || token.substr(48) != like.substr(48)
-      || token.find_first_not_of("0123456789abcdef") != std::string::npos)
+      || token.substr(48) != like.substr(48) || !is_hex(token, token.size()))
     return bad_token();
   auto number = [&](size_t at) {
     uint64_t out = 0;
