@@ -1,6 +1,7 @@
 // The in-memory twin of the store on disk, for tests and the simulation. It keeps what was synced
 // and what was not apart, so that a crash loses what a real one may lose.
-// Threads: as store. Limits: memory; what is durable is held twice.
+// Threads: as store. Limits: memory; what is durable is held twice, and what a snapshot sees as
+// long as it lives.
 #pragma once
 
 #include "runtime/base/random.hpp"
@@ -13,6 +14,8 @@ namespace troupe::storage {
 
 class memory_store final : public store {
 public:
+  memory_store();
+
   result<void> commit(const batch& changes, durability wanted) override;
   result<std::optional<std::string>> get(std::string_view key) const override;
   result<void> scan(std::string_view prefix, std::string_view from, size_t limit,
@@ -34,16 +37,14 @@ public:
   size_t syncs() const;
 
 private:
-  using pairs = std::map<std::string, std::string, std::less<>>;
+  class versions;
+  class held_view;
 
-  class held_pairs;
-
-  static void apply(pairs& to, const batch& changes);
   void crash_keeping(size_t commits);
 
   mutable std::mutex mutex_;
-  pairs durable_;
-  std::shared_ptr<pairs> visible_ = std::make_shared<pairs>(); // copied where a snapshot holds it
+  std::map<std::string, std::string, std::less<>> durable_;
+  std::shared_ptr<versions> visible_; // one for each life between crashes
   std::vector<batch> unsynced_;
   size_t syncs_ = 0;
 };
