@@ -23,7 +23,7 @@ endfunction()
 
 # troupe_test(NAME LABEL label SOURCES file... [DEPS target...] [ARGS arg...] [TIMEOUT seconds])
 # Each label is a ring: unit, protocol, parity, sim, e2e, tidy or fuzz. The time limit is there for
-# what hangs; four times what a busy machine takes.
+# what hangs; four times what a busy machine takes. Whole clusters have the machine to themselves.
 function(troupe_test name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;DEPS;ARGS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -35,4 +35,7 @@ function(troupe_test name)
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
     ENVIRONMENT "OMP_WAIT_POLICY=passive;TROUPE_BINARY=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/troupe"
     SKIP_REGULAR_EXPRESSION "every test of this program was skipped")
+  if(arg_LABEL STREQUAL e2e)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
 endfunction()
