@@ -49,8 +49,11 @@ public:
   void commit(const batch& changes) {
     ++now_;
     put_into(
-      changes, keys_, [&](const auto& key, const auto& value) { add(keys_[key], key, value); },
-      [&](auto at) { add(at->second, at->first, std::nullopt); });
+      changes, keys_,
+      [&](const auto& key, const auto& value) {
+        add(keys_[key], key, std::make_shared<const std::string>(value));
+      },
+      [&](auto at) { add(at->second, at->first, nullptr); });
     forget();
   }
 
@@ -88,17 +91,18 @@ public:
 private:
   struct version {
     uint64_t since = 0;
-    std::optional<std::string> value; // empty: it was erased
+    std::shared_ptr<const std::string> value; // null: it was erased
   };
 
   static const std::string* seen(const std::vector<version>& all, uint64_t time) {
     for (auto at = all.rbegin(); at != all.rend(); ++at)
       if (at->since <= time)
-        return at->value ? &*at->value : nullptr;
+        return at->value.get();
     return nullptr;
   }
 
-  void add(std::vector<version>& to, const std::string& key, std::optional<std::string> value) {
+  void add(std::vector<version>& to, const std::string& key,
+           std::shared_ptr<const std::string> value) {
     if (!to.empty() && to.back().since == now_)
       to.back().value = std::move(value);
     else
