@@ -41,6 +41,7 @@ result<bool> change_feed::tell(const metadata_view& in, subscriber& to, uint64_t
   auto i = next.sequence == sequence ? next.index : 0;
   for (; i < what.nodes.size(); ++i) {
     const auto& each = what.nodes[i];
+    next = {sequence, i}; // what is told here is not told again, also after an error
     if (each.kind != to.what.kind)
       continue;
     if (const auto* type = in.types().find(each.type);
@@ -59,7 +60,6 @@ result<bool> change_feed::tell(const metadata_view& in, subscriber& to, uint64_t
     if (!*matches)
       continue;
     if (to.credits == 0) {
-      next = {sequence, i};
       to.behind = true;
       return false;
     }
@@ -70,10 +70,8 @@ result<bool> change_feed::tell(const metadata_view& in, subscriber& to, uint64_t
   return true;
 }
 
-result<void> change_feed::changed(const metadata_view& in, uint64_t sequence,
-                                  const change_record& what) {
+void change_feed::changed(const metadata_view& in, uint64_t sequence, const change_record& what) {
   sequence_ = std::max(sequence_, sequence);
-  result<void> good;
   nodes read;
   for (auto& [name, each] : all_) {
     if (each.behind || sequence < each.what.next.sequence)
@@ -82,11 +80,10 @@ result<void> change_feed::changed(const metadata_view& in, uint64_t sequence,
     if (each.behind)
       continue;
     if (auto told = tell(in, each, sequence, what, read); !told) {
-      each.behind = true; // it reads this change again; the others are told of it
-      good = told.error();
+      each.behind = true;
+      complain_(name, told.error());
     }
   }
-  return good;
 }
 
 // Whether it is behind still.
@@ -110,7 +107,6 @@ result<bool> change_feed::catch_up(const metadata_view& in, size_t changes_max) 
   if (!counters)
     return counters.error();
   auto more = false;
-  error failed;
   for (auto& [name, each] : all_) {
     if (!each.behind || each.credits == 0)
       continue;
@@ -118,10 +114,8 @@ result<bool> change_feed::catch_up(const metadata_view& in, size_t changes_max) 
     if (behind)
       more = more || (*behind && each.credits > 0);
     else
-      failed = {behind.error().code, "the subscription " + name + ": " + behind.error().text};
+      complain_(name, behind.error());
   }
-  if (failed.code != errc::ok)
-    return failed;
   return more;
 }
 

@@ -6,8 +6,7 @@
 // missed from the record of changes when it has credits again. What one does costs the others
 // nothing.
 // Threads: one at a time. Whoever is told may not call the feed meanwhile.
-// Errors: those of the view, and of filters that have too much to try; who they are of stays
-// behind, the others are told.
+// Errors: those of the view.
 #pragma once
 
 #include "storage/metadata/filter.hpp"
@@ -28,7 +27,12 @@ public:
   // What a subscriber is to be told, in order.
   using teller = std::function<void(const std::string& subscriber, const told_change& what)>;
 
-  explicit change_feed(teller tell) : tell_(std::move(tell)) {}
+  // Who could not be told, and why: of a filter that has too much to try, or the view's error. It
+  // stays behind; the others are told.
+  using complainer = std::function<void(const std::string& subscriber, const error& reason)>;
+
+  change_feed(teller tell, complainer complain)
+    : tell_(std::move(tell)), complain_(std::move(complain)) {}
 
   // The subscription (by its name) is there from now on, from its place on, and has no credits.
   // Errors: errc::invalid (its filter).
@@ -40,7 +44,7 @@ public:
 
   // This change is durable: tells those who wait for it. `in` shows it, or a later state. The
   // numbers come in order.
-  result<void> changed(const metadata_view& in, uint64_t sequence, const change_record& what);
+  void changed(const metadata_view& in, uint64_t sequence, const change_record& what);
 
   // Tells those who are behind and have credits, at most `changes_max` records for each; whether
   // somebody is behind still and has credits left.
@@ -66,6 +70,7 @@ private:
                            size_t changes_max);
 
   teller tell_;
+  complainer complain_;
   std::map<std::string, subscriber> all_;
   uint64_t sequence_ = 0; // of the last change that came
 };

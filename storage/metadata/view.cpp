@@ -125,6 +125,10 @@ result<std::vector<subscription>> metadata_view::subscriptions() const {
                      [](const subscription&) { return true; });
 }
 
+result<std::optional<subscription>> metadata_view::subscription_named(std::string_view name) const {
+  return find_record(*from_, subscription_key(name), read_subscription);
+}
+
 result<std::vector<claim>> metadata_view::claims(std::string_view consumer) const {
   return all_records(*from_, claims_prefix(consumer), read_claim,
                      [](const claim&) { return true; });

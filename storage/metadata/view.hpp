@@ -60,6 +60,7 @@ public:
 
   // By name. Subscriptions and claims are those of now, whatever the view is of.
   result<std::vector<subscription>> subscriptions() const;
+  result<std::optional<subscription>> subscription_named(std::string_view name) const;
   result<std::vector<claim>> claims(std::string_view consumer) const;
 
   // The changes with numbers >= `from`, in order, until `visit` returns false.

@@ -20,9 +20,12 @@ protected:
   void listen() {
     told_.clear();
     feed_ = std::make_unique<change_feed>(
-      [this](const std::string& who, const told_change& what) { told_[who].push_back(what); });
+      [this](const std::string& who, const told_change& what) { told_[who].push_back(what); },
+      [this](const std::string& who, const error& reason) {
+        complaints_.push_back(who + ": " + reason.text);
+      });
     metadata_->observe([this](uint64_t sequence, const change_record& what) {
-      EXPECT_TRUE(feed_->changed(metadata_->look(), sequence, what));
+      feed_->changed(metadata_->look(), sequence, what);
     });
   }
 
@@ -92,6 +95,7 @@ protected:
   uint64_t study_ = 0;
   std::unique_ptr<change_feed> feed_;
   std::map<std::string, std::vector<told_change>> told_;
+  std::vector<std::string> complaints_;
 };
 
 TEST_F(ChangeFeed, TellsWhatMatchesInOrder) {
@@ -179,7 +183,7 @@ TEST_F(ChangeFeed, WhoseFilterFailsCostsOthersNothing) {
   attach("bad", 100);
   attach("good", 100);
   metadata_->observe([this](uint64_t sequence, const change_record& what) {
-    static_cast<void>(feed_->changed(metadata_->look(), sequence, what));
+    feed_->changed(metadata_->look(), sequence, what);
   });
   change_set wide;
   wide.nodes.push_back(make(artifact_kind, model_));
@@ -191,7 +195,10 @@ TEST_F(ChangeFeed, WhoseFilterFailsCostsOthersNothing) {
   ASSERT_EQ(write(wide), errc::ok) << text_;
   add(data_);
   EXPECT_EQ(seen("good"), "1.1 2.1");
-  EXPECT_FALSE(feed_->catch_up(metadata_->look()));
+  ASSERT_EQ(complaints_.size(), 1u);
+  EXPECT_TRUE(complaints_[0].starts_with("bad: "));
+  EXPECT_TRUE(feed_->catch_up(metadata_->look()));
+  EXPECT_EQ(complaints_.size(), 2u);
   EXPECT_EQ(seen("bad"), "");
   add(data_);
   EXPECT_EQ(seen("good"), "1.1 2.1 3.1");
