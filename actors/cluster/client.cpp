@@ -1,88 +1,20 @@
 #include "actors/cluster/client.hpp"
 
-#include "runtime/actor_error.hpp"
-#include "runtime/actor_threads.hpp"
-#include "runtime/bridge.hpp"
-#include "runtime/local_transport.hpp"
-
-#include <caf/all.hpp>
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <filesystem>
 #include <iterator>
-#include <mutex>
 
 namespace troupe {
 
 namespace {
 
-constexpr auto link_time = std::chrono::seconds(1); // for a link that was dialled to come up
-constexpr auto redial_pause = std::chrono::milliseconds(50);
 constexpr uint32_t nodes_per_answer = 500; // 2 KiB of a frame for each
-
-bridge_options options_of(const clock& time) {
-  bridge_options options;
-  options.name = "client/" + std::to_string(::getpid()) + "." + std::to_string(time.wall_ns());
-  options.life = incarnation{static_cast<uint64_t>(time.wall_ns())};
-  return options;
-}
 
 } // namespace
 
-struct client::state {
-  state(const std::string& directory_, duration deadline_)
-    : directory(directory_), deadline(deadline_), system(with_threads(config, 1)),
-      carrier(make_local_transport()),
-      link(system, options_of(time),
-           {[this](const peer& who) { set_up(true, who); },
-            [this](const peer& who, const error&) { set_up(false, who); }}) {}
-
-  ~state() { link.stop(); }
-
-  void set_up(bool is_up, const peer& who) {
-    if (who.name != "master")
-      return;
-    std::lock_guard guard{mutex};
-    up = is_up;
-    changed.notify_all();
-  }
-
-  // Waits for a link to the master until `end`, and dials when there is none.
-  bool reach(time_point end) {
-    std::unique_lock guard{mutex};
-    while (!up && time.now() < end) {
-      guard.unlock();
-      auto dialled = static_cast<bool>(link.dial(*carrier, "local:" + directory + "/master.sock"));
-      guard.lock();
-      auto pause = dialled ? link_time : redial_pause;
-      changed.wait_for(guard, std::min<duration>(pause, end - time.now()), [this] { return up; });
-    }
-    return up;
-  }
-
-  error silent() const {
-    return {errc::unavailable, "the cluster in " + directory + " does not answer; see " + directory
-                                 + "/logs/master.log, or end it with: troupe down --dir "
-                                 + directory};
-  }
-
-  const std::string directory;
-  const duration deadline; // of a call
-  system_clock time;
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool up = false;
-  caf::actor_system_config config;
-  caf::actor_system system;
-  std::unique_ptr<transport> carrier;
-  bridge link;
-};
-
-client::client(std::unique_ptr<state> made) : state_(std::move(made)) {}
-
-client::~client() = default;
+client::client(std::unique_ptr<client_link> made) : link_(std::move(made)) {}
 
 bool client::was_started(const std::string& directory) {
   std::error_code none;
@@ -96,41 +28,22 @@ result<std::unique_ptr<client>> client::connect(const std::string& directory, du
   if (!was_started(directory))
     return {errc::unavailable, "no cluster answers in " + directory
                                  + "; start one with: troupe up --dir " + directory};
-  auto made = std::make_unique<state>(directory, deadline);
-  TROUPE_TRY(made->link.attach(*made->carrier));
-  if (!made->reach(made->time.now() + patience))
-    return made->silent();
+  auto made = std::make_unique<client_link>(directory, deadline);
+  TROUPE_TRY(made->open(patience));
   return std::unique_ptr<client>(new client(std::move(made)));
 }
 
 master_client_api client::master() {
-  return state_->link.proxy<master_client_api>(node_named("master"), "master",
-                                               {state_->deadline, run_on::receiver});
+  return link_->actor<master_client_api>("master");
 }
 
 caf::actor_system& client::system() {
-  return state_->system;
-}
-
-template <class Answer, class Request>
-result<Answer> client::ask_once(Request request, duration budget) {
-  caf::scoped_actor self{state_->system};
-  result<Answer> got{errc::internal, "the master answered nothing"};
-  self->request(master(), budget, std::move(request))
-    .receive([&](Answer& answer) { got = std::move(answer); },
-             [&](const caf::error& why) { got = reason_of(why); });
-  return got;
+  return link_->system();
 }
 
 template <class Answer, class Request>
 result<Answer> client::ask(Request request) {
-  auto end = state_->time.now() + state_->deadline;
-  while (state_->reach(end)) {
-    auto got = ask_once<Answer>(Request{request}, state_->deadline + std::chrono::seconds(1));
-    if (got || got.error().code != errc::node_lost)
-      return got;
-  }
-  return state_->silent();
+  return link_->ask<master_client_api, Answer>("master", request);
 }
 
 template <class Request>
@@ -274,7 +187,9 @@ result<lineage_msg> client::lineage(uint64_t job) {
 
 result<void> client::stop_cluster() {
   // Not repeated: a master that was lost has stopped.
-  TROUPE_TRY(ask_once<done_msg>(stop_cluster_msg{}, state_->deadline));
+  auto done = link_->ask_once<master_client_api, done_msg>("master", stop_cluster_msg{});
+  if (!done)
+    return done.error();
   return {};
 }
 

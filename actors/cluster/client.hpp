@@ -12,6 +12,7 @@
 // thread uses a client. Each method blocks until its answer or deadline: never call it in an actor.
 #pragma once
 
+#include "actors/cluster/client_link.hpp"
 #include "actors/cluster/interfaces.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/base/result.hpp"
@@ -32,10 +33,6 @@ public:
   static result<std::unique_ptr<client>> connect(const std::string& directory,
                                                  duration patience = std::chrono::seconds(2),
                                                  duration deadline = std::chrono::seconds(30));
-  ~client();
-
-  client(const client&) = delete;
-  client& operator=(const client&) = delete;
 
   // The new job's number. `token` != 0 makes the call safe to repeat: one token, one job.
   result<uint64_t> submit(job_spec_msg spec, uint64_t token);
@@ -76,19 +73,18 @@ public:
   master_client_api master();
   caf::actor_system& system();
 
-private:
-  struct state;
+  // For what asks other actors of the master's process, as artifact_client.
+  client_link& link() { return *link_; }
 
-  explicit client(std::unique_ptr<state> made);
+private:
+  explicit client(std::unique_ptr<client_link> made);
 
   template <class Answer, class Request>
   result<Answer> ask(Request request);
   template <class Request>
   result<void> change(Request request);
-  template <class Answer, class Request>
-  result<Answer> ask_once(Request request, duration budget);
 
-  std::unique_ptr<state> state_;
+  std::unique_ptr<client_link> link_;
 };
 
 } // namespace troupe
