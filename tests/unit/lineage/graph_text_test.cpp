@@ -1,7 +1,10 @@
 #include "actors/lineage/graph_text.hpp"
+#include "actors/lineage/graph_tree.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <functional>
 
 namespace troupe {
 namespace {
@@ -94,6 +97,48 @@ TEST_F(GraphText, AGraphIsItsNodesAndEvents) {
   EXPECT_EQ(drawn.edges[0].text, "data");
   EXPECT_EQ(drawn.edges[1].from, 1u);
   EXPECT_EQ(drawn.edges[1].to, 2u);
+}
+
+// data 1 -> run 1 -> model 2 -> run 2, and data 1 -> run 2
+lineage_graph chain(const std::function<node(uint64_t)>& thing,
+                    const std::function<node(uint64_t)>& run) {
+  lineage_graph out;
+  out.nodes = {{0, thing(2)}, {1, run(1)}, {1, run(2)}, {2, thing(1)}};
+  out.nodes[0].what.uri = "/m";
+  out.nodes[3].what.uri = "/d";
+  out.nodes[3].what.hash = std::string(64, 'c');
+  out.events = {{1, 2, event_type::output, {}, 0, 1},
+                {2, 2, event_type::input, {}, 0, 1},
+                {1, 1, event_type::input, {}, 0, 1},
+                {2, 1, event_type::input, {}, 0, 1}};
+  return out;
+}
+
+TEST_F(GraphText, ATreeHasEachNodeOnceAndSaysHowItWasReached) {
+  auto graph = chain(thing, run);
+  EXPECT_EQ(as_tree(graph, types), "artifact 2 Data /m\n"
+                                   "  made by execution 1 Train\n"
+                                   "    from artifact 1 Data /d sha256 cccccccccccc\n"
+                                   "  read by execution 2 Train\n");
+  graph.truncated = true;
+  EXPECT_NE(as_tree(graph, types).find("and more"), std::string::npos);
+}
+
+TEST_F(GraphText, ADifferenceIsWhatOnlyOneOfThemHas) {
+  auto first = chain(thing, run);
+  EXPECT_EQ(difference(first, types, first, types), "");
+  auto second = chain(thing, run);
+  for (auto& each : second.nodes)
+    each.what.id += 10; // other numbers are no difference
+  second.nodes[3].what.uri = "/elsewhere/d";
+  second.nodes[1].what.properties = {{"job", int64_t{2}}};
+  EXPECT_EQ(difference(first, types, second, types), "");
+  second.nodes[3].what.hash = std::string(64, 'd');
+  second.nodes[1].what.custom = {{"rate", 0.5}};
+  EXPECT_EQ(difference(first, types, second, types),
+            "- artifact Data d sha256 " + std::string(64, 'c')
+              + "\n- execution Train\n+ artifact Data d sha256 " + std::string(64, 'd')
+              + "\n+ execution Train {\"rate\":0.5}\n");
 }
 
 } // namespace
