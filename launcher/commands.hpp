@@ -165,7 +165,6 @@ int requeue(const shared_options& shared, const change_options& options);
 int ask(const shared_options& shared, const ask_options& options);
 int exec(const shared_options& shared, const exec_command& options);
 int drain(const shared_options& shared, const drain_options& options);
-int lineage(const shared_options& shared, uint64_t job);
 int add_key(const shared_options& shared, const std::string& name);
 int write_bundle(const shared_options& shared, const std::string& file); // see bundle.hpp
 

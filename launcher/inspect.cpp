@@ -1,4 +1,4 @@
-// status, nodes, jobs, job, metrics, usage, lineage: questions to the master.
+// status, nodes, jobs, job, metrics, usage: questions to the master.
 #include "actors/cluster/client.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/console.hpp"
@@ -141,12 +141,6 @@ int metrics(const shared_options& shared, const metrics_options& options) {
   else
     print(wanted->tasks, ::isatty(STDOUT_FILENO) != 0);
   return 0;
-}
-
-int lineage(const shared_options& shared, uint64_t id) {
-  return answer(
-    shared, [&](client& c) { return c.lineage(id); },
-    [&](const lineage_msg& x) { std::puts(shared.json ? x.json.c_str() : x.text.c_str()); });
 }
 
 } // namespace troupe::launcher

@@ -1,9 +1,7 @@
 // The command line. Parsing only: what a command does is in its own file.
-#include "launcher/commands.hpp"
+#include "launcher/command_line.hpp"
 #include "launcher/config_file.hpp"
 #include "runtime/base/log.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -18,16 +16,6 @@ std::string default_directory() {
     return set;
   auto* home = std::getenv("HOME");
   return std::string{home ? home : "/tmp"} + "/.troupe";
-}
-
-// Makes a path absolute; returns why it cannot, or nothing.
-std::string make_absolute(std::string& path) {
-  std::error_code failed;
-  auto whole = std::filesystem::absolute(path, failed);
-  if (failed)
-    return "'" + path + "' is no directory: " + failed.message();
-  path = whole.lexically_normal().string();
-  return {};
 }
 
 void add_capacity(CLI::App& to, node_capacity& capacity) {
@@ -50,36 +38,6 @@ CLI::App& add_job_command(CLI::App& app, const std::string& name, const std::str
   auto& made = *app.add_subcommand(name, what);
   made.add_option("JOB", id, "The job's number")->required();
   made.footer("Example: troupe " + name + " 3");
-  return made;
-}
-
-// What the command line said, and the exit code of the command that ran.
-struct parsed {
-  shared_options shared;
-  up_options up_with;
-  node_options node_with;
-  http_options http_with;
-  submit_options submit_with;
-  logs_options logs_with;
-  exec_command exec_with;
-  drain_options drain_with;
-  job_options job_with;
-  jobs_options jobs_with;
-  metrics_options metrics_with;
-  usage_options usage_with;
-  change_options change_with;
-  ask_options ask_with;
-  uint64_t id = 0;
-  head_options master_with;
-  std::string key;
-  std::string bundle;
-  int code = 0;
-};
-
-CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& what,
-                      const std::string& example) {
-  auto& made = *app.add_subcommand(name, what);
-  made.footer("Example: troupe " + example);
   return made;
 }
 
@@ -227,12 +185,6 @@ void add_job_commands(CLI::App& app, parsed& x) {
   beside.add_option("--task", x.exec_with.task, "The task (default: the first)");
   beside.add_option("COMMAND", x.exec_with.command, "The command, after -- (default: a shell)");
   beside.callback([&x] { x.code = exec(x.shared, x.exec_with); });
-  auto& origin = *app.add_subcommand("lineage", "Where things came from");
-  origin.require_subcommand(1);
-  origin.footer("Example: troupe lineage show 3");
-  add_job_command(origin, "show", "The lineage of a job's outputs", x.id).callback([&x] {
-    x.code = lineage(x.shared, x.id);
-  });
 }
 
 void add_question_commands(CLI::App& app, parsed& x) {
@@ -317,6 +269,22 @@ void add_change_commands(CLI::App& app, parsed& x) {
 
 } // namespace
 
+CLI::App& troupe::launcher::add_command(CLI::App& app, const std::string& name,
+                                        const std::string& what, const std::string& example) {
+  auto& made = *app.add_subcommand(name, what);
+  made.footer("Example: troupe " + example);
+  return made;
+}
+
+std::string troupe::launcher::make_absolute(std::string& path) {
+  std::error_code failed;
+  auto whole = std::filesystem::absolute(path, failed);
+  if (failed)
+    return "'" + path + "' is no directory: " + failed.message();
+  path = whole.lexically_normal().string();
+  return {};
+}
+
 int main(int argc, char** argv) {
   troupe::log::set_level(
     troupe::log::level::off); // a role opens its own log; a command says it all
@@ -346,6 +314,7 @@ int main(int argc, char** argv) {
   add_process_commands(app, x);
   add_job_commands(app, x);
   add_question_commands(app, x);
+  add_record_commands(app, x);
   add_logs_command(app, x);
   add_change_commands(app, x);
 

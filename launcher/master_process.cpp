@@ -2,6 +2,7 @@
 // restarts it.
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master.hpp"
+#include "actors/lineage/artifact_store.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/master_metrics.hpp"
 #include "launcher/processes.hpp"
@@ -57,14 +58,19 @@ public:
     if (!records)
       return records.error();
     metadata = std::move(*records);
-    gangs.jobs_directory = directory + "/jobs";
-    history = std::make_unique<job_archive>(*store, gangs);
-    lineage = std::make_unique<lineage_projection>(*metadata, gangs.jobs_directory, history.get());
-    TROUPE_TRY(lineage->catch_up(*log));
     auto heartbeat = heartbeat_of(options.heartbeat);
     if (!heartbeat)
       return heartbeat.error();
     net = std::make_unique<role_system>("master", *heartbeat);
+    auto artifacts = spawn_artifact_store(
+      net->system,
+      {metadata.get(), store.get(), [this](const std::string& to) { return store->copy_to(to); }});
+    net->keep(caf::actor_cast<caf::actor>(artifacts), on_end);
+    net->link.publish<artifact_store_api>("artifact_store", artifacts);
+    gangs.jobs_directory = directory + "/jobs";
+    history = std::make_unique<job_archive>(*store, gangs);
+    lineage = std::make_unique<lineage_projection>(*metadata, gangs.jobs_directory, history.get());
+    TROUPE_TRY(lineage->catch_up(*log));
     TROUPE_TRY(net->link.attach(*net->local));
     auto where = place_of(options.address);
     if (!where)

@@ -40,15 +40,20 @@ void role_system::tell(const peer& who, bool up, bool silent) {
 }
 
 void role_system::hold(const caf::actor& root, const end_callback& on_end) {
-  root->attach_functor([this, on_end](const caf::error& why) {
+  keep(root, on_end);
+  std::lock_guard guard{mutex};
+  role = root;
+}
+
+void role_system::keep(const caf::actor& one, const end_callback& on_end) {
+  one->attach_functor([this, on_end](const caf::error& why) {
     if (!why || why == caf::exit_reason::kill)
       return;
     error reason{errc::internal, "the role's actor died: " + system.render(why)};
     log::error("an actor died", {{"reason", reason.text}});
     on_end(&reason);
   });
-  std::lock_guard guard{mutex};
-  role = root;
+  kept_.push_back(one);
 }
 
 result<void> role_system::attach_remote(const std::string& directory) {
@@ -70,8 +75,8 @@ result<void> role_system::serve_metrics(const std::string& address,
 role_system::~role_system() {
   metrics_.reset();
   link.stop();
-  if (role)
-    caf::anon_send_exit(role, caf::exit_reason::kill);
+  for (const auto& each : kept_)
+    caf::anon_send_exit(each, caf::exit_reason::kill);
 }
 
 } // namespace troupe::launcher

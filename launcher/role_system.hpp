@@ -27,6 +27,9 @@ struct role_system {
   // bug, the process must end, and its supervisor starts another.
   void hold(const caf::actor& role, const end_callback& on_end);
 
+  // Takes one that works beside the role: it ends with it, and if it dies the process ends too.
+  void keep(const caf::actor& one, const end_callback& on_end);
+
   // Attaches a transport to other machines; its keys are in `directory`.
   result<void> attach_remote(const std::string& directory);
 
@@ -41,11 +44,13 @@ struct role_system {
   std::unique_ptr<transport> local;
   std::unique_ptr<transport> remote; // null unless attached
   std::mutex mutex;                  // guards role
-  caf::actor role;                   // killed at the end
+  caf::actor role;
   bridge link;
 
 private:
   void tell(const peer& who, bool up, bool silent);
+
+  std::vector<caf::actor> kept_; // killed at the end, the role as well
 
   std::unique_ptr<metrics_endpoint> metrics_; // asks the role: it ends first
 };

@@ -55,6 +55,40 @@ class Cluster(unittest.TestCase):
             self.assertEqual(status.state, job_state.failed)
             self.assertIn(b"code 7", status.reason)
 
+    def test_the_record_tells_what_a_model_was_made_of(self):
+        with troupe.Client(self.endpoint, self.directory, "user") as client:
+            records = troupe.Records(client)
+            records.declare("Data")
+            records.declare("Model", accuracy=float)
+            records.declare("Train", kind="execution")
+            news = records.watch("models", where="type = 'Model'")
+            records.subscribe("models", where="type = 'Model'")
+            data = records.put("artifact", {"type": "Data", "uri": "/d", "external_id": "d-1"})
+            self.assertEqual(records.put("artifact", {"type": "Data", "uri": "/d",
+                                                      "external_id": "d-1"}), data)
+            first = records.put("artifact", {"type": "Model", "name": "first"})
+            self.assertEqual(next(news)["id"], first)
+            run, (model,) = records.publish(
+                execution={"type": "Train", "state": "complete"}, inputs=[data],
+                outputs=[{"type": "Model", "uri": "/m", "properties": {"accuracy": 0.75},
+                          "custom_properties": {"tags": ["a"], "n": 3, "good": True}}])
+            rows = records.list("artifact", "properties.accuracy > 0.7")
+            self.assertEqual([row["id"] for row in rows], [model])
+            self.assertEqual(rows[0]["properties.accuracy"], 0.75)
+            self.assertEqual(rows[0]["custom_properties.tags"], ["a"])
+            self.assertIs(rows[0]["custom_properties.good"], True)
+            nodes, events = records.lineage(model, way="upstream")
+            self.assertEqual([(x["kind"], x["id"], x["hops"]) for x in nodes],
+                             [("artifact", model, 0), ("execution", run, 1),
+                              ("artifact", data, 2)])
+            self.assertEqual(len(events), 2)
+            told = next(news)
+            self.assertEqual((told["id"], told["change"]), (model, "created"))
+            with self.assertRaises(troupe.TroupeError) as refused:
+                records.put("artifact", {"type": "Nothing"})
+            self.assertIn("Nothing", str(refused.exception))
+            records.forget("models")
+
     def test_a_job_is_killed(self):
         with troupe.Client(self.endpoint, self.directory, "user") as client:
             job = client.submit(self.spec("sleep 1000"))

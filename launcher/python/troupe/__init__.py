@@ -1,4 +1,4 @@
-"""Troupe's client for Python: submit, watch, kill and look at jobs of a running cluster."""
+"""Troupe's client for Python: jobs and the record of a running cluster."""
 
 import importlib
 import os
@@ -27,5 +27,6 @@ def _load_schema():
 _load_schema()
 
 from troupe.client import Client, TroupeError, make_message  # noqa: E402
+from troupe.records import Records  # noqa: E402
 
-__all__ = ["Client", "TroupeError", "make_message"]
+__all__ = ["Client", "Records", "TroupeError", "make_message"]

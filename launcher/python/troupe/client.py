@@ -117,14 +117,14 @@ class Client:
             if answer.status.state in ENDED and not answer.events:
                 return
 
-    def ask(self, kind, timeout=10.0, **fields):
-        """Sends a message to the master and answers its reply."""
+    def ask(self, kind, /, timeout=10.0, actor="master", **fields):
+        """Sends a message to an actor of the master's process and answers its reply."""
         body = make_message(kind, **fields)
         with self._turn:
             with self._lock:
                 self._request += 1
                 self._wanted, self._answer = self._request, None
-                self._send(kind, body, request=self._request, actor="master",
+                self._send(kind, body, request=self._request, actor=actor,
                            budgetNs=int(timeout * 1e9))
             end = time.monotonic() + timeout + 1.0
             while self._answer is None:

@@ -47,7 +47,7 @@ def unpack_frames(batch):
     return frames
 
 
-def make_message(kind, **fields):
+def make_message(kind, /, **fields):
     """A message of the schema: make_message("kill_job", job=3)."""
     message = getattr(importlib.import_module(f"troupe.{kind}"), f"{kind}T")()
     for name, value in fields.items():

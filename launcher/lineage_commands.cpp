@@ -1,0 +1,360 @@
+// lineage, artifacts, watch, fsck, backup: the record of the cluster.
+#include "launcher/lineage_commands.hpp"
+
+#include "actors/cluster/client.hpp"
+#include "actors/cluster/lineage_facts.hpp"
+#include "actors/lineage/artifact_client.hpp"
+#include "actors/lineage/graph_text.hpp"
+#include "actors/lineage/graph_tree.hpp"
+#include "launcher/commands.hpp"
+#include "runtime/base/random.hpp"
+#include "storage/record.hpp"
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+namespace troupe::launcher {
+
+namespace {
+
+using storage::node_kind;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void print(const nlohmann::json& x, int indent) {
+  std::puts(x.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+// A text of the filter language.
+std::string literal_of(std::string_view text) {
+  std::string out = "'";
+  for (auto each : text) {
+    if (each == '\'' || each == '\\')
+      out += '\\';
+    out += each;
+  }
+  out += '\'';
+  return out;
+}
+
+// Type and filter as one filter.
+std::string filter_of(const list_options& x) {
+  if (x.type.empty())
+    return x.where;
+  auto type = "type = " + literal_of(x.type);
+  return x.where.empty() ? type : type + " AND (" + x.where + ")";
+}
+
+result<node_kind> kind_of(const list_options& x) {
+  if (auto kind = storage::node_kind_named(x.kind))
+    return *kind;
+  return {errc::invalid, "'" + x.kind + "' is no kind; choose artifact, execution or context"};
+}
+
+std::optional<uint64_t> number_of(std::string_view text) {
+  uint64_t out = 0;
+  auto end = text.data() + text.size();
+  auto [at, failed] = std::from_chars(text.data(), end, out);
+  return failed == std::errc() && at == end ? std::optional(out) : std::nullopt;
+}
+
+uint64_t as_of(uint64_t sequence) {
+  return sequence == 0 ? storage::latest : sequence;
+}
+
+// The newest artifact of this hash, uri or name.
+result<uint64_t> newest(artifact_client& records, const std::string& text, uint64_t when) {
+  std::error_code none;
+  auto file = "file://" + std::filesystem::absolute(text, none).lexically_normal().string();
+  std::vector<std::string> filters;
+  for (const auto& [name, value] : {std::pair("uri", text), std::pair("uri", file),
+                                    std::pair("name", text), std::pair("properties.name", text)})
+    filters.push_back(name + (" = " + literal_of(value)));
+  if (storage::is_hex(text, 64))
+    filters = {"hash = " + literal_of(text)};
+  for (const auto& filter : filters) {
+    storage::list_request wanted;
+    wanted.filter = filter;
+    wanted.descending = true;
+    wanted.page_size = 1;
+    auto found = records.list(wanted, when);
+    if (!found)
+      return found.error();
+    if (!found->nodes.empty())
+      return found->nodes[0].id;
+  }
+  return {errc::not_found,
+          "no artifact has the uri, name or hash '" + text + "'; see them with: troupe artifacts"};
+}
+
+// Where a walk begins, as `from` says.
+result<void> add_start(artifact_client& records, const std::string& from, uint64_t when,
+                       storage::lineage_request& to) {
+  if (auto job = number_of(from)) {
+    auto id = literal_of(job_in_lineage(*job));
+    storage::list_request wanted;
+    wanted.kind = node_kind::context;
+    wanted.filter = "external_id = " + id;
+    auto context = records.list(wanted, when);
+    if (!context)
+      return context.error();
+    if (context->nodes.empty())
+      return {errc::not_found,
+              "nothing is recorded of job " + from + "; see the jobs with: troupe jobs"};
+    to.executions = "contexts_job.external_id = " + id;
+    return {};
+  }
+  auto colon = from.find(':');
+  if (auto kind = storage::node_kind_named(from.substr(0, colon));
+      kind && colon != std::string::npos && *kind != node_kind::context)
+    if (auto id = number_of(std::string_view(from).substr(colon + 1))) {
+      to.from.emplace_back(*kind, *id);
+      return {};
+    }
+  auto id = newest(records, from, when);
+  if (!id)
+    return id.error();
+  to.from.emplace_back(node_kind::artifact, *id);
+  return {};
+}
+
+result<received_graph> graph_from(artifact_client& records, const lineage_options& options,
+                                  const std::string& from, storage::lineage_direction direction) {
+  storage::lineage_request wanted;
+  wanted.direction = direction;
+  wanted.hops_max = options.depth;
+  wanted.nodes_max = options.limit;
+  wanted.ending_artifacts = options.until;
+  TROUPE_TRY(add_start(records, from, as_of(options.as_of), wanted));
+  return records.graph(wanted, as_of(options.as_of));
+}
+
+storage::lineage_direction direction_of(const lineage_options& options) {
+  return options.way == "upstream"     ? storage::lineage_direction::upstream
+         : options.way == "downstream" ? storage::lineage_direction::downstream
+                                       : storage::lineage_direction::both;
+}
+
+void show(const received_graph& x, const shared_options& shared, const lineage_options& options) {
+  if (options.dot)
+    std::fputs(as_dot(picture_of(x.graph, x.types)).c_str(), stdout);
+  else if (options.svg)
+    std::fputs(as_svg(picture_of(x.graph, x.types)).c_str(), stdout);
+  else if (shared.json)
+    print(as_json(x.graph, x.types), 2);
+  else
+    std::fputs(as_tree(x.graph, x.types).c_str(), stdout);
+}
+
+// A subscription for as long as this command runs, or one that stays.
+class listening {
+public:
+  listening(artifact_client& records, storage::subscription what, bool stays)
+    : records_(records), what_(std::move(what)), stays_(stays) {}
+  listening(const listening&) = delete;
+  listening& operator=(const listening&) = delete;
+  ~listening() {
+    if (!stays_)
+      static_cast<void>(put(storage::subscription_step::remove)); // at worst it costs its record
+  }
+
+  result<void> start() { return put(storage::subscription_step::add); }
+  const std::string& name() const { return what_.name; }
+
+private:
+  result<void> put(storage::subscription_step step) {
+    storage::change_set set;
+    set.subscriptions = {{step, what_}};
+    auto written = records_.write(set);
+    if (!written)
+      return written.error();
+    return {};
+  }
+
+  artifact_client& records_;
+  storage::subscription what_;
+  bool stays_;
+};
+
+const char* name_of(storage::change_kind x) {
+  switch (x) {
+  case storage::change_kind::created:
+    return "created";
+  case storage::change_kind::updated:
+    return "updated";
+  default:
+    return "linked";
+  }
+}
+
+void show(const received_changes::change& x, const storage::type_catalog& types, bool json) {
+  if (json) {
+    auto out = as_json(x.now, types);
+    out["change"] = name_of(x.what);
+    out["change_sequence"] = x.at.sequence;
+    print(out, -1);
+  } else {
+    std::printf("%lu %s %s\n", x.at.sequence, name_of(x.what), line_of(x.now, types).c_str());
+  }
+}
+
+result<void> follow(artifact_client& records, const listening& to, uint64_t count, bool json) {
+  storage::change_place done;
+  uint64_t seen = 0;
+  while (interrupted == 0 && (count == 0 || seen < count)) {
+    auto news = records.next(
+      to.name(), done,
+      static_cast<uint32_t>(count == 0 ? 100 : std::min<uint64_t>(count - seen, 100)), true);
+    if (!news)
+      return news.error();
+    for (const auto& each : news->changes)
+      show(each, news->types, json);
+    std::fflush(stdout);
+    seen += news->changes.size();
+    done = news->next;
+  }
+  // What was printed is not told again.
+  auto last = records.next(to.name(), done, 1, false);
+  if (!last)
+    return last.error();
+  return {};
+}
+
+} // namespace
+
+int lineage(const shared_options& shared, const lineage_options& options) {
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  auto job = number_of(options.from[0]);
+  if (job && options.way == "both" && !options.dot && !options.svg && options.as_of == 0) {
+    auto answer = (*cluster)->lineage(*job);
+    if (!answer)
+      return complain(answer.error());
+    std::puts(shared.json ? answer->json.c_str() : answer->text.c_str());
+    return 0;
+  }
+  artifact_client records((*cluster)->link());
+  auto graph = graph_from(records, options, options.from[0], direction_of(options));
+  if (!graph)
+    return complain(graph.error());
+  show(*graph, shared, options);
+  return 0;
+}
+
+int lineage_difference(const shared_options& shared, const lineage_options& options) {
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  artifact_client records((*cluster)->link());
+  std::vector<received_graph> both;
+  for (const auto& each : options.from) {
+    auto graph = graph_from(records, options, each, storage::lineage_direction::upstream);
+    if (!graph)
+      return complain(graph.error());
+    both.push_back(std::move(*graph));
+  }
+  auto text = difference(both[0].graph, both[0].types, both[1].graph, both[1].types);
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+int artifacts(const shared_options& shared, const list_options& options) {
+  auto kind = kind_of(options);
+  if (!kind)
+    return complain(kind.error());
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  artifact_client records((*cluster)->link());
+  storage::list_request wanted;
+  wanted.kind = *kind;
+  wanted.filter = filter_of(options);
+  wanted.descending = true;
+  auto left = options.limit;
+  auto all = nlohmann::json::array();
+  do {
+    wanted.page_size = std::min<size_t>(left, 1'000);
+    auto page = records.list(wanted, as_of(options.as_of));
+    if (!page)
+      return complain(page.error());
+    for (const auto& each : page->nodes)
+      if (shared.json)
+        all.push_back(as_json(each, page->types));
+      else
+        std::puts(line_of(each, page->types).c_str());
+    left -= static_cast<uint32_t>(page->nodes.size());
+    wanted.page_token = page->next;
+  } while (left > 0 && !wanted.page_token.empty());
+  if (shared.json)
+    print(all, 2);
+  return 0;
+}
+
+int watch_record(const shared_options& shared, const list_options& options) {
+  auto kind = kind_of(options);
+  if (!kind)
+    return complain(kind.error());
+  auto cluster = client::connect(shared.directory);
+  if (!cluster)
+    return complain(cluster.error());
+  artifact_client records((*cluster)->link());
+  auto stays = !options.subscription.empty();
+  auto name = stays ? options.subscription : "watch-" + std::to_string(unforeseen_number());
+  listening to(records, {name, *kind, filter_of(options), {}}, stays);
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  auto started = to.start();
+  auto done = started ? follow(records, to, options.count, shared.json) : started;
+  return done ? 0 : complain(done.error());
+}
+
+int check_record(const shared_options& shared) {
+  auto cluster = client::connect(shared.directory, std::chrono::seconds(2), std::chrono::hours(1));
+  if (!cluster)
+    return complain(cluster.error());
+  auto found = artifact_client((*cluster)->link()).check();
+  if (!found)
+    return complain(found.error());
+  if (shared.json) {
+    print({{"types", found->types},
+           {"nodes", found->nodes},
+           {"versions", found->versions},
+           {"events", found->events},
+           {"links", found->links},
+           {"changes", found->changes},
+           {"indexes", found->indexes},
+           {"findings", found->findings},
+           {"findings_all", found->findings_all}},
+          2);
+  } else {
+    for (const auto& each : found->findings)
+      std::puts(each.c_str());
+    std::printf("%lu nodes, %lu earlier versions, %lu events, %lu links, %lu changes, %lu index "
+                "entries: %lu findings\n",
+                found->nodes, found->versions, found->events, found->links, found->changes,
+                found->indexes, found->findings_all);
+  }
+  return found->findings_all == 0 ? 0 : 1;
+}
+
+int backup(const shared_options& shared, const std::string& directory) {
+  auto cluster = client::connect(shared.directory, std::chrono::seconds(2), std::chrono::hours(1));
+  if (!cluster)
+    return complain(cluster.error());
+  auto made = artifact_client((*cluster)->link()).backup(directory);
+  if (!made)
+    return complain(made.error());
+  std::printf(
+    "the record and the jobs of %s are in %s; to restore: troupe down, put it in place of "
+    "%s/store, troupe up\n",
+    shared.directory.c_str(), directory.c_str(), shared.directory.c_str());
+  return 0;
+}
+
+} // namespace troupe::launcher
