@@ -80,6 +80,7 @@ struct submit_options {
   std::string file;
   std::vector<std::string> set;
   bool wait = false;
+  bool trace_files = false; // as the key of the job file
   bool dry_run = false;
   bool explain = false; // say what a job file may have, and do nothing
 };

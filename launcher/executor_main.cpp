@@ -28,7 +28,8 @@ constexpr auto usage
     "  --index N --directory DIR --output DIR --log FILE [--cpus N] [--memory BYTES]\n"
     "  [--host ADDRESS] [--orphan-timeout SECONDS] [--timeout-ms N] [--grace-ms N]\n"
     "  [--framework NAME] [--accelerator NAME[=FILE]]... [--own-accelerator N]... [--user NAME] "
-    "[--image NAME] [--mount PATH]... [--log-bytes N] -- command args...\n"
+    "[--image NAME] [--mount PATH]... [--log-bytes N] [--trace-files 1]\n"
+    "  -- command args...\n"
     "The agent starts it; it runs one task.\n";
 
 template <class T>
@@ -82,6 +83,10 @@ result<void> read_option(const std::string& name, const std::string& value,
     return read_number(name, value, out.task.memory);
   if (name == "--log-bytes")
     return read_number(name, value, out.task.log_bytes_max);
+  if (name == "--trace-files") {
+    out.task.trace_reads = value == "1";
+    return {};
+  }
   if (name == "--mount" || name == "--own-mount") {
     auto& image = out.task.image;
     (name == "--mount" ? image.mounts : image.own).push_back(value);

@@ -233,6 +233,8 @@ private:
       words.insert(words.end(), {"--memory", std::to_string(order.memory)});
     if (order.log_bytes != 0)
       words.insert(words.end(), {"--log-bytes", std::to_string(order.log_bytes)});
+    if (order.trace_files)
+      words.insert(words.end(), {"--trace-files", "1"});
     for (auto& each : options_.accelerators)
       words.insert(words.end(), {"--accelerator", each.name + "=" + each.device});
     for (auto each : order.accelerator_ids)

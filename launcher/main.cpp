@@ -176,6 +176,8 @@ void add_job_commands(CLI::App& app, parsed& x) {
     .add_option("--set", x.submit_with.set, "Override a value, such as tasks.worker.instances=4")
     ->allow_extra_args(false);
   start.add_flag("--wait", x.submit_with.wait, "Show progress and wait for the end");
+  start.add_flag("--trace-files", x.submit_with.trace_files,
+                 "The lineage has the files that its tasks read, too");
   start.add_flag("--dry-run", x.submit_with.dry_run, "Check the file and start nothing");
   start.add_flag("--explain", x.submit_with.explain, "Show what a job file may have");
   start.callback([&x] { x.code = submit(x.shared, x.submit_with); });

@@ -146,6 +146,7 @@ int submit(const shared_options& shared, const submit_options& options) {
   auto job = read_job_file(shared, options);
   if (!job)
     return complain(job.error());
+  job->spec.trace_files = job->spec.trace_files || options.trace_files;
   if (auto right = check_job(job->spec); !right)
     return complain(
       {right.error().code, fs::path{options.file}.filename().string() + ": " + right.error().text});

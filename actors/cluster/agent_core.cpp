@@ -1,6 +1,7 @@
 #include "actors/cluster/agent_core.hpp"
 
 #include "actors/cluster/inventory.hpp"
+#include "actors/jobs/file_uses.hpp"
 #include "actors/packages/resource_rules.hpp"
 
 #include <algorithm>
@@ -235,6 +236,9 @@ result<agent_effects> agent_core::executor_reported(const task_report_msg& repor
     found->report.exit_code = report.exit_code;
     found->report.reason = report.reason;
     found->report.cause = report.cause;
+    auto files = bounded_copy(report.files, report.files_left_out);
+    found->report.files = std::move(files.all);
+    found->report.files_left_out = files.left_out;
     return out;
   }
   if (report.state > found->report.state) {
@@ -307,8 +311,23 @@ agent_effects agent_core::tick(time_point now) {
 
 std::vector<std::unique_ptr<task_report_msg>> agent_core::reports() const {
   std::vector<std::unique_ptr<task_report_msg>> out;
-  for (auto& [key, x] : tasks_)
-    out.push_back(std::make_unique<task_report_msg>(x.report));
+  size_t bytes = 0;
+  for (auto& [key, x] : tasks_) {
+    bytes += bytes_of(x.report.files);
+    if (bytes <= limits::node_files_bytes_max || x.report.files.empty()) {
+      out.push_back(std::make_unique<task_report_msg>(x.report));
+      continue;
+    }
+    // Its end is told when those before it were acknowledged.
+    out.push_back(std::make_unique<task_report_msg>());
+    auto& later = *out.back();
+    later.task = std::make_unique<task_id_msg>(*x.report.task);
+    later.state = task_state::running;
+    later.host = x.report.host;
+    later.port = x.report.port;
+    later.ui_port = x.report.ui_port;
+    later.generation = x.report.generation;
+  }
   return out;
 }
 

@@ -124,6 +124,13 @@ void show_attempt(job_history_msg& to, const gang& job, const times_of_tasks& ti
   }
 }
 
+// The lineage has those.
+cluster_event_msg without_files(cluster_event_msg event) {
+  if (auto* ended = event.change.Astask_ended())
+    ended->files.clear();
+  return event;
+}
+
 } // namespace
 
 // The events of a job, folded.
@@ -188,7 +195,7 @@ result<storage::batch> job_archive::changes_of(uint64_t sequence,
   if (id == 0)
     return to;
   auto key = key_of('h', {id, sequence});
-  to.put(key, storage::seal(key, encode_record(event)));
+  to.put(key, storage::seal(key, encode_record(without_files(event))));
   if (auto* submitted = event.change.Asjob_submitted()) {
     usage_count count{store_};
     TROUPE_TRY(count.add_job(submitted->user, submitted->spec->queue, event.time_ns));

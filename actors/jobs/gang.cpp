@@ -1,5 +1,6 @@
 #include "actors/jobs/gang.hpp"
 
+#include "actors/jobs/file_uses.hpp"
 #include "runtime/base/assert.hpp"
 
 #include <algorithm>
@@ -213,7 +214,11 @@ gang::sight gang::see(const std::string& node, const task_report_msg& report) {
     auto known
       = report.cause == exit_class::out_of_memory || report.cause == exit_class::infrastructure;
     auto cause = known ? report.cause : exit_class::user_error;
-    return {false, end_of(*found, state, report.exit_code, report.reason, cause)};
+    auto end = end_of(*found, state, report.exit_code, report.reason, cause);
+    auto files = bounded_copy(report.files, report.files_left_out);
+    end.Astask_ended()->files = std::move(files.all);
+    end.Astask_ended()->files_left_out = files.left_out;
+    return {false, std::move(end)};
   }
   if (report.state > task_state::running)
     return {};

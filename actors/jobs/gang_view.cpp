@@ -63,6 +63,7 @@ start_task_msg gang::start_of(const task& x, uint64_t epoch) const {
   if (submitted_.array != 0 && !out.checkpoints.empty())
     out.checkpoints.append("/").append(std::to_string(submitted_.array_index));
   out.log_bytes = type.log_bytes;
+  out.trace_files = spec().trace_files;
   return out;
 }
 

@@ -60,6 +60,10 @@ const std::vector<job_keys::key<job_keys::read_of_job>>& job_keys::of_job() {
      [](job_reader& r, node x, text at) {
        r.job_.priority = static_cast<priority_class>(r.choice(x, at, {"low", "normal", "high"}));
      }},
+    {"trace_files", "true | false", "the lineage has the files that its tasks read, too",
+     [](job_reader& r, node x, text at) {
+       r.job_.trace_files = r.choice(x, at, {"false", "true"}) == 1;
+     }},
     {"tags", "[text]", "words for people, to find it by: troupe jobs --tag",
      [](job_reader& r, node x, text at) { r.job_.tags = r.texts(x, at); }},
   };

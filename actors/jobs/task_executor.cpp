@@ -4,6 +4,7 @@
 #include "actors/jobs/framework_port.hpp"
 #include "actors/jobs/generation_file.hpp"
 #include "actors/jobs/mpi_launch.hpp"
+#include "actors/jobs/task_files.hpp"
 #include "actors/jobs/task_shell.hpp"
 #include "runtime/actor_threads.hpp"
 #include "runtime/base/log.hpp"
@@ -23,6 +24,7 @@ namespace troupe {
 namespace {
 
 constexpr int exit_not_started = 127;
+constexpr auto hash_limit_stopped = std::chrono::seconds(2);
 
 // One directory for all attempts, beside that of each.
 std::string checkpoints_beside(const std::string& output_directory) {
@@ -171,8 +173,8 @@ bridge_options options_of(const task_executor_options& from, const clock& time) 
 
 struct task_executor::session {
   session(task_executor_options options_, const clock& time_, const task_guard& guard)
-    : options(std::move(options_)), process(time_, guard), system(with_threads(config, 1)),
-      carrier(make_local_transport()),
+    : options(std::move(options_)), time(time_), process(time_, guard),
+      system(with_threads(config, 1)), carrier(make_local_transport()),
       link(system, options_of(options, time_),
            {[this](const peer& who) { tell(who, true); },
             [this](const peer& who, const error&) { tell(who, false); }}) {}
@@ -258,11 +260,38 @@ struct task_executor::session {
     auto ui = add_ui_port(options, spec, port.number, task.environment);
     ui_port = ui.number;
     serve_rendezvous(spec, port);
+    files = std::make_unique<task_files>(places_of(task, spec));
     return process.run(task, [&](pid_t id) { caf::anon_send(actor(), command_started{id}); });
   }
 
+  task_places places_of(const task_command& task, const cluster_spec_msg& spec) const {
+    task_places out{options.output_directory, task.directory, task.log_file,
+                    task.metrics_file,        {options.type}, task.user};
+    for (auto& each : spec.members)
+      out.types.insert(each->type);
+    return out;
+  }
+
+  // What the command used, when it has ended.
+  std::shared_ptr<const task_file_uses> used_files() {
+    auto ended = time.now();
+    auto enough = [&] {
+      auto now = time.now();
+      auto kill = process.killed_at();
+      return now - ended >= (kill ? hash_limit_stopped : options.hash_limit)
+             || (kill && now + hash_limit_stopped >= *kill);
+    };
+    uint64_t left_out = 0;
+    auto reads = process.take_reads(left_out);
+    auto found = files->look(reads, enough);
+    found.left_out += left_out;
+    return std::make_shared<const task_file_uses>(std::move(found));
+  }
+
   task_executor_options options;
+  const clock& time;
   std::unique_ptr<rendezvous_server> rendezvous;
+  std::unique_ptr<task_files> files;
   std::atomic<uint16_t> ui_port = 0;
   task_process process;
   orders runner;
@@ -310,7 +339,9 @@ result<int> task_executor::run() {
   if (auto spec = s.runner.wait_for_start()) {
     auto ran = s.run_command(*spec, *port);
     port->socket.close();
-    caf::anon_send(s.actor(), command_ended{exit_of(ran)});
+    caf::anon_send(s.actor(), command_gone{});
+    auto files = ran ? s.used_files() : nullptr;
+    caf::anon_send(s.actor(), command_ended{exit_of(ran), std::move(files)});
   }
   return s.runner.wait_for_finish();
 }

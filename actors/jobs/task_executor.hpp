@@ -15,6 +15,9 @@
 // - The exit is reported until it was acknowledged, or for `orphan_timeout`, after stop() for
 //   `last_word_timeout`. An agent that refuses the task knows a later attempt: the command is
 //   stopped.
+// - The files that it used are told with its exit (task_files.hpp). The report waits until they are
+//   hashed, for at most `hash_limit`; of a command that is stopped for 2 s, and not into the last
+//   2 s before it would be killed. What is not hashed by then is named without a hash.
 // - A command that runs longer than `timeout` is stopped with its whole process group, and has
 //   failed with code 124.
 // - Whatever way this process ends, no process of the command's group survives it
@@ -57,6 +60,7 @@ struct task_executor_options {
   duration last_word_timeout = std::chrono::seconds(10);
   duration stop_grace = std::chrono::seconds(10); // for stop(), and at the time-out
   duration timeout{};                             // of the command, from its start; 0: none
+  duration hash_limit = std::chrono::seconds(60);
 };
 
 class task_executor {

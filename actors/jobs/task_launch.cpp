@@ -1,6 +1,7 @@
 #include "actors/jobs/task_launch.hpp"
 
 #include "actors/jobs/process_list.hpp"
+#include "actors/jobs/read_trace.hpp"
 #include "actors/jobs/task_user.hpp"
 #include "runtime/base/regular_file.hpp"
 
@@ -39,6 +40,7 @@ struct launch {
   bool counts_processes = false; // by a limit of this process: no group will
   std::optional<task_user> user;
   owned_fd own_directory; // of that user
+  mutable std::optional<trace_request> trace;
 };
 
 enum class step : int { enter_directory, set_up, execute };
@@ -159,6 +161,8 @@ void offer_to_end_first() {
                          : !take_limits(what, prepared))
     give_up(prepared, step::set_up);
   offer_to_end_first();
+  if (prepared.trace)
+    prepared.trace->install(false); // while it may: from here on nothing opens a file
   if (prepared.counts_processes && !limit_to(RLIMIT_NPROC, what.processes))
     give_up(prepared, step::set_up);
   if (prepared.user && !prepared.user->become())
@@ -167,6 +171,8 @@ void offer_to_end_first() {
   if (::chdir(what.directory.c_str()) != 0
       && !(prepared.own_directory && ::fchdir(prepared.own_directory.get()) == 0))
     give_up(prepared, step::enter_directory);
+  if (prepared.trace)
+    prepared.trace->install(true);
   ::execve(prepared.program.c_str(), prepared.arguments.data(), prepared.environment.data());
   give_up(prepared, step::execute);
 }
@@ -222,6 +228,26 @@ result<void> prepare_image(const task_command& what, launch& out) {
   return {};
 }
 
+result<void> trace_reads(launch& out) {
+  auto made = trace_request::make();
+  if (!made)
+    return made.error();
+  out.trace = std::move(*made);
+  return {};
+}
+
+// What became of it, when the command has been executed.
+void take_trace(const task_command& what, const launch& prepared, process_group& running) {
+  if (!what.trace_reads)
+    return;
+  auto listener = prepared.trace ? prepared.trace->listener()
+                                 : result<owned_fd>{errc::unavailable, "it runs in an image"};
+  if (listener)
+    running.opens = std::move(*listener);
+  else
+    running.untraced = listener.error().text;
+}
+
 // Everything that the child needs; the read ends go to `running`.
 result<launch> prepare(const task_command& what, process_group& running, owned_fd& failed) {
   TROUPE_ASSERT(!what.command.empty());
@@ -247,6 +273,8 @@ result<launch> prepare(const task_command& what, process_group& running, owned_f
     if (there && ::fstat(there.get(), &found) == 0 && found.st_uid == out.user->id)
       out.own_directory = std::move(there);
   }
+  if (what.trace_reads && what.image.name.empty())
+    TROUPE_TRY(trace_reads(out));
   auto output = make_pipe(), metrics = make_pipe(), failure = make_pipe();
   for (auto* each : {&output, &metrics, &failure})
     if (!*each)
@@ -321,6 +349,7 @@ result<void> launch_group(const task_command& what, const task_guard& guard,
       end_group(guard, running);
       return forked.error();
     }
+    take_trace(what, *prepared, running);
   } // closes our copies of the child's ends
   launch_failure why{};
   ssize_t got = 0;

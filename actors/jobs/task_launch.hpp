@@ -36,6 +36,7 @@ struct task_command {
   std::string user;                        // as whom it runs; empty: as this process
   task_image image;                        // whose files it sees; `command` is looked up there then
   std::string enters_image;                // the program that enters it (launcher/in_image.hpp)
+  bool trace_reads = false;                // tell what it opens for reading (read_trace.hpp)
   std::vector<int> inherited; // file descriptors that stay open, under their own numbers
 };
 
@@ -46,6 +47,8 @@ struct process_group {
   owned_fd output;   // its standard output and error, read end, non-blocking
   owned_fd metrics;  // read end, non-blocking
   owned_fd log;
+  owned_fd opens;       // the listener of its read_trace
+  std::string untraced; // why there is none, where one was wanted
   std::optional<control_group> limits;
   uint64_t logged = 0; // bytes in the log
 };

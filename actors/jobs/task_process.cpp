@@ -2,6 +2,7 @@
 
 #include "actors/jobs/accelerators.hpp"
 #include "actors/jobs/process_list.hpp"
+#include "actors/jobs/read_trace.hpp"
 #include "runtime/base/file_text.hpp"
 #include "runtime/base/log.hpp"
 
@@ -29,6 +30,7 @@ struct task_process::group : process_group {
   bool killed = false;
   bool too_many = false; // it had more processes than it may
   std::unique_ptr<accelerator_meter> meter;
+  std::unique_ptr<read_trace> reads;
   bool confined = false; // it was to enter a control group, once
   time_point measure_at;
 };
@@ -165,6 +167,7 @@ result<task_exit> task_process::run(const task_command& what,
   if (what.memory > 0 || !what.denied_devices.empty())
     running.limits = make_group(what);
   TROUPE_TRY(launch_group(what, guard_, running));
+  trace(running, what);
   metrics_.open(what.metrics_file);
   running.measure_at = time_.now() + measure_first;
   started(running.command);
@@ -175,6 +178,8 @@ result<task_exit> task_process::run(const task_command& what,
   auto out = read_status(end_group(guard_, running), what.log_file);
   if (running.drained && out.code == 128 + SIGTERM)
     out = {};
+  if (running.reads)
+    reads_ = running.reads->stop(reads_left_out_);
   pump(running, what.log_bytes_max);
   read_metrics(running);
   metrics_.finish();
@@ -192,6 +197,25 @@ result<task_exit> task_process::run(const task_command& what,
   std::lock_guard hold{mutex_};
   out.stopped = kill_at_.has_value();
   return out;
+}
+
+// Its first open waits until this was called.
+void task_process::trace(group& running, const task_command& what) {
+  if (running.opens)
+    running.reads = std::make_unique<read_trace>(std::move(running.opens));
+  else if (what.trace_reads)
+    write_all(running.log.get(),
+              "[the files that this task reads are not recorded: " + running.untraced + "]\n");
+}
+
+std::vector<std::string> task_process::take_reads(uint64_t& left_out) {
+  left_out += std::exchange(reads_left_out_, 0);
+  return std::exchange(reads_, {});
+}
+
+std::optional<time_point> task_process::killed_at() const {
+  std::lock_guard hold{mutex_};
+  return kill_at_;
 }
 
 void task_process::watch(group& running, const task_command& what) {

@@ -63,6 +63,12 @@ public:
   // has ended well with code 0, and with that of SIGTERM.
   void request(task_request what, log_level level = {});
 
+  // Whether stop() was called, and when the group is killed then.
+  std::optional<time_point> killed_at() const;
+
+  // The files that it opened for reading, where that was wanted; once, after run().
+  std::vector<std::string> take_reads(uint64_t& left_out);
+
   // The newest value of each metric.
   std::map<std::string, metric_value> metrics() const { return metrics_.newest(); }
   std::optional<uint32_t> awaited() const { return metrics_.awaited(); }
@@ -81,9 +87,13 @@ private:
   void enforce_requests(group& running, const std::string& log_file);
   void wake();
 
+  void trace(group& running, const task_command& what);
+
   const clock& time_;
   const task_guard& guard_;
   task_metrics metrics_;
+  std::vector<std::string> reads_;
+  uint64_t reads_left_out_ = 0;
   owned_fd wake_; // an eventfd: stop() was called
   mutable std::mutex mutex_;
   std::optional<time_point> kill_at_;

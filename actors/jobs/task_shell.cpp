@@ -29,12 +29,14 @@ struct shell_state {
   bool report_open = false; // a report waits for its answer
   bool changed = false;     // the state changed behind the open report
   bool done = false;
+  bool gone = false;         // the command has ended, but not how it is told
   bool late = false;         // the command ran longer than it may
   bool asked_to_end = false; // by stop(): then nobody may be left to acknowledge the exit
   task_state state = task_state::registered;
   uint32_t generation = 0;  // that the command knows
   bool awaits_next = false; // a request for a later one is open
   std::optional<task_exit> ended;
+  std::shared_ptr<const task_file_uses> files;
   pid_t process = 0;        // of the command, once it was started
   time_point alone_since{}; // no agent, or none that acknowledged the exit
 
@@ -61,7 +63,7 @@ struct shell_state {
 
   executor_report_msg report() const {
     executor_report_msg out;
-    out.process = ended ? 0 : static_cast<uint32_t>(process);
+    out.process = ended || gone ? 0 : static_cast<uint32_t>(process);
     out.report = std::make_unique<task_report_msg>();
     auto& in = *out.report;
     in.task = id();
@@ -70,13 +72,19 @@ struct shell_state {
     in.port = around->port;
     in.ui_port = around->ui_port();
     in.generation = generation;
-    in.awaits_next = around->awaited().value_or(0) >= generation && around->awaited() && !ended;
+    in.awaits_next
+      = around->awaited().value_or(0) >= generation && around->awaited() && !ended && !gone;
     if (ended) {
       in.exit_code = ended->code;
       in.reason = ended->reason;
       in.cause = ended->out_of_memory ? exit_class::out_of_memory
                  : ended->no_start    ? exit_class::infrastructure
                                       : exit_class::user_error;
+      if (files) {
+        auto named = bounded_copy(files->all, files->left_out);
+        in.files = std::move(named.all);
+        in.files_left_out = named.left_out;
+      }
     }
     for (auto& [what, latest] : around->metrics()) {
       auto metric = std::make_unique<metric_msg>();
@@ -101,7 +109,7 @@ void finish(shell* self) {
 void on_orders(shell* self, const executor_orders_msg& in);
 void on_generation(shell* self, const cluster_spec_msg& spec);
 void await_generation(shell* self);
-void on_ended(shell* self, task_exit how);
+void on_ended(shell* self, task_exit how, std::shared_ptr<const task_file_uses> files = {});
 
 void stop_task(shell* self, duration grace, const std::string& why) {
   auto& st = self->state;
@@ -243,11 +251,13 @@ void on_started(shell* self, pid_t process) {
 }
 
 void on_time_is_up(shell* self) {
+  if (self->state.gone)
+    return; // in time
   self->state.late = !self->state.over();
   stop_task(self, self->state.around->options.stop_grace, "it ran longer than its time-out");
 }
 
-void on_ended(shell* self, task_exit how) {
+void on_ended(shell* self, task_exit how, std::shared_ptr<const task_file_uses> files) {
   auto& st = self->state;
   if (st.over())
     return;
@@ -260,6 +270,7 @@ void on_ended(shell* self, task_exit how) {
                              : task_state::failed;
   st.alone_since = self->clock().now();
   st.ended = std::move(how);
+  st.files = std::move(files);
   send_report(self);
 }
 
@@ -287,7 +298,8 @@ caf::behavior task_shell(shell* self, std::shared_ptr<surroundings> around) {
   return {
     [self](const link_changed& in) { on_link(self, in.up); },
     [self](const command_started& in) { on_started(self, in.process); },
-    [self](const command_ended& in) { on_ended(self, in.how); },
+    [self](const command_gone&) { self->state.gone = true; },
+    [self](const command_ended& in) { on_ended(self, in.how, in.files); },
     [self](const time_is_up&) { on_time_is_up(self); },
     [self](const generation_wanted&) { await_generation(self); },
     [self](const stop_wanted&) {

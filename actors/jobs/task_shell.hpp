@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/cluster/interfaces.hpp"
+#include "actors/jobs/file_uses.hpp"
 #include "actors/jobs/task_executor.hpp"
 #include "actors/jobs/task_process.hpp"
 
@@ -31,8 +32,10 @@ struct command_started {
 struct stop_wanted {};
 struct time_is_up {};
 struct generation_wanted {};
+struct command_gone {}; // no process of it is left; what it did is looked at
 struct command_ended {
   task_exit how;
+  std::shared_ptr<const task_file_uses> files{}; // may be none
 };
 
 // What the actor works with; all of it outlives the actor system.
@@ -60,4 +63,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::command_started)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::stop_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::time_is_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::generation_wanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::command_gone)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::command_ended)

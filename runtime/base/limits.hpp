@@ -20,7 +20,12 @@ inline constexpr size_t bulk_offers_max = 4096;     // tickets of one bulk serve
 inline constexpr size_t bulk_transfers_max = 64;    // transfers at one time of one bulk server
 inline constexpr size_t bulk_strangers_max = 64;    // its connections that have not proved a ticket
 inline constexpr uint64_t bulk_size_max = uint64_t{1} << 38; // bytes of one transfer
+inline constexpr size_t task_files_max = 1000;            // files that the report of a task names
+inline constexpr size_t task_files_bytes_max = 256 << 10; // of them in it
+inline constexpr size_t node_files_bytes_max = 512 << 10; // of them in the report of a node
 
+static_assert(task_files_bytes_max <= node_files_bytes_max);
+static_assert(2 * node_files_bytes_max <= frame_size_max);
 static_assert(link_buffer_max >= 2 * frame_size_max);
 
 } // namespace troupe::limits

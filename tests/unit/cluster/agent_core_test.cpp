@@ -1,8 +1,10 @@
 #include "actors/cluster/agent_core.hpp"
+#include "runtime/base/limits.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 namespace troupe {
 namespace {
@@ -184,6 +186,54 @@ TEST_F(silent_executor, SaysAtOnceThatItWaitsForALaterGeneration) {
   EXPECT_TRUE(told(1, false));
   EXPECT_FALSE(agent_.report().tasks.front()->awaits_next);
   EXPECT_FALSE(told(0, true)); // a report that was late
+}
+
+TEST(AgentReport, TellsOfEndsWithManyFilesOneAfterTheOther) {
+  agent_options options;
+  options.name = "node-1";
+  options.capacity = {8, 0, 0};
+  agent_core agent{options, {}};
+  std::set<uint32_t> left;
+  for (uint32_t index = 0; index < 8; ++index) {
+    task_id_msg id;
+    id.job = id.attempt = 1;
+    id.type = "worker";
+    id.index = index;
+    start_task_msg order;
+    order.epoch = 1;
+    order.task = std::make_unique<task_id_msg>(id);
+    order.cpus = 1;
+    ASSERT_TRUE(agent.start(order, {}));
+    task_report_msg ended;
+    ended.task = std::make_unique<task_id_msg>(id);
+    ended.state = task_state::succeeded;
+    for (int i = 0; i < 2000; ++i) {
+      ended.files.push_back(std::make_unique<file_use_msg>());
+      ended.files.back()->path = "/some/where/" + std::to_string(i);
+      ended.files.back()->hash = std::string(64, 'a');
+    }
+    ASSERT_TRUE(agent.executor_reported(ended));
+    agent.executor_exited(id, 0, "");
+    left.insert(index);
+  }
+  for (int rounds = 0; !left.empty() && rounds < 8; ++rounds) {
+    EXPECT_TRUE(agent.knows_news());
+    auto report = agent.report();
+    EXPECT_EQ(report.tasks.size(), left.size()); // one that is not named is taken for gone
+    size_t files = 0;
+    for (auto& each : report.tasks) {
+      files += each->files.size();
+      if (each->state == task_state::running)
+        continue;
+      EXPECT_EQ(each->files.size() + each->files_left_out, 2000u);
+      EXPECT_GT(each->files.size(), 900u);
+      left.erase(each->task->index);
+    }
+    EXPECT_LE(files * 64, limits::node_files_bytes_max);
+    agent.acknowledge(report);
+  }
+  EXPECT_TRUE(left.empty());
+  EXPECT_TRUE(agent.report().tasks.empty());
 }
 
 } // namespace

@@ -361,8 +361,15 @@ TEST_F(Gang, TheNodeSaysWhyATaskCouldNotStart) {
   auto sight = job->see("node-0", in);
   ASSERT_TRUE(sight.change);
   EXPECT_EQ(sight.change->Astask_ended()->cause, exit_class::infrastructure);
+  in.files.push_back(std::make_unique<file_use_msg>());
+  in.files.back()->path = "/x/core";
+  in.files_left_out = 3;
   in.cause = static_cast<exit_class>(200);
-  EXPECT_EQ(job->see("node-0", in).change->Astask_ended()->cause, exit_class::user_error);
+  sight = job->see("node-0", in);
+  EXPECT_EQ(sight.change->Astask_ended()->cause, exit_class::user_error);
+  ASSERT_EQ(sight.change->Astask_ended()->files.size(), 1u); // what it wrote goes to the log
+  EXPECT_EQ(sight.change->Astask_ended()->files.front()->path, "/x/core");
+  EXPECT_EQ(sight.change->Astask_ended()->files_left_out, 3u);
 }
 
 TEST_F(Gang, WithoutAGangEachTaskStartsWhenItIsThere) {

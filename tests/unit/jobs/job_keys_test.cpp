@@ -66,6 +66,7 @@ const std::map<std::string_view, row<job_check>> rows_of_job{
    {"{size: 9, at_once: 2}", [](auto& x) { return x.array == 9 && x.array_at_once == 2; }}},
   {"queue", {"vision", [](auto& x) { return x.queue == "vision"; }}},
   {"priority", {"high", [](auto& x) { return x.priority == priority_class::high; }}},
+  {"trace_files", {"true", [](auto& x) { return x.trace_files; }}},
   {"tags",
    {"[nightly, 'a b']",
     [](auto& x) {

@@ -188,6 +188,44 @@ TEST_F(TaskExecutor, RegistersRunsReportsAndEndsWithTheCommandsCode) {
     EXPECT_NE(seen.find(each), std::string::npos) << each << " is not in\n" << seen;
 }
 
+TEST_F(TaskExecutor, TellsTheFilesWithTheExit) {
+  script("echo made > $TROUPE_OUTPUT/made; exit 3");
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 3);
+  auto last = newest();
+  auto path = options.output_directory + "/made";
+  auto made = std::ranges::find(last.files, path, [](auto& x) { return x->path; });
+  ASSERT_NE(made, last.files.end());
+  EXPECT_EQ((*made)->size, 5u);
+  EXPECT_EQ((*made)->hash.size(), 64u);
+}
+
+TEST_F(TaskExecutor, HashingIsBoundedAndNoTimeOfTheCommand) {
+  script("truncate -s 1T $TROUPE_OUTPUT/vast"); // would take an hour
+  options.timeout = 3s;
+  options.hash_limit = 4s;
+  start_agent();
+  start();
+  EXPECT_EQ(end_code(), 0);
+  auto last = newest();
+  auto path = options.output_directory + "/vast";
+  auto vast = std::ranges::find(last.files, path, [](auto& x) { return x->path; });
+  ASSERT_NE(vast, last.files.end());
+  EXPECT_EQ((*vast)->hash, "");
+}
+
+TEST_F(TaskExecutor, ACommandThatIsStoppedDoesNotWaitForHashes) {
+  script("truncate -s 1T $TROUPE_OUTPUT/vast; echo metric loss 1 9 >&$TROUPE_METRICS_FD; sleep 60");
+  options.hash_limit = 10min;
+  start_agent();
+  start();
+  EXPECT_TRUE(notes->seen.wait_for("metric loss"));
+  executor->stop();
+  EXPECT_EQ(end_code(), 143);
+  EXPECT_EQ(newest().state, task_state::killed);
+}
+
 TEST_F(TaskExecutor, TheCommandInheritsTheListeningSocketThatWasRegistered) {
   script("readlink /proc/self/fd/$TROUPE_LISTEN_FD; cat /proc/net/tcp");
   start_agent();
