@@ -1,7 +1,7 @@
 #include "actors/cluster/lineage_facts.hpp"
 
+#include "actors/cluster/lineage_nodes.hpp"
 #include "storage/hash.hpp"
-#include "storage/metadata/keys.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -18,22 +18,9 @@ using storage::node_put;
 using storage::node_ref;
 using storage::node_state;
 
-constexpr size_t id_size = 32;       // hexadecimal digits
 constexpr size_t pieces_max = 64;    // of a long text
 constexpr size_t reason_max = 4096;  // bytes of it that are kept
 constexpr size_t nodes_max = 20'000; // tasks of a placement, outputs of an attempt
-
-std::string id_of(std::string_view kind, std::string_view key) {
-  return storage::sha256(std::string(kind).append(1, '\0').append(key)).substr(0, id_size);
-}
-
-std::string job_key(uint64_t job) {
-  return "job/" + std::to_string(job);
-}
-
-std::string attempt_key(uint64_t job, uint32_t attempt) {
-  return job_key(job) + "/attempt/" + std::to_string(attempt);
-}
 
 std::string task_in_lineage(uint64_t job, uint32_t attempt, std::string_view type, uint32_t index) {
   return id_of(
@@ -88,15 +75,6 @@ node_state state_of(task_state x) {
   }
 }
 
-node_put put_of(node_kind kind, std::string_view type, std::string external_id) {
-  node_put out;
-  out.existing = storage::on_existing::keep;
-  out.type_name = type;
-  out.what.kind = kind;
-  out.what.external_id = std::move(external_id);
-  return out;
-}
-
 // A node that is there changes only in what the mask names.
 node_put update_of(node_kind kind, std::string_view type, std::string external_id,
                    std::vector<std::string> mask) {
@@ -108,15 +86,6 @@ node_put update_of(node_kind kind, std::string_view type, std::string external_i
 
 int64_t number(uint64_t x) {
   return static_cast<int64_t>(x);
-}
-
-// A name that the store takes, of any bytes.
-std::string name_of_file(const std::string& path) {
-  return storage::fitting(fs::path{path}.filename().string(), storage::metadata_limits::name_max);
-}
-
-std::string uri_of_file(const std::string& path) {
-  return storage::fitting("file://" + path, storage::metadata_limits::uri_max);
 }
 
 // A text of many lines, in as many properties as it takes: NAME, NAME.1, NAME.2 ...
@@ -188,7 +157,13 @@ public:
     task.what.properties = {{"state", std::string(EnumNametask_state(x.state))},
                             {"exit_code", int64_t{x.exit_code}},
                             {"reason", storage::fitting(x.reason, reason_max)}};
-    out_.nodes.push_back(std::move(task));
+    auto self = put(std::move(task));
+    auto context = x.files.empty()
+                     ? node_ref{}
+                     : put(put_of(node_kind::context, "job", job_in_lineage(x.task->job)));
+    for (auto& each : x.files)
+      if (out_.nodes.size() < nodes_max)
+        add_file(context, self, *x.task, *each);
   }
 
   void add(const job_changed_msg& x) {
@@ -236,14 +211,35 @@ private:
     out_.links.push_back({storage::link_kind::association, context, put(std::move(task))});
   }
 
+  // As its executor saw it.
+  void add_file(node_ref context, node_ref task, const task_id_msg& of, const file_use_msg& x) {
+    if (x.use == file_use_kind::read) {
+      auto file = file_of(x.path, "file", x.hash);
+      return add_input(context, task, std::move(file));
+    }
+    auto attempt_directory
+      = jobs_directory_ + "/" + std::to_string(of.job) + "/" + std::to_string(of.attempt) + "/";
+    auto checkpoint = x.path.ends_with(".ckpt") && !x.path.starts_with(attempt_directory);
+    auto type = x.use == file_use_kind::log       ? "log"
+                : x.use == file_use_kind::metrics ? "metrics"
+                : checkpoint                      ? "checkpoint"
+                                                  : "output";
+    add_output(context, task, of.job, of.attempt, file_of(x.path, type, x.hash));
+  }
+
   // A file with its hash, as it is now.
-  node_put file_of(const std::string& path, std::string_view type) const {
+  static node_put file_of(const std::string& path, std::string_view type) {
+    std::error_code none;
+    auto hash = fs::is_regular_file(path, none) // no other has an end for sure
+                  ? storage::sha256_file(path)
+                  : error{errc::not_found, ""};
+    return file_of(path, type, hash ? *hash : "");
+  }
+
+  static node_put file_of(const std::string& path, std::string_view type, const std::string& hash) {
     auto out = put_of(node_kind::artifact, type, {});
     out.what.uri = uri_of_file(path);
-    std::error_code none;
-    if (fs::is_regular_file(path, none)) // no other has an end for sure
-      if (auto hash = storage::sha256_file(path))
-        out.what.hash = *hash;
+    out.what.hash = hash;
     out.what.state = node_state::live;
     out.what.properties = {{"name", name_of_file(path)}};
     return out;
@@ -264,23 +260,10 @@ private:
     auto name = text_property(x.what, "name");
     x.what.external_id
       = id_of("artifact", std::string(x.what.uri).append(1, '\0').append(x.what.hash));
-    auto newest = newest_of(x.what);
+    auto newest = newest_of(known_, x.what);
     auto input = newest == 0 ? put(std::move(x)) : node_ref::stored(newest);
     add_event(attempt, input, storage::event_type::input, name);
     out_.links.push_back({storage::link_kind::attribution, context, input});
-  }
-
-  // The newest artifact of that uri and hash, which may be another job's output; 0: there is none.
-  uint64_t newest_of(const storage::node& x) const {
-    auto prefix = storage::uri_index(x.uri);
-    auto ids = known_.indexed(prefix, prefix, {}, storage::no_limit, true);
-    if (!ids)
-      return 0;
-    for (auto id : *ids)
-      if (auto found = known_.get(node_kind::artifact, id);
-          found && found->uri == x.uri && found->hash == x.hash)
-        return id;
-    return 0;
   }
 
   void add_outputs(node_ref context, node_ref attempt, uint64_t job, uint32_t number_of_attempt) {
@@ -288,18 +271,7 @@ private:
     if (!known || !*known)
       return;
     auto add = [&](const std::string& path, std::string_view type) {
-      auto x = file_of(path, type);
-      x.what.external_id = id_of("artifact", attempt_key(job, number_of_attempt)
-                                               .append(1, '\0')
-                                               .append(x.what.uri)
-                                               .append(1, '\0')
-                                               .append(x.what.hash));
-      x.what.properties.emplace("job", number(job));
-      x.what.properties.emplace("attempt", number(number_of_attempt));
-      auto name = text_property(x.what, "name");
-      auto output = put(std::move(x));
-      add_event(attempt, output, storage::event_type::output, name);
-      out_.links.push_back({storage::link_kind::attribution, context, output});
+      add_output(context, attempt, job, number_of_attempt, file_of(path, type));
     };
     auto root = jobs_directory_ + "/" + std::to_string(job);
     std::error_code none;
@@ -315,6 +287,22 @@ private:
       add(checkpoints[i], "checkpoint");
     for (auto& name : lines_property(**known, "outputs"))
       add(root + "/" + std::to_string(number_of_attempt) + "/" + name, "output");
+  }
+
+  // What the disk of the master does not have, the task may have told of.
+  void add_output(node_ref context, node_ref execution, uint64_t job, uint32_t attempt,
+                  node_put x) {
+    auto name = text_property(x.what, "name");
+    x.what.external_id = output_id(job, attempt, x.what);
+    auto told = x.what.hash.empty() ? written_by(known_, job, attempt, x.what.uri) : 0;
+    if (auto same = known_.by_external_id(node_kind::artifact, x.what.external_id);
+        same && *same && told == 0)
+      told = (*same)->id; // of whatever type
+    x.what.properties.emplace("job", number(job));
+    x.what.properties.emplace("attempt", number(attempt));
+    auto output = told == 0 ? put(std::move(x)) : node_ref::stored(told);
+    add_event(execution, output, storage::event_type::output, name);
+    out_.links.push_back({storage::link_kind::attribution, context, output});
   }
 
   void add_event(node_ref execution, node_ref artifact, storage::event_type type,

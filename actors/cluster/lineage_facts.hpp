@@ -3,9 +3,10 @@
 //
 //   job             a context, which the others are in
 //   attempt, task   executions
-//   file, package   artifacts that an attempt reads
-//   output,         artifacts that it wrote, each with the SHA-256 of its bytes
-//   checkpoint
+//   file, package   artifacts that an attempt reads, or a task whose files are traced
+//   output,         artifacts that it wrote, or one of its tasks did, each with the SHA-256 of
+//   checkpoint      its bytes
+//   log, metrics    artifacts of a task
 //
 // Each has an external id that its facts give: the same event changes nothing a second time. An
 // output is an artifact of its attempt, an input the newest artifact of that uri and hash: nothing

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <map>
+#include <set>
 
 namespace troupe {
 
@@ -22,6 +23,7 @@ std::string type_of(const storage::metadata_view& in, const storage::node& x) {
 struct attempt_facts {
   std::optional<storage::node> attempt;
   std::vector<std::string> tasks;
+  std::vector<std::pair<std::string, uint64_t>> executions; // of tasks, by name
 };
 
 // The tasks in the order in which they were placed.
@@ -42,8 +44,9 @@ result<std::map<uint32_t, attempt_facts>> attempts_of(const storage::metadata_vi
       continue; // somebody else's
     auto& facts = all[attempt];
     if (type_of(in, *x) == "task") {
-      facts.tasks.push_back(text_property(*x, "type") + ":" + text_property(*x, "index") + " on "
-                            + text_property(*x, "node"));
+      auto name = text_property(*x, "type") + ":" + text_property(*x, "index");
+      facts.tasks.push_back(name + " on " + text_property(*x, "node"));
+      facts.executions.emplace_back(std::move(name), x->id);
       continue;
     }
     for (auto& line : lines_of(text_property(*x, "tasks"))) // as 0.1.0 kept them
@@ -62,34 +65,17 @@ public:
                            {"inputs", nlohmann::json::array()},
                            {"outputs", nlohmann::json::array()},
                            {"tasks", x.tasks}};
-    auto around = in_.events(node_kind::execution, x.attempt->id);
-    if (!around)
-      return around.error();
-    std::string inputs;
-    std::string outputs;
-    for (auto& each : *around) {
-      auto file = in_.get(node_kind::artifact, each.artifact);
-      if (!file)
-        return file.error();
-      auto input = storage::is_input(each.type);
-      auto type = type_of(in_, *file);
-      attempt[input ? "inputs" : "outputs"].push_back({{"type", type},
-                                                       {"name", text_property(*file, "name")},
-                                                       {"uri", file->uri},
-                                                       {"sha256", file->hash},
-                                                       {"id", file->external_id}});
-      (input ? inputs : outputs)
-        .append("    ")
-        .append(input ? "" : "-> ")
-        .append(type + " " + file->uri + " sha256:")
-        .append(file->hash.empty() ? "unreadable" : file->hash.substr(0, 16))
-        .append("\n");
-    }
-    text += inputs + "    -> attempt " + std::to_string(number) + " "
+    inputs_.clear();
+    outputs_.clear();
+    shown_.clear();
+    TROUPE_TRY(add_files(x.attempt->id, "", attempt));
+    for (auto& [name, execution] : x.executions)
+      TROUPE_TRY(add_files(execution, name, attempt));
+    text += inputs_ + "    -> attempt " + std::to_string(number) + " "
             + text_property(*x.attempt, "state") + "\n";
     for (auto& task : x.tasks)
       text += "       -> task " + task + "\n";
-    text += outputs;
+    text += outputs_;
     attempts.push_back(std::move(attempt));
     return {};
   }
@@ -98,7 +84,40 @@ public:
   nlohmann::json attempts = nlohmann::json::array();
 
 private:
+  // Each file once: as the attempt's own, where it was declared.
+  result<void> add_files(uint64_t execution, const std::string& task, nlohmann::json& attempt) {
+    auto around = in_.events(node_kind::execution, execution);
+    if (!around)
+      return around.error();
+    for (auto& each : *around) {
+      auto input = storage::is_input(each.type);
+      if (!shown_.emplace(input, each.artifact).second)
+        continue;
+      auto file = in_.get(node_kind::artifact, each.artifact);
+      if (!file)
+        return file.error();
+      auto type = type_of(in_, *file);
+      attempt[input ? "inputs" : "outputs"].push_back({{"type", type},
+                                                       {"name", text_property(*file, "name")},
+                                                       {"uri", file->uri},
+                                                       {"sha256", file->hash},
+                                                       {"id", file->external_id}});
+      if (!task.empty())
+        attempt[input ? "inputs" : "outputs"].back()["task"] = task;
+      (input ? inputs_ : outputs_)
+        .append("    ")
+        .append(input ? "" : "-> ")
+        .append(type + " " + file->uri + " sha256:")
+        .append(file->hash.empty() ? "unreadable" : file->hash.substr(0, 16))
+        .append("\n");
+    }
+    return {};
+  }
+
   const storage::metadata_view& in_;
+  std::string inputs_;  // of the attempt at hand
+  std::string outputs_; // likewise
+  std::set<std::pair<bool, uint64_t>> shown_;
 };
 
 } // namespace

@@ -38,7 +38,7 @@ storage::change_set lineage_types() {
     type(storage::node_kind::artifact, "file", {{"name", text}}),
     type(storage::node_kind::artifact, "package", {{"name", text}}),
   };
-  for (auto name : {"output", "checkpoint"})
+  for (auto name : {"output", "checkpoint", "log", "metrics"})
     out.types.push_back(type(storage::node_kind::artifact, name,
                              {{"name", text}, {"job", integer}, {"attempt", integer}}));
   return out;
