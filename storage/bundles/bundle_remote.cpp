@@ -196,7 +196,7 @@ result<plan> plan_of(shelf& from, const pull_request& wanted) {
 
 } // namespace
 
-result<bundles_moved> push_bundles(bundle_store& from, std::span<const std::string> uuids,
+result<bundles_moved> push_bundles(bundle_repository& from, std::span<const std::string> uuids,
                                    object_store& to, const transfer_options& how) {
   std::vector<kept_bundle> all;
   std::vector<tree_id> trees;
@@ -214,6 +214,9 @@ result<bundles_moved> push_bundles(bundle_store& from, std::span<const std::stri
     }
     all.push_back(std::move(*x));
   }
+  // Sources first: where the remote keeps a lineage, they are there when what was made of them
+  // comes.
+  std::ranges::sort(all, {}, &kept_bundle::artifact);
   auto chunks = chunk_store::open(to);
   if (!chunks)
     return chunks.error();
@@ -236,7 +239,7 @@ result<bundles_moved> push_bundles(bundle_store& from, std::span<const std::stri
   return out;
 }
 
-result<bundles_moved> pull_bundles(bundle_store& into, const pull_request& wanted,
+result<bundles_moved> pull_bundles(bundle_repository& into, const pull_request& wanted,
                                    object_store& from, const transfer_options& how) {
   TROUPE_TRY(check_context_name(wanted.context));
   shelf records(from, wanted.context);
@@ -251,9 +254,10 @@ result<bundles_moved> pull_bundles(bundle_store& into, const pull_request& wante
     auto here = into.get(x.uuid);
     if (!here && here.error().code != errc::not_found)
       return here.error();
-    if (!here)
+    auto is_back = here && here->removed && !wanted.uuids.empty() && all->wanted.contains(x.uuid);
+    if (!here || is_back)
       missing.push_back(&x);
-    else if (here->removed && wanted.uuids.empty())
+    else if (here->removed)
       continue;
     if (!wanted.with_bytes || x.tree.empty() || !all->wanted.contains(x.uuid))
       continue;

@@ -6,11 +6,11 @@
 //
 // Guarantees: what another machine sees is whole. What is interrupted and said again moves only
 // what is missing. Several machines push and pull at once.
-// Errors: errc::not_found, errc::corrupt, and those of bundle_store, object_store and transfer.
-// Threads: plain functions. They block: not for a scheduler thread.
+// Errors: errc::not_found, errc::corrupt, and those of bundle_repository, object_store and
+// transfer. Threads: plain functions. They block: not for a scheduler thread.
 #pragma once
 
-#include "storage/bundles/bundle_store.hpp"
+#include "storage/bundles/bundle_repository.hpp"
 #include "storage/bytes/transfer.hpp"
 
 namespace troupe::storage {
@@ -22,7 +22,7 @@ struct bundles_moved {
 };
 
 // These bundles of one context; those that are there get the tags that they have here.
-result<bundles_moved> push_bundles(bundle_store& from, std::span<const std::string> uuids,
+result<bundles_moved> push_bundles(bundle_repository& from, std::span<const std::string> uuids,
                                    object_store& to, const transfer_options& how = {});
 
 struct pull_request {
@@ -35,7 +35,7 @@ struct pull_request {
 // And the records of what they were made of, as far as the remote has them, so that their lineage
 // is here. Bundles that are here already stay as they are; their bytes are brought if they are not
 // here. A bundle that was removed here stays removed, unless it is one of `uuids`.
-result<bundles_moved> pull_bundles(bundle_store& into, const pull_request& wanted,
+result<bundles_moved> pull_bundles(bundle_repository& into, const pull_request& wanted,
                                    object_store& from, const transfer_options& how = {});
 
 // The records of a context, those that were made last first.

@@ -70,9 +70,16 @@ change_set types_of_bundles() {
 } // namespace
 
 result<std::unique_ptr<bundle_store>> bundle_store::open(metadata& facts, chunk_store& bytes) {
+  auto out = open_records(facts);
+  if (out)
+    (*out)->bytes_ = &bytes;
+  return out;
+}
+
+result<std::unique_ptr<bundle_store>> bundle_store::open_records(metadata& facts) {
   if (auto put = facts.write(types_of_bundles()); !put)
     return put.error();
-  return std::unique_ptr<bundle_store>(new bundle_store(facts, bytes));
+  return std::unique_ptr<bundle_store>(new bundle_store(facts, nullptr));
 }
 
 result<void> bundle_store::make_context(std::string_view name, std::string_view remote) {
@@ -91,9 +98,9 @@ result<void> bundle_store::make_context(std::string_view name, std::string_view 
   return {};
 }
 
-result<std::vector<std::pair<std::string, std::string>>> bundle_store::contexts() const {
+result<bundle_repository::named_contexts> bundle_store::contexts() const {
   auto view = facts_.look();
-  std::vector<std::pair<std::string, std::string>> out;
+  named_contexts out;
   list_request wanted{node_kind::context, std::string("type = ").append(quoted(context_type)),
                       list_order::id,     false,
                       page_max,           {}};
@@ -200,7 +207,7 @@ result<kept_bundle> bundle_store::add(std::string_view context, const bundle& wh
     return id.error();
   if (auto there = get(what.uuid); there) {
     if (there->what == what && there->context == context)
-      return there;
+      return there->removed ? set_state(*there, node_state::live) : there;
     return {errc::already_exists, "the bundle " + what.uuid
                                     + " is there with another content or in another context; a "
                                       "bundle never changes: make a new one"};
@@ -328,18 +335,23 @@ result<std::string> bundle_store::frozen(std::string_view context, std::string_v
   return text_of(**found, "uuid");
 }
 
-result<void> bundle_store::remove(std::string_view uuid) {
-  auto there = get(uuid);
-  if (!there)
-    return there.error();
+result<kept_bundle> bundle_store::set_state(const kept_bundle& there, node_state state) {
   node_put x;
-  x.what.id = there->artifact;
-  x.what.state = node_state::deleted;
+  x.what.id = there.artifact;
+  x.what.state = state;
   x.mask = {"state"};
   change_set set;
   set.nodes = {std::move(x)};
   if (auto put = facts_.write(std::move(set)); !put)
     return put.error();
+  return get(there.what.uuid);
+}
+
+result<void> bundle_store::remove(std::string_view uuid) {
+  auto there = get(uuid);
+  if (!there)
+    return there.error();
+  TROUPE_TRY(set_state(*there, node_state::deleted));
   return {};
 }
 
