@@ -23,6 +23,8 @@
 
 namespace troupe {
 
+class bridge;
+
 class client {
 public:
   // Whether a cluster was started there and not taken down: its master may be dead all the same.

@@ -2,8 +2,8 @@
 //
 // A master that dies is back in a moment: ask() then asks the next one the same, until the
 // deadline, so what is asked has to be safe to repeat.
-// Errors: errc::unavailable when no cluster answers; the actor's own, as they were. Threads: one
-// thread uses a link. ask() blocks until its answer or deadline: never call it in an actor.
+// Errors: errc::unavailable when no cluster answers; the actor's own, as they were. Threads: any
+// uses it once it is open. ask() blocks until its answer or deadline: never call it in an actor.
 #pragma once
 
 #include "runtime/actor_error.hpp"
@@ -36,6 +36,14 @@ public:
     return wire().proxy<Api>(node_named("master"), name, {deadline(), run_on::receiver});
   }
 
+  // The same, when a master is there: waits for one until the deadline.
+  template <class Api>
+  result<Api> reached(const std::string& name) {
+    if (!reach(now() + deadline()))
+      return silent();
+    return actor<Api>(name);
+  }
+
   template <class Api, class Answer, class Request>
   result<Answer> ask(const std::string& name, const Request& request) {
     auto end = now() + deadline();
@@ -59,12 +67,12 @@ public:
   }
 
   caf::actor_system& system();
+  duration deadline() const;
 
 private:
   struct state;
 
   bridge& wire();
-  duration deadline() const;
   time_point now() const;
   bool reach(time_point end);
   error silent() const;

@@ -1,0 +1,80 @@
+// The bundles of a running cluster, for programs: a repository, and the objects that hold the
+// bytes, both through messages to its desk (bundle_desk.hpp).
+//
+//   auto desk = desk_of(*cluster);            // a client, see actors/cluster/client.hpp
+//   cluster_objects objects(desk);            // or those of the cluster's directory on this
+//   machine auto chunks = chunk_store::open(objects); cluster_bundles bundles(desk, *chunks);
+//
+// Guarantees: those of bundle_repository and object_store. A master that dies is back in a moment:
+// a call then asks the next one the same, until its deadline.
+// Limits: those of bundle_messages.hpp. Errors: errc::unavailable when no cluster answers; the
+// desk's own, as they were.
+// Threads: every function from any. They block: never call one in an actor.
+#pragma once
+
+#include "actors/cluster/client.hpp"
+#include "actors/lineage/bundle_api.hpp"
+#include "storage/bundles/bundle_repository.hpp"
+
+#include <functional>
+
+namespace troupe {
+
+// How a desk is reached.
+struct desk_access {
+  caf::actor_system* system = nullptr;
+  std::function<result<bundle_api>()> reach; // a handle that is up, or why there is none
+  duration deadline{};                       // of a call
+};
+
+// The client outlives it.
+desk_access desk_of(client& cluster);
+
+class cluster_objects final : public storage::object_store {
+public:
+  explicit cluster_objects(desk_access desk) : desk_(std::move(desk)) {}
+
+  result<void> put(std::string_view name, std::string_view bytes) override;
+  result<std::string> get(std::string_view name, uint64_t offset = 0,
+                          uint64_t count = to_the_end) const override;
+  result<std::optional<uint64_t>> size(std::string_view name) const override;
+  result<void> list(std::string_view prefix, const visitor& visit) const override;
+  result<void> remove(std::string_view name) override;
+
+private:
+  result<void> put_once(std::string_view name, std::string_view bytes);
+
+  desk_access desk_;
+};
+
+class cluster_bundles final : public storage::bundle_repository {
+public:
+  // `bytes`, which outlives it: of the same cluster.
+  cluster_bundles(desk_access desk, storage::chunk_store& bytes)
+    : desk_(std::move(desk)), bytes_(bytes) {}
+
+  using bundle_repository::add;
+  using bundle_repository::make_context;
+
+  result<void> make_context(std::string_view name, std::string_view remote) override;
+  result<named_contexts> contexts() const override;
+  result<storage::kept_bundle> add(std::string_view context, const storage::bundle& what,
+                                   const storage::text_map& tags) override;
+  result<storage::kept_bundle> get(std::string_view uuid) const override;
+  result<storage::kept_bundle> latest(const storage::bundle_query& wanted) const override;
+  result<std::vector<storage::kept_bundle>>
+  find(const storage::bundle_query& wanted) const override;
+  result<storage::kept_bundle> tag(std::string_view uuid, const storage::text_map& tags) override;
+  result<void> freeze(std::string_view context, std::string_view alias,
+                      std::string_view uuid) override;
+  result<std::string> frozen(std::string_view context, std::string_view alias) const override;
+  result<void> remove(std::string_view uuid) override;
+  result<std::vector<storage::tree_id>> trees() const override;
+  storage::chunk_store& bytes() noexcept override { return bytes_; }
+
+private:
+  desk_access desk_;
+  storage::chunk_store& bytes_;
+};
+
+} // namespace troupe
