@@ -9,7 +9,7 @@ COPY . .
 ARG JOBS=2
 RUN cmake --preset release -DTROUPE_TESTS=OFF -DTROUPE_BENCHMARKS=OFF \
  && cmake --build --preset release --parallel "$JOBS" --target troupe \
- && build/release/bin/troupe bundle /troupe.tar.gz \
+ && build/release/bin/troupe archive /troupe.tar.gz \
  && mkdir /opt/troupe && tar -xzf /troupe.tar.gz -C /opt/troupe
 
 # No compiler, and no package: the bundle has what the binaries load.

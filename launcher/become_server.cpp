@@ -3,6 +3,7 @@
 //
 // Why there are two: a command that asks takes a few milliseconds, and loading RocksDB, OpenSSL and
 // ZeroMQ, which only roles and their keys need, would take three times as long.
+#include "launcher/bundle_options.hpp"
 #include "launcher/submission.hpp"
 
 #include <unistd.h>
@@ -46,6 +47,10 @@ int add_key(const shared_options& shared, const std::string&) {
 }
 
 int write_bundle(const shared_options& shared, const std::string&) {
+  return become_server(shared);
+}
+
+int run_bundle_command(const shared_options& shared, const bundle_options&) {
   return become_server(shared);
 }
 

@@ -1,6 +1,7 @@
 // What the command line said, and how its files add commands to it.
 #pragma once
 
+#include "launcher/bundle_options.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/lineage_commands.hpp"
 
@@ -32,7 +33,8 @@ struct parsed {
   list_options list_with;
   std::string backup_to;
   std::string key;
-  std::string bundle;
+  std::string archive;
+  bundle_options bundles;
   int code = 0;
 };
 

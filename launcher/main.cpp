@@ -161,11 +161,11 @@ void add_process_commands(CLI::App& app, parsed& x) {
     = add_command(app, "key", "Let in one more node, or user, of another machine", "key node-4");
   key.add_option("NAME", x.key, "The name it will have")->required();
   key.callback([&x] { x.code = add_key(x.shared, x.key); });
-  auto& whole = add_command(app, "bundle",
+  auto& whole = add_command(app, "archive",
                             "Write an archive that runs where nothing is installed: bin/ and lib/",
-                            "bundle troupe.tar.gz; tar -xzf troupe.tar.gz -C /opt/troupe");
-  whole.add_option("FILE", x.bundle, "The archive, tar and gzip")->required();
-  whole.callback([&x] { x.code = write_bundle(x.shared, x.bundle); });
+                            "archive troupe.tar.gz; tar -xzf troupe.tar.gz -C /opt/troupe");
+  whole.add_option("FILE", x.archive, "The archive, tar and gzip")->required();
+  whole.callback([&x] { x.code = write_bundle(x.shared, x.archive); });
 }
 
 void add_job_commands(CLI::App& app, parsed& x) {
@@ -319,6 +319,7 @@ int main(int argc, char** argv) {
   add_record_commands(app, x);
   add_logs_command(app, x);
   add_change_commands(app, x);
+  add_bundle_commands(app, x.shared, x.bundles, x.code);
 
   try {
     app.parse(argc, argv);

@@ -3,6 +3,7 @@
 #include "actors/cluster/lineage_projection.hpp"
 #include "actors/cluster/master.hpp"
 #include "actors/lineage/artifact_store.hpp"
+#include "actors/lineage/bundle_desk.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/master_metrics.hpp"
 #include "launcher/processes.hpp"
@@ -11,6 +12,8 @@
 #include "runtime/base/log.hpp"
 #include "runtime/base/random.hpp"
 #include "runtime/keys.hpp"
+#include "storage/bundles/bundle_store.hpp"
+#include "storage/bytes/directory_objects.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/event_log.hpp"
 #include "storage/metadata/metadata.hpp"
@@ -103,6 +106,7 @@ public:
     net->hold(caf::actor_cast<caf::actor>(*spawned), on_end);
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
+    TROUPE_TRY(open_bundles(directory));
     TROUPE_TRY(listen_remotely(directory, *where));
     TROUPE_TRY(net->serve_metrics(options.metrics, [this] { return collect(); }));
     auto listening = net->local->listen("local:" + directory + "/master.sock");
@@ -133,6 +137,21 @@ public:
   }
 
 private:
+  result<void> open_bundles(const std::string& directory) {
+    auto opened = storage::directory_objects::open(directory + "/objects", {clock.wall_ns()});
+    if (!opened)
+      return opened.error();
+    objects = std::move(*opened);
+    auto records = storage::bundle_store::open_records(*metadata);
+    if (!records)
+      return records.error();
+    bundles = std::move(*records);
+    auto desk = std::make_unique<bundle_desk>(*bundles, *objects, directory + "/uploads", clock);
+    net->link.publish<bundle_api>("bundles",
+                                  spawn_bundle_desk(net->system, std::move(desk), net->role));
+    return {};
+  }
+
   // Packages go over a port of their own: the one behind that of the messages, where that is given
   // and nobody else has it.
   result<void> open_packages(const std::string& directory, const place& where) {
@@ -187,6 +206,8 @@ private:
   std::unique_ptr<job_archive> history;
   std::unique_ptr<lineage_projection> lineage;
   std::unique_ptr<package_desk> packages;
+  std::unique_ptr<storage::directory_objects> objects;
+  std::unique_ptr<storage::bundle_store> bundles;
   std::unique_ptr<role_system> net;
 };
 

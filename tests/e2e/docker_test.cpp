@@ -72,7 +72,7 @@ protected:
   // What the image has below the directory of its last COPY, in `to`.
   void unpack_bundle(const std::string& to) const {
     auto archive = scratch + "/bundle.tar.gz";
-    ASSERT_EQ(troupe({"bundle", archive}).code, 0);
+    ASSERT_EQ(troupe({"archive", archive}).code, 0);
     fs::create_directory(to);
     auto unpacked = launcher::run_command({"tar", "-xzf", archive, "-C", to});
     ASSERT_TRUE(unpacked && unpacked->code == 0);
