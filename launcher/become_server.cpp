@@ -3,33 +3,15 @@
 //
 // Why there are two: a command that asks takes a few milliseconds, and loading RocksDB, OpenSSL and
 // ZeroMQ, which only roles and their keys need, would take three times as long.
-#include "launcher/bundle_options.hpp"
+#include "launcher/become.hpp"
 #include "launcher/submission.hpp"
-
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 
 namespace troupe::launcher {
 
 namespace {
 
 int become_server(const shared_options& shared) {
-  std::ifstream in{"/proc/self/cmdline", std::ios::binary};
-  std::vector<std::string> given;
-  for (std::string word; std::getline(in, word, '\0');)
-    given.push_back(word);
-  std::vector<char*> words;
-  for (auto& each : given)
-    words.push_back(each.data());
-  words.push_back(nullptr);
-  auto server = (std::filesystem::path{shared.program}.parent_path() / "troupe-server").string();
-  ::execv(server.c_str(), words.data());
-  return complain({errc::io, "cannot run " + server + ": " + std::strerror(errno)
-                               + "; build it with: cmake --build --preset release"});
+  return become(shared, "troupe-server");
 }
 
 } // namespace
@@ -47,10 +29,6 @@ int add_key(const shared_options& shared, const std::string&) {
 }
 
 int write_bundle(const shared_options& shared, const std::string&) {
-  return become_server(shared);
-}
-
-int run_bundle_command(const shared_options& shared, const bundle_options&) {
   return become_server(shared);
 }
 

@@ -73,7 +73,8 @@ result<bundle> make_bundle(const std::string& program) {
       fs::copy_file(file, to / fs::path{file}.filename(), failed);
   };
   std::set<std::string> libraries;
-  for (auto* name : {"troupe", "troupe-server", "troupe-executor", "troupe-rsh"}) {
+  for (auto* name :
+       {"troupe", "troupe-bundles", "troupe-server", "troupe-executor", "troupe-rsh"}) {
     auto binary = (fs::path{program}.parent_path() / name).string();
     auto needed = libraries_of(binary);
     if (!needed)

@@ -1,0 +1,13 @@
+// The commands of bundles, as all but troupe-bundles have them: they become that.
+//
+// Why it is apart: it loads what S3 needs, twenty libraries, which no role should.
+#include "launcher/become.hpp"
+#include "launcher/bundle_options.hpp"
+
+namespace troupe::launcher {
+
+int run_bundle_command(const shared_options& shared, const bundle_options&) {
+  return become(shared, "troupe-bundles");
+}
+
+} // namespace troupe::launcher
