@@ -14,18 +14,23 @@
 namespace troupe::testing {
 namespace {
 
-using messages
-  = std::tuple<failure_msg, done_msg, hello_msg, heartbeat_msg, credit_msg, submit_job_msg,
-               job_accepted_msg, kill_job_msg, get_job_msg, job_status_msg, list_jobs_msg,
-               job_list_msg, watch_job_msg, job_events_msg, get_cluster_msg, cluster_status_msg,
-               read_log_msg, log_chunk_msg, get_lineage_msg, lineage_msg, stop_cluster_msg,
-               register_node_msg, node_registered_msg, start_task_msg, task_started_msg,
-               cluster_spec_msg, stop_task_msg, node_report_msg, executor_register_msg,
-               executor_orders_msg, executor_report_msg, ping_msg, pong_msg, note_msg,
-               drain_node_msg, hold_job_msg, requeue_job_msg, ask_job_msg, job_asked_msg,
-               ask_task_msg, find_packages_msg, packages_lacking_msg, push_package_msg,
-               fetch_package_msg, bulk_access_msg, get_history_msg, job_history_msg, get_usage_msg,
-               usage_msg, exec_task_msg, exec_started_msg, exec_io_msg, exec_news_msg>;
+using messages = std::tuple<
+  failure_msg, done_msg, hello_msg, heartbeat_msg, credit_msg, submit_job_msg, job_accepted_msg,
+  kill_job_msg, get_job_msg, job_status_msg, list_jobs_msg, job_list_msg, watch_job_msg,
+  job_events_msg, get_cluster_msg, cluster_status_msg, read_log_msg, log_chunk_msg, get_lineage_msg,
+  lineage_msg, stop_cluster_msg, register_node_msg, node_registered_msg, start_task_msg,
+  task_started_msg, cluster_spec_msg, stop_task_msg, node_report_msg, executor_register_msg,
+  executor_orders_msg, executor_report_msg, ping_msg, pong_msg, note_msg, drain_node_msg,
+  hold_job_msg, requeue_job_msg, ask_job_msg, job_asked_msg, ask_task_msg, find_packages_msg,
+  packages_lacking_msg, push_package_msg, fetch_package_msg, bulk_access_msg, get_history_msg,
+  job_history_msg, get_usage_msg, usage_msg, exec_task_msg, exec_started_msg, exec_io_msg,
+  exec_news_msg, write_records_msg, records_written_msg, list_records_msg, record_page_msg,
+  list_types_msg, record_types_msg, get_graph_msg, record_graph_msg, find_reusable_msg,
+  reusable_msg, next_changes_msg, record_changes_msg, check_records_msg, records_checked_msg,
+  backup_store_msg, add_bundle_msg, kept_bundle_msg, find_bundles_msg, bundles_found_msg,
+  tag_bundle_msg, remove_bundle_msg, freeze_bundle_msg, get_frozen_msg, frozen_bundle_msg,
+  make_bundle_context_msg, list_bundle_contexts_msg, bundle_contexts_msg, put_object_msg,
+  get_object_msg, object_bytes_msg, list_objects_msg, object_list_msg, remove_object_msg>;
 
 // A message of the schema that is not in the list above does not get through.
 static_assert(std::tuple_size_v<messages> == static_cast<size_t>(payload::MAX));
