@@ -23,6 +23,9 @@ struct one_added {
 
 result<one_added> add_one(bundle_place& to, storage::chunk_writer& writer,
                           const std::string& path) {
+  if (path.starts_with("s3://"))
+    return {errc::invalid, "a bundle holds its own bytes and " + printable(path)
+                             + " is in S3; download it, and add the file"};
   std::error_code failed;
   auto whole = fs::absolute(path, failed).lexically_normal();
   if (!whole.has_filename())

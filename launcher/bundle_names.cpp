@@ -28,8 +28,8 @@ result<kept_bundle> bundle_named(const storage::bundle_repository& in, const std
   }
   auto x = uuid.empty() ? in.latest({context, name}) : in.get(uuid);
   if (x && x->removed && !removed)
-    return {errc::not_found,
-            "the bundle " + x->what.uuid + " was removed; pull it from a remote, by its uuid"};
+    return {errc::not_found, "the bundle " + x->what.uuid
+                               + " was removed; bring it back with: troupe bundle pull UUID"};
   if (!x && uuid.empty() && x.error().code == errc::not_found)
     return {errc::not_found, "there is no bundle or alias " + printable(name) + " in the context "
                                + context + "; see those there are with: troupe bundle ls"};

@@ -153,7 +153,9 @@ private:
     auto& pull = verb(group, "pull", bundle_verb::pull,
                       "Fetch bundles from the remote, with the records of what they were made of",
                       "pull model");
-    names_of(pull, "all of the context");
+    pull.add_option("BUNDLE", x_.names,
+                    "Their uuids, or names: the newest of each on the remote; none: all of the "
+                    "context");
     remote(pull);
     pull.add_flag("--records", x_.records, "What they are, without their bytes");
     auto& sweep

@@ -154,6 +154,49 @@ void bundles::lineage_and_reuse() {
     << "what was removed stays in the lineage";
 }
 
+TEST_F(bundles, are_found_by_the_source_that_was_meant) {
+  auto f2 = [&](const std::string& k, const std::string& value) {
+    return said({"bundle", "add", "f2", "--code", "f@1", "--param", "k=" + k, "--value", value});
+  };
+  auto first = f2("10", "1");
+  auto second = f2("20", "2");
+  auto made_of = [&](const std::string& verb, const std::string& source) {
+    std::vector<std::string> words{"bundle", verb, "p", "--code", "p@1", "--from", source + ":x"};
+    if (verb == "add")
+      words.insert(words.end(), {"--value", "3"});
+    return said(words);
+  };
+  auto of_first = made_of("add", first);
+  auto of_second = made_of("add", second);
+  EXPECT_EQ(said({"bundle", "find", "f2", "--code", "f@1", "--param", "k=10"}), first);
+  EXPECT_EQ(made_of("find", first), of_first) << "though it is not the newest of its name";
+  EXPECT_EQ(made_of("find", second), of_second);
+  EXPECT_EQ(made_of("find", "f2"), of_second) << "a name means the newest";
+  said({"bundle", "alias", "golden", first});
+  EXPECT_EQ(made_of("find", "golden"), of_first);
+  EXPECT_EQ(told({"bundle", "show", of_first})["sources"][0]["uuid"], first);
+  // What was removed is not found; made again it is.
+  said({"bundle", "rm", of_first});
+  refuses({"bundle", "find", "p", "--code", "p@1", "--from", first + ":x"}, 2, "was made so");
+  auto again = made_of("add", first);
+  EXPECT_EQ(made_of("find", first), again);
+}
+
+TEST_F(bundles, keep_values_and_parameters_as_they_were_given) {
+  for (const std::string value : {"1", "-0.5", "1e308", "18446744073709551615", "\"\"", "\"1\"",
+                                  "\"a\\u0000b\\n\"", "null", "[]", "{}", "[1,2,3]"}) {
+    auto uuid = said({"bundle", "add", "v", "--value", value});
+    EXPECT_EQ(told({"bundle", "show", uuid})["content"]["value"], json::parse(value)) << value;
+  }
+  auto made = said({"bundle", "add", "p", "--value", "1", "--param", "d={\"a\": \"b=c\"}",
+                    "--param", "e=", "--param", "l=[1, 3]"});
+  EXPECT_EQ(told({"bundle", "show", made})["parameters"],
+            json({{"d", "{\"a\": \"b=c\"}"}, {"e", ""}, {"l", "[1, 3]"}}));
+  EXPECT_EQ(said({"bundle", "find", "p", "--param", "l=[1, 3]", "--param", "e=", "--param",
+                  "d={\"a\": \"b=c\"}"}),
+            made);
+}
+
 TEST_F(bundles, live_without_a_cluster) {
   everyday_life();
   lineage_and_reuse();
@@ -180,6 +223,7 @@ TEST_F(bundles, refuse_what_is_wrong_in_one_sentence) {
   refuses({"bundle", "add", "x", scratch + "/none"}, 2, "none");
   refuses({"bundle", "add", "x", "--value", "1", "--param", "k"}, 2, "is no K=V");
   refuses({"bundle", "add", "x", "--value", "1", "--from", "nobody:x"}, 2, "nobody");
+  refuses({"bundle", "add", "x", "s3://bucket/file"}, 2, "is in S3; download it");
   refuses({"bundle", "ls", "--context", "Not Here"}, 2, "choose such a name");
   refuses({"bundle", "ls", "--context", "elsewhere"}, 2, "no context elsewhere");
   refuses({"bundle", "push"}, 2, "has no remote");

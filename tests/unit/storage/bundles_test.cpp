@@ -191,6 +191,26 @@ TEST_F(Bundles, WhatWasMadeOfTheSameIsFoundAgain) {
   EXPECT_EQ(good(find_reusable(here->facts->look(), name)), std::nullopt);
 }
 
+TEST_F(Bundles, AChangeTwoLevelsUpIsAnotherName) {
+  auto last_of_three = [](const std::string& rate) {
+    bundle a;
+    a.name = "a";
+    a.code = "a@1";
+    a.parameters = {{"rate", rate}};
+    bundle b;
+    b.name = "b";
+    b.code = "b@1";
+    b.sources = {{"x", uuid(1), processing_name_of(a)}};
+    bundle c;
+    c.name = "c";
+    c.code = "c@1";
+    c.sources = {{"x", uuid(2), processing_name_of(b)}};
+    return processing_name_of(c);
+  };
+  EXPECT_NE(last_of_three("1"), last_of_three("2"));
+  EXPECT_EQ(last_of_three("1"), last_of_three("1"));
+}
+
 TEST_F(Bundles, MoveOverARemoteWithTheirLineage) {
   auto data = here->add(here->with_file(1, "data", "one"), {{"kind", "big"}}).what;
   auto model = here->with_file(2, "model", "two");
