@@ -73,12 +73,10 @@ private:
       auto bytes = hostile_text(random_, options_.longest);
       return builder_.CreateVector(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()).o;
     }
-    if (code.base_type == ET_UINT) {
-      std::vector<uint32_t> numbers(random_.below(4));
-      for (auto& each : numbers)
-        each = static_cast<uint32_t>(hostile_number(random_));
-      return builder_.CreateVector(numbers).o;
-    }
+    if (code.base_type == ET_UINT)
+      return numbers<uint32_t>();
+    if (code.base_type == ET_ULONG)
+      return numbers<uint64_t>();
     auto element
       = [&] { return Offset<void>(code.base_type == ET_STRING ? text() : table(*below)); };
     if (options_.shared)
@@ -87,6 +85,14 @@ private:
     for (auto& each : parts)
       each = element();
     return builder_.CreateVector(parts).o;
+  }
+
+  template <class T>
+  uoffset_t numbers() {
+    std::vector<T> all(random_.below(4));
+    for (auto& each : all)
+      each = static_cast<T>(hostile_number(random_));
+    return builder_.CreateVector(all).o;
   }
 
   void number(voffset_t field, ElementaryType type) {
