@@ -1,5 +1,6 @@
 #include "launcher/bundle_place.hpp"
 
+#include "actors/cluster/client.hpp"
 #include "actors/lineage/bundle_client.hpp"
 #include "storage/bundles/bundle_store.hpp"
 #include "storage/bytes/directory_objects.hpp"
@@ -57,7 +58,7 @@ result<void> bundle_place::state::open_objects() {
   if (here)
     objects = std::move(*here);
   else if (cluster && here.error().code == errc::refused)
-    objects = std::make_unique<cluster_objects>(desk_of(*cluster));
+    objects = std::make_unique<cluster_objects>(cluster->link());
   else
     return here.error();
   auto opened = storage::chunk_store::open(*objects);
@@ -73,7 +74,7 @@ result<void> bundle_place::state::open_cluster() {
     return connected.error();
   cluster = std::move(*connected);
   TROUPE_TRY(open_objects());
-  bundles = std::make_unique<cluster_bundles>(desk_of(*cluster), *chunks);
+  bundles = std::make_unique<cluster_bundles>(cluster->link(), *chunks);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include "actors/lineage/graph_tree.hpp"
 #include "launcher/commands.hpp"
 #include "runtime/base/random.hpp"
+#include "storage/metadata/filter.hpp"
 #include "storage/record.hpp"
 
 #include <nlohmann/json.hpp>
@@ -24,29 +25,20 @@ namespace {
 
 using storage::node_kind;
 
+constexpr auto answer_time = std::chrono::seconds(30);
+constexpr auto whole_record_time = std::chrono::hours(1); // to read all of it
+
 volatile std::sig_atomic_t interrupted = 0;
 
 void print(const nlohmann::json& x, int indent) {
   std::puts(x.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-// A text of the filter language.
-std::string literal_of(std::string_view text) {
-  std::string out = "'";
-  for (auto each : text) {
-    if (each == '\'' || each == '\\')
-      out += '\\';
-    out += each;
-  }
-  out += '\'';
-  return out;
-}
-
 // Type and filter as one filter.
 std::string filter_of(const list_options& x) {
   if (x.type.empty())
     return x.where;
-  auto type = "type = " + literal_of(x.type);
+  auto type = "type = " + storage::filter_text(x.type);
   return x.where.empty() ? type : type + " AND (" + x.where + ")";
 }
 
@@ -74,9 +66,9 @@ result<uint64_t> newest(artifact_client& records, const std::string& text, uint6
   std::vector<std::string> filters;
   for (const auto& [name, value] : {std::pair("uri", text), std::pair("uri", file),
                                     std::pair("name", text), std::pair("properties.name", text)})
-    filters.push_back(name + (" = " + literal_of(value)));
+    filters.push_back(name + (" = " + storage::filter_text(value)));
   if (storage::is_hex(text, 64))
-    filters = {"hash = " + literal_of(text)};
+    filters = {"hash = " + storage::filter_text(text)};
   for (const auto& filter : filters) {
     storage::list_request wanted;
     wanted.filter = filter;
@@ -96,7 +88,7 @@ result<uint64_t> newest(artifact_client& records, const std::string& text, uint6
 result<void> add_start(artifact_client& records, const std::string& from, uint64_t when,
                        storage::lineage_request& to) {
   if (auto job = number_of(from)) {
-    auto id = literal_of(job_in_lineage(*job));
+    auto id = storage::filter_text(job_in_lineage(*job));
     storage::list_request wanted;
     wanted.kind = node_kind::context;
     wanted.filter = "external_id = " + id;
@@ -225,136 +217,141 @@ result<void> follow(artifact_client& records, const listening& to, uint64_t coun
   return {};
 }
 
+// Connects, and does `work` with the client and its record: the exit status of the command.
+template <class Work>
+int with_record(const shared_options& shared, duration deadline, const Work& work) {
+  auto cluster = client::connect(shared.directory, std::chrono::seconds(2), deadline);
+  if (!cluster)
+    return complain(cluster.error());
+  artifact_client records((*cluster)->link());
+  result<int> done = work(**cluster, records);
+  return done ? *done : complain(done.error());
+}
+
 } // namespace
 
 int lineage(const shared_options& shared, const lineage_options& options) {
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  auto job = number_of(options.from[0]);
-  if (job && options.way == "both" && !options.dot && !options.svg && options.as_of == 0) {
-    auto answer = (*cluster)->lineage(*job);
-    if (!answer)
-      return complain(answer.error());
-    std::puts(shared.json ? answer->json.c_str() : answer->text.c_str());
+  auto work = [&](client& cluster, artifact_client& records) -> result<int> {
+    auto job = number_of(options.from[0]);
+    if (job && options.way == "both" && !options.dot && !options.svg && options.as_of == 0) {
+      auto answer = cluster.lineage(*job);
+      if (!answer)
+        return answer.error();
+      std::puts(shared.json ? answer->json.c_str() : answer->text.c_str());
+      return 0;
+    }
+    auto graph = graph_from(records, options, options.from[0], direction_of(options));
+    if (!graph)
+      return graph.error();
+    show(*graph, shared, options);
     return 0;
-  }
-  artifact_client records((*cluster)->link());
-  auto graph = graph_from(records, options, options.from[0], direction_of(options));
-  if (!graph)
-    return complain(graph.error());
-  show(*graph, shared, options);
-  return 0;
+  };
+  return with_record(shared, answer_time, work);
 }
 
 int lineage_difference(const shared_options& shared, const lineage_options& options) {
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  artifact_client records((*cluster)->link());
-  std::vector<received_graph> both;
-  for (const auto& each : options.from) {
-    auto graph = graph_from(records, options, each, storage::lineage_direction::upstream);
-    if (!graph)
-      return complain(graph.error());
-    both.push_back(std::move(*graph));
-  }
-  auto text = difference(both[0].graph, both[0].types, both[1].graph, both[1].types);
-  std::fputs(text.c_str(), stdout);
-  return 0;
+  auto work = [&](client&, artifact_client& records) -> result<int> {
+    std::vector<received_graph> both;
+    for (const auto& each : options.from) {
+      auto graph = graph_from(records, options, each, storage::lineage_direction::upstream);
+      if (!graph)
+        return graph.error();
+      both.push_back(std::move(*graph));
+    }
+    auto text = difference(both[0].graph, both[0].types, both[1].graph, both[1].types);
+    std::fputs(text.c_str(), stdout);
+    return 0;
+  };
+  return with_record(shared, answer_time, work);
 }
 
 int artifacts(const shared_options& shared, const list_options& options) {
   auto kind = kind_of(options);
   if (!kind)
     return complain(kind.error());
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  artifact_client records((*cluster)->link());
-  storage::list_request wanted;
-  wanted.kind = *kind;
-  wanted.filter = filter_of(options);
-  wanted.descending = true;
-  auto left = options.limit;
-  auto all = nlohmann::json::array();
-  do {
-    wanted.page_size = std::min<size_t>(left, 1'000);
-    auto page = records.list(wanted, as_of(options.as_of));
-    if (!page)
-      return complain(page.error());
-    for (const auto& each : page->nodes)
-      if (shared.json)
-        all.push_back(as_json(each, page->types));
-      else
-        std::puts(line_of(each, page->types).c_str());
-    left -= static_cast<uint32_t>(page->nodes.size());
-    wanted.page_token = page->next;
-  } while (left > 0 && !wanted.page_token.empty());
-  if (shared.json)
-    print(all, 2);
-  return 0;
+  auto work = [&](client&, artifact_client& records) -> result<int> {
+    storage::list_request wanted;
+    wanted.kind = *kind;
+    wanted.filter = filter_of(options);
+    wanted.descending = true;
+    auto left = options.limit;
+    auto all = nlohmann::json::array();
+    do {
+      wanted.page_size = std::min<size_t>(left, 1'000);
+      auto page = records.list(wanted, as_of(options.as_of));
+      if (!page)
+        return page.error();
+      for (const auto& each : page->nodes)
+        if (shared.json)
+          all.push_back(as_json(each, page->types));
+        else
+          std::puts(line_of(each, page->types).c_str());
+      left -= static_cast<uint32_t>(page->nodes.size());
+      wanted.page_token = page->next;
+    } while (left > 0 && !wanted.page_token.empty());
+    if (shared.json)
+      print(all, 2);
+    return 0;
+  };
+  return with_record(shared, answer_time, work);
 }
 
 int watch_record(const shared_options& shared, const list_options& options) {
   auto kind = kind_of(options);
   if (!kind)
     return complain(kind.error());
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  artifact_client records((*cluster)->link());
-  auto stays = !options.subscription.empty();
-  auto name = stays ? options.subscription : "watch-" + std::to_string(unforeseen_number());
-  listening to(records, {name, *kind, filter_of(options), {}}, stays);
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::signal(SIGTERM, [](int) { interrupted = 1; });
-  auto started = to.start();
-  auto done = started ? follow(records, to, options.count, shared.json) : started;
-  return done ? 0 : complain(done.error());
+  auto work = [&](client&, artifact_client& records) -> result<int> {
+    auto stays = !options.subscription.empty();
+    auto name = stays ? options.subscription : "watch-" + std::to_string(unforeseen_number());
+    listening to(records, {name, *kind, filter_of(options), {}}, stays);
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+    std::signal(SIGTERM, [](int) { interrupted = 1; });
+    TROUPE_TRY(to.start());
+    TROUPE_TRY(follow(records, to, options.count, shared.json));
+    return 0;
+  };
+  return with_record(shared, answer_time, work);
 }
 
 int check_record(const shared_options& shared) {
-  auto cluster = client::connect(shared.directory, std::chrono::seconds(2), std::chrono::hours(1));
-  if (!cluster)
-    return complain(cluster.error());
-  auto found = artifact_client((*cluster)->link()).check();
-  if (!found)
-    return complain(found.error());
-  if (shared.json) {
-    print({{"types", found->types},
-           {"nodes", found->nodes},
-           {"versions", found->versions},
-           {"events", found->events},
-           {"links", found->links},
-           {"changes", found->changes},
-           {"indexes", found->indexes},
-           {"findings", found->findings},
-           {"findings_all", found->findings_all}},
-          2);
-  } else {
-    for (const auto& each : found->findings)
-      std::puts(each.c_str());
-    std::printf("%lu nodes, %lu earlier versions, %lu events, %lu links, %lu changes, %lu index "
-                "entries: %lu findings\n",
-                found->nodes, found->versions, found->events, found->links, found->changes,
-                found->indexes, found->findings_all);
-  }
-  return found->findings_all == 0 ? 0 : 1;
+  auto work = [&](client&, artifact_client& records) -> result<int> {
+    auto found = records.check();
+    if (!found)
+      return found.error();
+    if (shared.json) {
+      print({{"types", found->types},
+             {"nodes", found->nodes},
+             {"versions", found->versions},
+             {"events", found->events},
+             {"links", found->links},
+             {"changes", found->changes},
+             {"indexes", found->indexes},
+             {"findings", found->findings},
+             {"findings_all", found->findings_all}},
+            2);
+    } else {
+      for (const auto& each : found->findings)
+        std::puts(each.c_str());
+      std::printf("%lu nodes, %lu earlier versions, %lu events, %lu links, %lu changes, %lu index "
+                  "entries: %lu findings\n",
+                  found->nodes, found->versions, found->events, found->links, found->changes,
+                  found->indexes, found->findings_all);
+    }
+    return found->findings_all == 0 ? 0 : 1;
+  };
+  return with_record(shared, whole_record_time, work);
 }
 
 int backup(const shared_options& shared, const std::string& directory) {
-  auto cluster = client::connect(shared.directory, std::chrono::seconds(2), std::chrono::hours(1));
-  if (!cluster)
-    return complain(cluster.error());
-  auto made = artifact_client((*cluster)->link()).backup(directory);
-  if (!made)
-    return complain(made.error());
-  std::printf(
-    "the record and the jobs of %s are in %s; to restore: troupe down, put it in place of "
-    "%s/store, troupe up\n",
-    shared.directory.c_str(), directory.c_str(), shared.directory.c_str());
-  return 0;
+  auto work = [&](client&, artifact_client& records) -> result<int> {
+    TROUPE_TRY(records.backup(directory));
+    std::printf(
+      "the record and the jobs of %s are in %s; to restore: troupe down, put it in place of "
+      "%s/store, troupe up\n",
+      shared.directory.c_str(), directory.c_str(), shared.directory.c_str());
+    return 0;
+  };
+  return with_record(shared, whole_record_time, work);
 }
 
 } // namespace troupe::launcher

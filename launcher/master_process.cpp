@@ -106,7 +106,7 @@ public:
     net->hold(caf::actor_cast<caf::actor>(*spawned), on_end);
     net->link.publish<master_client_api>("master", *spawned);
     net->link.publish<master_agent_api>("master/agents", *spawned);
-    TROUPE_TRY(open_bundles(directory));
+    TROUPE_TRY(open_bundles(directory, on_end));
     TROUPE_TRY(listen_remotely(directory, *where));
     TROUPE_TRY(net->serve_metrics(options.metrics, [this] { return collect(); }));
     auto listening = net->local->listen("local:" + directory + "/master.sock");
@@ -137,7 +137,7 @@ public:
   }
 
 private:
-  result<void> open_bundles(const std::string& directory) {
+  result<void> open_bundles(const std::string& directory, const end_callback& on_end) {
     auto opened = storage::directory_objects::open(directory + "/objects", {clock.wall_ns()});
     if (!opened)
       return opened.error();
@@ -147,8 +147,9 @@ private:
       return records.error();
     bundles = std::move(*records);
     auto desk = std::make_unique<bundle_desk>(*bundles, *objects, directory + "/uploads", clock);
-    net->link.publish<bundle_api>("bundles",
-                                  spawn_bundle_desk(net->system, std::move(desk), net->role));
+    auto spawned = spawn_bundle_desk(net->system, std::move(desk));
+    net->keep(caf::actor_cast<caf::actor>(spawned), on_end);
+    net->link.publish<bundle_api>("bundles", spawned);
     return {};
   }
 

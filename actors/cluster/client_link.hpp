@@ -36,14 +36,6 @@ public:
     return wire().proxy<Api>(node_named("master"), name, {deadline(), run_on::receiver});
   }
 
-  // The same, when a master is there: waits for one until the deadline.
-  template <class Api>
-  result<Api> reached(const std::string& name) {
-    if (!reach(now() + deadline()))
-      return silent();
-    return actor<Api>(name);
-  }
-
   template <class Api, class Answer, class Request>
   result<Answer> ask(const std::string& name, const Request& request) {
     auto end = now() + deadline();

@@ -327,17 +327,6 @@ std::string attempt_in_lineage(uint64_t job, uint32_t attempt) {
   return id_of("execution", attempt_key(job, attempt));
 }
 
-std::string text_property(const storage::node& x, std::string_view name) {
-  for (const auto* all : {&x.properties, &x.custom})
-    if (auto found = all->find(name); found != all->end()) {
-      if (const auto* text = std::get_if<std::string>(&found->second))
-        return *text;
-      if (const auto* value = std::get_if<int64_t>(&found->second))
-        return std::to_string(*value);
-    }
-  return {};
-}
-
 std::vector<std::string> lines_of(std::string_view all) {
   std::vector<std::string> lines;
   while (!all.empty()) {

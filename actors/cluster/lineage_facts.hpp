@@ -33,9 +33,6 @@ storage::change_set facts_of(const cluster_event_msg& event, const storage::meta
 std::string job_in_lineage(uint64_t job);
 std::string attempt_in_lineage(uint64_t job, uint32_t attempt);
 
-// A property of a node as text, empty where it has none.
-std::string text_property(const storage::node& x, std::string_view name);
-
 // The lines of a text, without empty ones.
 std::vector<std::string> lines_of(std::string_view all);
 

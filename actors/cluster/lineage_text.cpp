@@ -14,11 +14,6 @@ namespace {
 
 using storage::node_kind;
 
-std::string type_of(const storage::metadata_view& in, const storage::node& x) {
-  const auto* type = in.types().find(x.type);
-  return type == nullptr ? std::string() : type->name;
-}
-
 // What of a job has the number of an attempt.
 struct attempt_facts {
   std::optional<storage::node> attempt;
@@ -43,7 +38,7 @@ result<std::map<uint32_t, attempt_facts>> attempts_of(const storage::metadata_vi
     if (number.empty() || std::from_chars(number.data(), end, attempt).ptr != end)
       continue; // somebody else's
     auto& facts = all[attempt];
-    if (type_of(in, *x) == "task") {
+    if (in.types().name_of(x->type) == "task") {
       auto name = text_property(*x, "type") + ":" + text_property(*x, "index");
       facts.tasks.push_back(name + " on " + text_property(*x, "node"));
       facts.executions.emplace_back(std::move(name), x->id);
@@ -96,7 +91,7 @@ private:
       auto file = in_.get(node_kind::artifact, each.artifact);
       if (!file)
         return file.error();
-      auto type = type_of(in_, *file);
+      auto type = in_.types().name_of(file->type);
       attempt[input ? "inputs" : "outputs"].push_back({{"type", type},
                                                        {"name", text_property(*file, "name")},
                                                        {"uri", file->uri},

@@ -1,9 +1,10 @@
 // The bundles of a running cluster, for programs: a repository, and the objects that hold the
 // bytes, both through messages to its desk (bundle_desk.hpp).
 //
-//   auto desk = desk_of(*cluster);            // a client, see actors/cluster/client.hpp
-//   cluster_objects objects(desk);            // or those of the cluster's directory on this
-//   machine auto chunks = chunk_store::open(objects); cluster_bundles bundles(desk, *chunks);
+//   auto& link = cluster->link(); // of a client, see actors/cluster/client.hpp
+//   cluster_objects objects(link);
+//   auto chunks = chunk_store::open(objects);
+//   cluster_bundles bundles(link, *chunks);
 //
 // Guarantees: those of bundle_repository and object_store. A master that dies is back in a moment:
 // a call then asks the next one the same, until its deadline.
@@ -12,27 +13,15 @@
 // Threads: every function from any. They block: never call one in an actor.
 #pragma once
 
-#include "actors/cluster/client.hpp"
-#include "actors/lineage/bundle_api.hpp"
+#include "actors/cluster/client_link.hpp"
 #include "storage/bundles/bundle_repository.hpp"
-
-#include <functional>
 
 namespace troupe {
 
-// How a desk is reached.
-struct desk_access {
-  caf::actor_system* system = nullptr;
-  std::function<result<bundle_api>()> reach; // a handle that is up, or why there is none
-  duration deadline{};                       // of a call
-};
-
-// The client outlives it.
-desk_access desk_of(client& cluster);
-
+// The link outlives it.
 class cluster_objects final : public storage::object_store {
 public:
-  explicit cluster_objects(desk_access desk) : desk_(std::move(desk)) {}
+  explicit cluster_objects(client_link& desk) : desk_(desk) {}
 
   result<void> put(std::string_view name, std::string_view bytes) override;
   result<std::string> get(std::string_view name, uint64_t offset = 0,
@@ -44,14 +33,13 @@ public:
 private:
   result<void> put_once(std::string_view name, std::string_view bytes);
 
-  desk_access desk_;
+  client_link& desk_;
 };
 
 class cluster_bundles final : public storage::bundle_repository {
 public:
-  // `bytes`, which outlives it: of the same cluster.
-  cluster_bundles(desk_access desk, storage::chunk_store& bytes)
-    : desk_(std::move(desk)), bytes_(bytes) {}
+  // Both outlive it. `bytes`: of the same cluster.
+  cluster_bundles(client_link& desk, storage::chunk_store& bytes) : desk_(desk), bytes_(bytes) {}
 
   using bundle_repository::add;
   using bundle_repository::make_context;
@@ -73,7 +61,7 @@ public:
   storage::chunk_store& bytes() noexcept override { return bytes_; }
 
 private:
-  desk_access desk_;
+  client_link& desk_;
   storage::chunk_store& bytes_;
 };
 

@@ -156,11 +156,9 @@ result<done_msg> bundle_desk::remove(const remove_object_msg& x) {
   return done_of(objects_.remove(x.name));
 }
 
-bundle_api spawn_bundle_desk(caf::actor_system& system, std::unique_ptr<bundle_desk> desk,
-                             const caf::actor& owner) {
-  return system.spawn<caf::detached>([at = std::shared_ptr<bundle_desk>(std::move(desk)), owner](
-                                       bundle_api::pointer self) -> bundle_api::behavior_type {
-    self->link_to(owner);
+bundle_api spawn_bundle_desk(caf::actor_system& system, std::unique_ptr<bundle_desk> desk) {
+  return system.spawn<caf::detached>([at = std::shared_ptr<bundle_desk>(std::move(desk))](
+                                       bundle_api::pointer) -> bundle_api::behavior_type {
     return {[at](const add_bundle_msg& x) { return reply_of(at->add(x)); },
             [at](const find_bundles_msg& x) { return reply_of(at->find(x)); },
             [at](const tag_bundle_msg& x) { return reply_of(at->tag(x)); },

@@ -45,9 +45,7 @@ private:
   object_uploads uploads_;
 };
 
-// The desk as an actor, on a thread of its own, as it blocks. Both end when one of them does: the
-// desk and `owner`.
-bundle_api spawn_bundle_desk(caf::actor_system& system, std::unique_ptr<bundle_desk> desk,
-                             const caf::actor& owner);
+// The desk as an actor, on a thread of its own, as it blocks.
+bundle_api spawn_bundle_desk(caf::actor_system& system, std::unique_ptr<bundle_desk> desk);
 
 } // namespace troupe

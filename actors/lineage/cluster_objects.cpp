@@ -7,11 +7,6 @@
 
 namespace troupe {
 
-desk_access desk_of(client& cluster) {
-  auto& link = cluster.link();
-  return {&link.system(), [&link] { return link.reached<bundle_api>("bundles"); }, link.deadline()};
-}
-
 result<void> cluster_objects::put_once(std::string_view name, std::string_view bytes) {
   put_object_msg x;
   x.name = name;

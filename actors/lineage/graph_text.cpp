@@ -52,11 +52,6 @@ json map_of(const storage::property_map& all) {
   return out;
 }
 
-std::string type_of(const node& x, const storage::type_catalog& types) {
-  const auto* type = types.find(x.type);
-  return type == nullptr ? std::to_string(x.type) : type->name;
-}
-
 json path_of(const storage::event& x) {
   auto out = json::array();
   for (const auto& step : x.path)
@@ -81,21 +76,11 @@ const char* colour_of(const node& x) {
   }
 }
 
-// What people would call it.
-std::string title_of(const node& x) {
-  if (!x.name.empty())
-    return x.name;
-  if (auto named = x.properties.find("name"); named != x.properties.end())
-    if (const auto* text = std::get_if<std::string>(&named->second))
-      return *text;
-  return x.uri.substr(x.uri.rfind('/') + 1);
-}
-
 picture_node drawn(const node& x, const storage::type_catalog& types) {
   picture_node out;
   out.round = x.kind == node_kind::execution;
   out.colour = colour_of(x);
-  out.lines.push_back(type_of(x, types) + " " + std::to_string(x.id));
+  out.lines.push_back(types.name_of(x.type) + " " + std::to_string(x.id));
   if (auto title = title_of(x); !title.empty())
     out.lines.push_back(std::move(title));
   if (!x.hash.empty())
@@ -107,10 +92,17 @@ picture_node drawn(const node& x, const storage::type_catalog& types) {
 
 } // namespace
 
+std::string title_of(const node& x) {
+  if (!x.name.empty())
+    return x.name;
+  auto named = text_property(x, "name");
+  return named.empty() ? x.uri.substr(x.uri.rfind('/') + 1) : named;
+}
+
 json as_json(const node& x, const storage::type_catalog& types) {
   json out{{"kind", storage::name_of(x.kind)},
            {"id", x.id},
-           {"type", type_of(x, types)},
+           {"type", types.name_of(x.type)},
            {"version", x.version},
            {"sequence", x.sequence},
            {"created_ns", x.created_ns},

@@ -9,6 +9,9 @@
 
 namespace troupe {
 
+// What people would call it: its name, or the end of its uri; empty where it has neither.
+std::string title_of(const storage::node& x);
+
 // One object of names and values: kind, id, type (its name), name, external_id, state, uri, sha256,
 // fingerprint, properties, custom_properties, version, sequence, created_ns, updated_ns. What a
 // node does not have is left out; bytes are in base 64.

@@ -74,20 +74,9 @@ private:
   std::map<place, std::vector<std::pair<place, const char*>>> ways_;
 };
 
-std::string type_name(const node& x, const type_catalog& types) {
-  const auto* type = types.find(x.type);
-  return type == nullptr ? std::to_string(x.type) : type->name;
-}
-
-std::string title_of(const node& x) {
-  if (!x.name.empty())
-    return x.name;
-  if (!x.uri.empty())
-    return x.uri;
-  if (auto named = x.properties.find("name"); named != x.properties.end())
-    if (const auto* text = std::get_if<std::string>(&named->second))
-      return *text;
-  return {};
+// Its title, with the whole of a uri.
+std::string whole_title_of(const node& x) {
+  return x.name.empty() && !x.uri.empty() ? x.uri : title_of(x);
 }
 
 // Properties that only say which run it was: of the attempts and tasks of jobs.
@@ -99,11 +88,9 @@ bool tells_the_run(std::string_view property) {
 // What makes it what it is: not its number, nor when and where it was.
 std::string likeness(const node& x, const type_catalog& types) {
   std::string out{storage::name_of(x.kind)};
-  out.append(" ").append(type_name(x, types));
-  auto title = title_of(x);
-  if (!x.hash.empty() && title == x.uri)
-    title = x.uri.substr(x.uri.rfind('/') + 1); // the same bytes, wherever they lie
-  if (!title.empty())
+  out.append(" ").append(types.name_of(x.type));
+  // The same bytes are the same, wherever they lie.
+  if (auto title = x.hash.empty() ? whole_title_of(x) : title_of(x); !title.empty())
     out.append(" ").append(title);
   if (!x.hash.empty())
     out.append(" sha256 ").append(x.hash);
@@ -133,8 +120,8 @@ std::multiset<std::string> likenesses(const lineage_graph& x, const type_catalog
 
 std::string line_of(const node& x, const type_catalog& types) {
   std::string out{storage::name_of(x.kind)};
-  out.append(" ").append(std::to_string(x.id)).append(" ").append(type_name(x, types));
-  if (auto title = title_of(x); !title.empty())
+  out.append(" ").append(std::to_string(x.id)).append(" ").append(types.name_of(x.type));
+  if (auto title = whole_title_of(x); !title.empty())
     out.append(" ").append(title);
   if (!x.hash.empty())
     out.append(" sha256 ").append(x.hash, 0, 12);

@@ -39,6 +39,9 @@ struct received_graph {
 
 result<received_graph> graph_of(const record_graph_msg& x);
 
+// Of the nodes of one answer; a frame takes a megabyte.
+inline constexpr size_t answer_bytes_max = 512 << 10;
+
 // About how many bytes the message of a node takes, as its texts and values do.
 size_t bytes_of(const record_node_msg& x);
 

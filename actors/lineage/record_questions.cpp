@@ -12,7 +12,6 @@ namespace troupe {
 
 namespace {
 
-constexpr size_t answer_bytes_max = 512 << 10; // of nodes: a frame takes a megabyte
 constexpr size_t event_bytes = 96;
 constexpr size_t findings_max = 500;
 

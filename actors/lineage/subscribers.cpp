@@ -8,8 +8,7 @@ namespace troupe {
 
 namespace {
 
-constexpr size_t answer_bytes_max = 512 << 10; // a frame takes a megabyte
-constexpr uint64_t place_lag_max = 10'000;     // changes that a restart reads for nothing
+constexpr uint64_t place_lag_max = 10'000; // changes that a restart reads for nothing
 
 record_change_kind message_of(storage::change_kind x) {
   return static_cast<record_change_kind>(x);

@@ -1,5 +1,6 @@
 #include "storage/bundles/bundle_store.hpp"
 
+#include "storage/metadata/filter.hpp"
 #include "storage/metadata/query.hpp"
 
 #include <algorithm>
@@ -15,23 +16,6 @@ constexpr const char* alias_type = "bundle alias";
 
 std::string id_of_bundle(std::string_view uuid) {
   return std::string("bundle/").append(uuid);
-}
-
-std::string quoted(std::string_view x) {
-  std::string out = "'";
-  for (char c : x) {
-    if (c == '\'' || c == '\\')
-      out += '\\';
-    out += c;
-  }
-  return out += '\'';
-}
-
-std::string text_of(const node& x, std::string_view name) {
-  auto found = x.properties.find(name);
-  const auto* text
-    = found == x.properties.end() ? nullptr : std::get_if<std::string>(&found->second);
-  return text == nullptr ? std::string() : *text;
 }
 
 error no_bundle(const std::string& what) {
@@ -101,7 +85,7 @@ result<void> bundle_store::make_context(std::string_view name, std::string_view 
 result<bundle_repository::named_contexts> bundle_store::contexts() const {
   auto view = facts_.look();
   named_contexts out;
-  list_request wanted{node_kind::context, std::string("type = ").append(quoted(context_type)),
+  list_request wanted{node_kind::context, std::string("type = ").append(filter_text(context_type)),
                       list_order::id,     false,
                       page_max,           {}};
   do {
@@ -109,7 +93,7 @@ result<bundle_repository::named_contexts> bundle_store::contexts() const {
     if (!page)
       return page.error();
     for (const auto& x : page->nodes)
-      out.emplace_back(x.name, text_of(x, "remote"));
+      out.emplace_back(x.name, text_property(x, "remote"));
     wanted.page_token = page->next;
   } while (!wanted.page_token.empty());
   std::sort(out.begin(), out.end());
@@ -231,14 +215,14 @@ result<std::vector<kept_bundle>> bundle_store::find(const bundle_query& wanted) 
   auto view = facts_.look();
   if (auto id = context_id(view, wanted.context); !id)
     return id.error();
-  auto filter = std::string("type = ").append(quoted(bundle_type));
-  filter.append(" AND contexts_c.type = ").append(quoted(context_type));
-  filter.append(" AND contexts_c.name = ").append(quoted(wanted.context));
+  auto filter = std::string("type = ").append(filter_text(bundle_type));
+  filter.append(" AND contexts_c.type = ").append(filter_text(context_type));
+  filter.append(" AND contexts_c.name = ").append(filter_text(wanted.context));
   if (!wanted.name.empty())
-    filter.append(" AND properties.name.string_value = ").append(quoted(wanted.name));
+    filter.append(" AND properties.name.string_value = ").append(filter_text(wanted.name));
   if (!wanted.processing_name.empty())
     filter.append(" AND properties.processing_name.string_value = ")
-      .append(quoted(wanted.processing_name));
+      .append(filter_text(wanted.processing_name));
   if (!wanted.removed)
     filter.append(" AND state = LIVE");
   auto ids = matching(view, node_kind::artifact, filter, no_limit);
@@ -332,7 +316,7 @@ result<std::string> bundle_store::frozen(std::string_view context, std::string_v
   if (!*found)
     return {errc::not_found, "there is no alias " + printable(alias) + " in the context "
                                + printable(context) + "; freeze it first"};
-  return text_of(**found, "uuid");
+  return text_property(**found, "uuid");
 }
 
 result<kept_bundle> bundle_store::set_state(const kept_bundle& there, node_state state) {
@@ -359,7 +343,8 @@ result<std::vector<tree_id>> bundle_store::trees() const {
   auto view = facts_.look();
   auto ids = matching(
     view, node_kind::artifact,
-    std::string("type = ").append(quoted(bundle_type)).append(" AND state != DELETED"), no_limit);
+    std::string("type = ").append(filter_text(bundle_type)).append(" AND state != DELETED"),
+    no_limit);
   if (!ids)
     return ids.error();
   std::vector<tree_id> out;

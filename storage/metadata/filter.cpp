@@ -356,6 +356,16 @@ private:
 
 } // namespace
 
+std::string filter_text(std::string_view x) {
+  std::string out = "'";
+  for (char c : x) {
+    if (c == '\'' || c == '\\')
+      out += '\\';
+    out += c;
+  }
+  return out += '\'';
+}
+
 result<filter> parse_filter(node_kind kind, std::string_view text) {
   if (text.size() > filter_limits::text_max)
     return {errc::invalid, "the filter has " + std::to_string(text.size()) + " bytes; at most "

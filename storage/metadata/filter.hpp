@@ -104,6 +104,9 @@ struct filter {
   std::set<filter_alias> aliases{};
 };
 
+// A text as the language writes it.
+std::string filter_text(std::string_view x);
+
 result<filter> parse_filter(node_kind kind, std::string_view text);
 
 } // namespace troupe::storage

@@ -151,6 +151,17 @@ result<void> check_properties(const property_map& all, std::string_view what) {
 
 } // namespace
 
+std::string text_property(const node& x, std::string_view name) {
+  for (const auto* all : {&x.properties, &x.custom})
+    if (auto found = all->find(name); found != all->end()) {
+      if (const auto* text = std::get_if<std::string>(&found->second))
+        return *text;
+      if (const auto* value = std::get_if<int64_t>(&found->second))
+        return std::to_string(*value);
+    }
+  return {};
+}
+
 value_kind kind_of(const property_value& x) noexcept {
   return static_cast<value_kind>(x.index());
 }

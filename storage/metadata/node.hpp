@@ -93,6 +93,10 @@ struct node {
   friend bool operator==(const node&, const node&) = default;
 };
 
+// A property that is a text or a whole number, as text: the declared one, or else the custom one.
+// Empty where there is none.
+std::string text_property(const node& x, std::string_view name);
+
 // What a node of a type may say. Types of one name and other versions are other types.
 struct node_type {
   node_kind kind = node_kind::artifact;

@@ -78,6 +78,11 @@ const node_type* type_catalog::find(node_kind kind, std::string_view name,
   return nullptr;
 }
 
+std::string type_catalog::name_of(uint64_t id) const {
+  const auto* type = find(id);
+  return type == nullptr ? std::to_string(id) : type->name;
+}
+
 const node_type* type_catalog::by_external_id(node_kind kind, std::string_view external_id) const {
   for (const auto& [id, x] : types_)
     if (!external_id.empty() && x.kind == kind && x.external_id == external_id)

@@ -35,6 +35,8 @@ public:
   const node_type* find(uint64_t id) const;
   const node_type* find(node_kind kind, std::string_view name, std::string_view version = {}) const;
   const node_type* by_external_id(node_kind kind, std::string_view external_id) const;
+  // For people: the name, or the id of a type that is not known.
+  std::string name_of(uint64_t id) const;
 
   // In the order of their ids.
   std::vector<const node_type*> all(node_kind kind) const;

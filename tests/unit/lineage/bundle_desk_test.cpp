@@ -29,26 +29,16 @@ class BundleDesk : public ::testing::Test {
 protected:
   BundleDesk() : there(scratch.path + "/there"), here(scratch.path + "/here") {
     server = std::make_unique<testing::test_node>("master", incarnation{1});
-    client = std::make_unique<testing::test_node>("client", incarnation{1});
-    auto nothing
-      = server->system.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
-    server->owned.push_back(nothing);
     auto desk = std::make_unique<bundle_desk>(*there.bundles, *there.objects,
                                               scratch.path + "/uploads", time);
-    server->link.publish<bundle_api>("bundles",
-                                     spawn_bundle_desk(server->system, std::move(desk), nothing));
-    auto endpoint = "local:" + scratch.path + "/server.sock";
-    EXPECT_TRUE(server->carrier->listen(endpoint));
-    EXPECT_TRUE(client->link.dial(*client->carrier, endpoint));
-    EXPECT_TRUE(client->seen.wait_for("up master"));
-    access = {&client->system,
-              [this]() -> result<bundle_api> {
-                return client->link.proxy<bundle_api>(node_named("master"), "bundles", {20s});
-              },
-              20s};
-    objects = std::make_unique<cluster_objects>(access);
+    auto spawned = spawn_bundle_desk(server->system, std::move(desk));
+    server->owned.push_back(caf::actor_cast<caf::actor>(spawned));
+    server->link.publish<bundle_api>("bundles", spawned);
+    EXPECT_TRUE(server->carrier->listen("local:" + scratch.path + "/master.sock"));
+    EXPECT_TRUE(link.open(10s));
+    objects = std::make_unique<cluster_objects>(link);
     chunks = std::move(*storage::chunk_store::open(*objects));
-    bundles = std::make_unique<cluster_bundles>(access, *chunks);
+    bundles = std::make_unique<cluster_bundles>(link, *chunks);
     EXPECT_TRUE(bundles->make_context("lab", "s3://b/lab"));
   }
 
@@ -66,8 +56,7 @@ protected:
   machine there;
   machine here;
   std::unique_ptr<testing::test_node> server;
-  std::unique_ptr<testing::test_node> client;
-  desk_access access;
+  client_link link{scratch.path, 20s};
   std::unique_ptr<cluster_objects> objects;
   std::unique_ptr<storage::chunk_store> chunks;
   std::unique_ptr<cluster_bundles> bundles;
