@@ -65,14 +65,15 @@ public:
     if (!heartbeat)
       return heartbeat.error();
     net = std::make_unique<role_system>("master", *heartbeat);
-    auto artifacts = spawn_artifact_store(
-      net->system,
-      {metadata.get(), store.get(), [this](const std::string& to) { return store->copy_to(to); }});
-    net->keep(caf::actor_cast<caf::actor>(artifacts), on_end);
-    net->link.publish<artifact_store_api>("artifact_store", artifacts);
     gangs.jobs_directory = directory + "/jobs";
     history = std::make_unique<job_archive>(*store, gangs);
     lineage = std::make_unique<lineage_projection>(*metadata, gangs.jobs_directory, history.get());
+    auto artifacts = spawn_artifact_store(
+      net->system,
+      {metadata.get(), store.get(), [this](const std::string& to) { return store->copy_to(to); },
+       [this] { lineage->settle(); }});
+    net->keep(caf::actor_cast<caf::actor>(artifacts), on_end);
+    net->link.publish<artifact_store_api>("artifact_store", artifacts);
     TROUPE_TRY(lineage->catch_up(*log));
     TROUPE_TRY(net->link.attach(*net->local));
     auto where = place_of(options.address);

@@ -1,8 +1,9 @@
-// Answers from the history of jobs, for the master: on a thread of its own, so that a long question
-// holds up nothing but the next one.
+// Answers from the history and the lineage of jobs, for the master: on a thread of its own, so that
+// a long question holds up nothing but the next one.
 #pragma once
 
 #include "actors/cluster/job_archive.hpp"
+#include "actors/cluster/lineage_projection.hpp"
 #include "runtime/base/clock.hpp"
 
 #include <caf/actor_system.hpp>
@@ -26,13 +27,15 @@ using archive_reader = caf::typed_actor<caf::replies_to<get_job_msg>::with<job_s
                                         caf::replies_to<list_jobs_msg>::with<job_list_msg>,
                                         caf::replies_to<get_history_msg>::with<job_history_msg>,
                                         caf::replies_to<get_usage_msg>::with<usage_msg>,
+                                        caf::replies_to<get_lineage_msg>::with<lineage_msg>,
                                         caf::replies_to<find_expired>::with<expired_jobs>>;
 
 enum class reader_work { on_own_thread, on_schedulers_threads };
 
-// Both outlive it.
+// All outlive it.
 archive_reader spawn_archive_reader(caf::actor_system& system, const job_archive& history,
-                                    const clock& time, reader_work where);
+                                    const lineage_projection& lineage, const clock& time,
+                                    reader_work where);
 
 } // namespace troupe
 

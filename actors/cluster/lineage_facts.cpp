@@ -258,8 +258,7 @@ private:
 
   void add_input(node_ref context, node_ref attempt, node_put x) {
     auto name = text_property(x.what, "name");
-    x.what.external_id
-      = id_of("artifact", std::string(x.what.uri).append(1, '\0').append(x.what.hash));
+    x.what.external_id = id_of_input(x.what);
     auto newest = newest_of(known_, x.what);
     auto input = newest == 0 ? put(std::move(x)) : node_ref::stored(newest);
     add_event(attempt, input, storage::event_type::input, name);
@@ -270,8 +269,12 @@ private:
     auto known = known_.by_external_id(node_kind::context, job_in_lineage(job));
     if (!known || !*known)
       return;
+    // What a task told of was read when it ended, and is not read again.
     auto add = [&](const std::string& path, std::string_view type) {
-      add_output(context, attempt, job, number_of_attempt, file_of(path, type));
+      auto told = known_.get(node_kind::artifact,
+                             written_by(known_, job, number_of_attempt, uri_of_file(path)));
+      add_output(context, attempt, job, number_of_attempt,
+                 told && !told->hash.empty() ? file_of(path, type, "") : file_of(path, type));
     };
     auto root = jobs_directory_ + "/" + std::to_string(job);
     std::error_code none;

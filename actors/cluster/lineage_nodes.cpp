@@ -42,6 +42,10 @@ std::string attempt_key(uint64_t job, uint32_t attempt) {
   return job_key(job) + "/attempt/" + std::to_string(attempt);
 }
 
+std::string id_of_input(const storage::node& x) {
+  return id_of("artifact", std::string(x.uri).append(1, '\0').append(x.hash));
+}
+
 std::string output_id(uint64_t job, uint32_t attempt, const storage::node& x) {
   return id_of(
     "artifact",

@@ -1,4 +1,4 @@
-// How the nodes of the lineage are named and found. Private to lineage_facts.
+// How the nodes of the lineage are named and found.
 // Threads: plain functions.
 #pragma once
 
@@ -16,6 +16,9 @@ std::string id_of(std::string_view kind, std::string_view key);
 
 std::string job_key(uint64_t job);
 std::string attempt_key(uint64_t job, uint32_t attempt);
+
+// A file that was read, by its place and its bytes.
+std::string id_of_input(const storage::node& x);
 
 // What an attempt wrote, by its bytes: the same whoever tells of it.
 std::string output_id(uint64_t job, uint32_t attempt, const storage::node& x);

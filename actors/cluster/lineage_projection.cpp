@@ -27,6 +27,8 @@ bool may_come_later(errc code) {
          || code == errc::refused;
 }
 
+constexpr auto settle_time = std::chrono::seconds(1); // for one event
+
 } // namespace
 
 struct lineage_projection::state {
@@ -51,6 +53,7 @@ struct lineage_projection::state {
   void work();
   void add(std::vector<std::pair<uint64_t, cluster_event_msg>> events);
   void apply_first(std::unique_lock<std::mutex>& guard);
+  void settle();
   void apply(uint64_t sequence, const cluster_event_msg& event);
   result<void> put_types();
   result<void> commit(uint64_t sequence, storage::change_set changes, storage::batch beside);
@@ -64,6 +67,10 @@ struct lineage_projection::state {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::pair<uint64_t, cluster_event_msg>> waiting;
+  uint64_t added = 0; // so many events, and how many of them are done with
+  uint64_t done = 0;
+  time_point turned; // when the one that is being applied had its turn
+  system_clock time;
   bool stopping = false;
   std::thread worker;
 };
@@ -81,13 +88,25 @@ void lineage_projection::state::work() {
 void lineage_projection::state::apply_first(std::unique_lock<std::mutex>& guard) {
   auto [sequence, event] = std::move(waiting.front());
   waiting.pop_front();
+  turned = time.now();
   guard.unlock();
   apply(sequence, event);
   guard.lock();
+  ++done;
+  changed.notify_all();
+}
+
+void lineage_projection::state::settle() {
+  std::unique_lock guard{mutex};
+  auto wanted = added;
+  auto is_slow = [this] { return time.now() - turned >= settle_time; };
+  while (!stopping && done < wanted && !(done + waiting.size() < added && is_slow()))
+    changed.wait_for(guard, settle_time / 10);
 }
 
 void lineage_projection::state::add(std::vector<std::pair<uint64_t, cluster_event_msg>> events) {
   std::unique_lock guard{mutex};
+  added += events.size();
   for (auto& each : events)
     waiting.push_back(std::move(each));
   if (worker.joinable())
@@ -187,7 +206,12 @@ void lineage_projection::record(uint64_t first, const std::vector<cluster_event_
   state_->add(std::move(events));
 }
 
+void lineage_projection::settle() const {
+  state_->settle();
+}
+
 result<lineage_msg> lineage_projection::show(uint64_t job) const {
+  settle();
   return lineage_of_job(state_->into.look(), job);
 }
 

@@ -7,7 +7,7 @@
 // same batch; what the process did not apply before its death is applied from the log by
 // catch_up(). Files are hashed on a thread of its own, so that the master never waits for them (in
 // the simulation on the caller's). A file that cannot be read is recorded without a hash.
-// Threads: record() and show() from any thread.
+// Threads: record(), settle() and show() from any thread; the last two wait and read the disk.
 #pragma once
 
 #include "actors/cluster/journal_records.hpp"
@@ -46,7 +46,11 @@ public:
   // The records that the log holds as first, first + 1 ...: after they are durable.
   void record(uint64_t first, const std::vector<cluster_event_msg>& records);
 
-  // The lineage of a job as text and as JSON. errc::not_found: nothing is recorded of it.
+  // Waits until all that was recorded before is applied: who was told of a job's end then finds it
+  // in the lineage. An event that has taken a second, as one of large files may, is not waited for.
+  void settle() const;
+
+  // The lineage of a job as text and as JSON, settled. errc::not_found: nothing is recorded of it.
   result<lineage_msg> show(uint64_t job) const;
 
 private:

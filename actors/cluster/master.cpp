@@ -241,7 +241,9 @@ master_actor::behavior_type behavior_of(master_pointer self) {
     [self](const read_log_msg& x) { return on_read_log(self, x); },
     [self](const exec_task_msg& x) { return on_exec(self, x); },
     [self](const exec_io_msg& x) { return on_exec_io(self, x); },
-    [self](const get_lineage_msg& x) { return reply_of(self->state.ports.lineage->show(x.job)); },
+    [self](const get_lineage_msg& x) -> caf::result<lineage_msg> {
+      return self->delegate(self->state.reader, x);
+    },
     [self](const find_packages_msg& x) { return reply_of(self->state.ports.packages->lacking(x)); },
     [self](const push_package_msg& x) { return reply_of(self->state.ports.packages->push(x)); },
     [self](const fetch_package_msg& x) { return reply_of(self->state.ports.packages->fetch(x)); },
@@ -267,8 +269,8 @@ result<master> spawn_master(caf::actor_system& system, master_ports ports) {
       self->state.ports = std::move(ports);
       self->state.core = std::move(*core);
       auto& given = self->state.ports;
-      self->state.reader
-        = spawn_archive_reader(self->system(), *given.history, *given.time, given.history_work);
+      self->state.reader = spawn_archive_reader(self->system(), *given.history, *given.lineage,
+                                                *given.time, given.history_work);
       auto behavior = behavior_of(self);
       hold(self, self->state.core->resume(moment_of(self)), {});
       return behavior;

@@ -66,15 +66,18 @@ struct store_state {
 
 using store_pointer = store_actor::stateful_pointer<store_state>;
 
-storage::metadata_view look(const storage::metadata& in, uint64_t as_of) {
-  return in.look(as_of == 0 ? storage::latest : as_of);
-}
-
-reader_actor::behavior_type reader_behavior(const storage::metadata& in) {
-  return {[&](const list_records_msg& x) { return reply_of(answer_to(x, look(in, x.as_of))); },
-          [&](const list_types_msg& x) { return reply_of(answer_to(x, in.look())); },
-          [&](const get_graph_msg& x) { return reply_of(answer_to(x, look(in, x.as_of))); },
-          [&](const find_reusable_msg& x) { return reply_of(answer_to(x, in.look())); }};
+reader_actor::behavior_type reader_behavior(const storage::metadata& in,
+                                            const std::function<void()>& settle) {
+  auto look = [&in, settle](uint64_t as_of) {
+    if (as_of != 0)
+      return in.look(as_of);
+    settle();
+    return in.look();
+  };
+  return {[=](const list_records_msg& x) { return reply_of(answer_to(x, look(x.as_of))); },
+          [=](const list_types_msg& x) { return reply_of(answer_to(x, look(0))); },
+          [=](const get_graph_msg& x) { return reply_of(answer_to(x, look(x.as_of))); },
+          [=](const find_reusable_msg& x) { return reply_of(answer_to(x, look(0))); }};
 }
 
 // The answer comes on the committer's thread, or at once.
@@ -209,7 +212,9 @@ artifact_store_api spawn_artifact_store(caf::actor_system& system, artifact_stor
       const auto& in = *st.ports.records;
       st.told = std::make_unique<subscribers>([&in] { return in.look(); });
       st.reader
-        = self->spawn<caf::detached>([&in](reader_actor::pointer) { return reader_behavior(in); });
+        = self->spawn<caf::detached>([&in, settle = st.ports.settle](reader_actor::pointer) {
+            return reader_behavior(in, settle);
+          });
       return behavior_of(self);
     });
   records->observe([to = caf::actor_cast<caf::weak_actor_ptr>(made)](

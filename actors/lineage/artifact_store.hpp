@@ -31,6 +31,8 @@ struct artifact_store_ports {
   storage::metadata* records = nullptr; // both outlive the actor
   const storage::store* all = nullptr;  // what checks look at: where the records are
   std::function<result<void>(const std::string& directory)> copy; // a backup of it
+  // Waits until what the cluster writes of itself is there: before a question about now.
+  std::function<void()> settle = [] {};
 };
 
 // Observes the metadata store: before its first write. It ends when it is killed.

@@ -8,6 +8,14 @@
 namespace troupe {
 namespace {
 
+job_submitted_msg job_numbered(uint64_t number) {
+  job_submitted_msg job;
+  job.job = number;
+  job.spec = std::make_unique<job_spec_msg>();
+  job.spec->name = "job";
+  return job;
+}
+
 TEST(LineageProjection, ShowsAPathThatIsNoUtf8) {
   storage::memory_store store;
   storage::commit_inline commits{store};
@@ -15,10 +23,7 @@ TEST(LineageProjection, ShowsAPathThatIsNoUtf8) {
   auto facts = *storage::metadata::open(store, commits, time);
   lineage_projection lineage{*facts, "/nowhere", nullptr, lineage_work::on_callers_thread};
 
-  job_submitted_msg job;
-  job.job = 1;
-  job.spec = std::make_unique<job_spec_msg>();
-  job.spec->name = "job";
+  auto job = job_numbered(1);
   job.spec->inputs = {"/nowhere/caf\xe9"};
   attempt_placed_msg placed;
   placed.job = 1;
@@ -37,6 +42,21 @@ TEST(LineageProjection, ShowsAPathThatIsNoUtf8) {
   ASSERT_TRUE(shown);
   EXPECT_NE(shown->text.find("caf%E9"), std::string::npos);
   EXPECT_NE(shown->json.find("caf%E9"), std::string::npos);
+}
+
+TEST(LineageProjection, ShowsWhatWasRecordedBefore) {
+  constexpr uint64_t jobs = 300;
+  storage::memory_store store;
+  storage::commit_inline commits{store};
+  system_clock time;
+  auto facts = *storage::metadata::open(store, commits, time);
+  lineage_projection lineage{*facts, "/nowhere"};
+  std::vector<cluster_event_msg> records;
+  for (uint64_t job = 1; job <= jobs; ++job)
+    records.push_back(record_of(job_numbered(job), static_cast<int64_t>(job)));
+  lineage.record(1, records);
+  EXPECT_TRUE(lineage.show(jobs));
+  EXPECT_EQ(lineage.show(jobs + 1).error().code, errc::not_found);
 }
 
 } // namespace
