@@ -6,12 +6,20 @@
 #include "runtime/protocol/messages.hpp"
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace troupe {
 
 using file_use_list = std::vector<std::unique_ptr<file_use_msg>>;
+
+// The paths of files, by who tells of them.
+struct task_paths {
+  std::vector<std::string> opened;        // by the task, for reading: as the kernel saw it
+  std::vector<std::string> read, written; // as the task says
+  uint64_t left_out = 0;                  // there were so many more
+};
 
 struct task_file_uses {
   file_use_list all;

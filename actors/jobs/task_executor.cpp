@@ -281,11 +281,7 @@ struct task_executor::session {
       return now - ended >= (kill ? hash_limit_stopped : options.hash_limit)
              || (kill && now + hash_limit_stopped >= *kill);
     };
-    uint64_t left_out = 0;
-    auto reads = process.take_reads(left_out);
-    auto found = files->look(reads, enough);
-    found.left_out += left_out;
-    return std::make_shared<const task_file_uses>(std::move(found));
+    return std::make_shared<const task_file_uses>(files->look(process.take_paths(), enough));
   }
 
   task_executor_options options;

@@ -120,7 +120,10 @@ bool is_data(std::string_view path) {
 // Looks through the directories of one task, as its user.
 class task_files::walk {
 public:
-  walk(task_files& of, const std::function<bool()>& enough) : of_(of), enough_(enough) {}
+  walk(task_files& of, const std::function<bool()>& enough, uint64_t left_out)
+    : of_(of), enough_(enough) {
+    out_.left_out = left_out;
+  }
 
   // Not as written by its command.
   void leave_out(const std::string& path) {
@@ -176,14 +179,16 @@ public:
     }
   }
 
-  void add_read(const std::string& path) {
-    if (!is_data(path) || is_troupes(path))
-      return;
-    owned_fd file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-    struct stat found {};
-    if (file && ::fstat(file.get(), &found) == 0 && S_ISREG(found.st_mode)
-        && !seen_.contains({found.st_dev, found.st_ino}))
-      add(file_use_kind::read, path, file, static_cast<uint64_t>(found.st_size));
+  void add_opened(const std::string& path) {
+    if (is_data(path) && !is_troupes(path))
+      static_cast<void>(add_path(file_use_kind::read, path)); // one that is gone says nothing
+  }
+
+  // As the task says.
+  void add_told(file_use_kind use, const std::string& path) {
+    if (!add_path(use, normal(fs::path{of_.places_.directory} / path)))
+      remark("the " + std::string{use == file_use_kind::read ? "input " : "output "} + path
+             + " that this task names is not in the lineage: it cannot be read, or is no file");
   }
 
   void remark(std::string x) { remarks_.push_back(std::move(x)); }
@@ -191,6 +196,18 @@ public:
   task_file_uses take() { return std::move(out_); }
 
 private:
+  bool add_path(file_use_kind use, const std::string& path) {
+    owned_fd file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    struct stat found {};
+    if (!file || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode))
+      return false;
+    identity known{found.st_dev, found.st_ino};
+    if (use == file_use_kind::written ? seen_.insert(known).second
+                                      : !seen_.contains(known) && read_.insert(path).second)
+      add(use, path, file, static_cast<uint64_t>(found.st_size));
+    return true;
+  }
+
   void see(int directory, const char* name, const std::string& root, const std::string& below,
            const struct statx& top, std::deque<std::string>& waiting) {
     struct statx found {};
@@ -273,7 +290,8 @@ private:
   std::vector<std::string> remarks_;
   size_t entries_ = 0;
   size_t bytes_ = 0;
-  std::set<identity> seen_;
+  std::set<identity> seen_; // not written by it, or told as written
+  std::set<std::string> read_;
   std::optional<uid_t> user_;
 };
 
@@ -290,9 +308,8 @@ task_files::task_files(task_places places) : places_(std::move(places)) {
   ::clock_gettime(CLOCK_REALTIME_COARSE, &since_);
 }
 
-task_file_uses task_files::look(const std::vector<std::string>& read,
-                                const std::function<bool()>& enough) {
-  walk all{*this, enough};
+task_file_uses task_files::look(const task_paths& named, const std::function<bool()>& enough) {
+  walk all{*this, enough, named.left_out};
   all.leave_out(places_.log);
   all.leave_out(places_.metrics);
   auto same = identity_of(places_.output) == identity_of(places_.directory);
@@ -306,8 +323,12 @@ task_file_uses task_files::look(const std::vector<std::string>& read,
       all.look_below(output_.get(), places_.output, true);
     if (directory_ && !same && !troupes)
       all.look_below(directory_.get(), places_.directory, false);
-    for (auto& each : read)
-      all.add_read(each);
+    for (auto& each : named.written)
+      all.add_told(file_use_kind::written, each);
+    for (auto& each : named.read)
+      all.add_told(file_use_kind::read, each);
+    for (auto& each : named.opened)
+      all.add_opened(each);
   };
   if (places_.user.empty()) {
     as_user();

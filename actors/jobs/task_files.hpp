@@ -4,7 +4,8 @@
 // directory where its command ran, that was made or changed since this object was: by the times
 // that the file system keeps, so that nothing has to watch while it runs, a directory that was made
 // and filled at once is seen, and what is gone by the end is not. Read by it is what read_trace
-// says. Its log and its metrics are named as such.
+// says. What the task tells of itself counts too, wherever it is. Its log and its metrics are named
+// as such.
 //
 // Limits
 // - Who of several wrote a file into a directory that they share at the same time cannot be seen: a
@@ -51,8 +52,9 @@ public:
   // Before the command starts, after all that is written for it.
   explicit task_files(task_places places);
 
-  // Once, when the processes of the task are gone. `read`: the paths that it opened, in that order.
-  task_file_uses look(const std::vector<std::string>& read, const std::function<bool()>& enough);
+  // Once, when the processes of the task are gone. A path that is not absolute is one below the
+  // directory of the command.
+  task_file_uses look(const task_paths& named, const std::function<bool()>& enough);
 
   static constexpr size_t entries_max = 100'000;
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <climits>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -17,7 +18,7 @@ namespace troupe {
 namespace {
 
 constexpr size_t names_max = 256;
-constexpr size_t line_max = 256;
+constexpr size_t line_max = PIPE_BUF; // a line that is longer may be torn
 constexpr size_t name_max = 64;
 constexpr std::string_view own_names = "system/";
 
@@ -68,10 +69,16 @@ void task_metrics::read(std::string_view bytes) {
 void task_metrics::take(std::string_view line) {
   constexpr std::string_view metric = "metric ";
   constexpr std::string_view awaits = "awaits ";
+  constexpr std::string_view input = "input ";
+  constexpr std::string_view output = "output ";
   if (line.size() > line_max)
     return;
   if (line.starts_with(metric))
     return take_metric(line.substr(metric.size()));
+  if (line.starts_with(input))
+    return take_path(told_.read, line.substr(input.size()));
+  if (line.starts_with(output))
+    return take_path(told_.written, line.substr(output.size()));
   if (!line.starts_with(awaits))
     return;
   uint32_t generation = 0;
@@ -80,6 +87,13 @@ void task_metrics::take(std::string_view line) {
   std::lock_guard hold{mutex_};
   if (number.ec == std::errc{} && number.ptr == end)
     awaited_ = std::max(awaited_.value_or(0), generation);
+}
+
+void task_metrics::take_path(std::vector<std::string>& to, std::string_view path) {
+  if (told_.read.size() + told_.written.size() < limits::task_files_max)
+    to.emplace_back(path);
+  else
+    ++told_.left_out;
 }
 
 // NAME VALUE STEP

@@ -1,9 +1,9 @@
 // What a task measures while it runs: what its job reports, and what the kernel says of it.
 //
-// The job writes lines `metric NAME VALUE STEP` to its metrics pipe, and `awaits GENERATION` while
-// it can do nothing before its gang has a later generation. The newest value of each of at most 256
-// names of at most 64 bytes is kept; any other line is ignored, and so is a name below `system/`,
-// which is ours:
+// The job writes lines `metric NAME VALUE STEP` to its metrics pipe, `awaits GENERATION` while it
+// can do nothing before its gang has a later generation, and `input PATH` or `output PATH` of a
+// file that belongs to the lineage. The newest value of each of at most 256 names of at most 64
+// bytes is kept; any other line is ignored, and so is a name below `system/`, which is ours:
 //   system/cpu_seconds   used by the command and its descendants, those that ended included
 //   system/cpu_share     the same as cores in use, since the measurement before
 //   system/memory_bytes  resident in them; what two of them share counts twice
@@ -15,6 +15,7 @@
 #pragma once
 
 #include "actors/jobs/accelerators.hpp"
+#include "actors/jobs/file_uses.hpp"
 #include "runtime/base/clock.hpp"
 
 #include <sys/types.h>
@@ -25,6 +26,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace troupe {
 
@@ -59,6 +62,9 @@ public:
   // The newest generation that the job said it has to see the end of; none so far.
   std::optional<uint32_t> awaited() const;
 
+  // The files that it told of, once; at most limits::task_files_max.
+  task_paths take_paths() { return std::exchange(told_, {}); }
+
 private:
   struct held_sample {
     metric_value newest;
@@ -69,12 +75,14 @@ private:
 
   void take(std::string_view line);
   void take_metric(std::string_view line);
+  void take_path(std::vector<std::string>& to, std::string_view path);
   void add(const std::string& name, metric_value x);
   void write(const std::string& name, held_sample& x);
   void halve();
 
   const clock& time_;
   std::string partial_line_;
+  task_paths told_;
   std::string path_;
   size_t bytes_max_ = 0;
   size_t bytes_ = 0;

@@ -178,11 +178,12 @@ result<task_exit> task_process::run(const task_command& what,
   auto out = read_status(end_group(guard_, running), what.log_file);
   if (running.drained && out.code == 128 + SIGTERM)
     out = {};
-  if (running.reads)
-    reads_ = running.reads->stop(reads_left_out_);
   pump(running, what.log_bytes_max);
   read_metrics(running);
   metrics_.finish();
+  paths_ = metrics_.take_paths();
+  if (running.reads)
+    paths_.opened = running.reads->stop(paths_.left_out);
   if (!what.image.name.empty() && out.code == exit_no_image)
     out.reason = "the image " + what.image.name + " cannot be entered; the log " + what.log_file
                  + " says why";
@@ -206,11 +207,6 @@ void task_process::trace(group& running, const task_command& what) {
   else if (what.trace_reads)
     write_all(running.log.get(),
               "[the files that this task reads are not recorded: " + running.untraced + "]\n");
-}
-
-std::vector<std::string> task_process::take_reads(uint64_t& left_out) {
-  left_out += std::exchange(reads_left_out_, 0);
-  return std::exchange(reads_, {});
 }
 
 std::optional<time_point> task_process::killed_at() const {

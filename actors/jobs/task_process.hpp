@@ -66,8 +66,8 @@ public:
   // Whether stop() was called, and when the group is killed then.
   std::optional<time_point> killed_at() const;
 
-  // The files that it opened for reading, where that was wanted; once, after run().
-  std::vector<std::string> take_reads(uint64_t& left_out);
+  // The files that it told of, and opened for reading where that was wanted; once, after run().
+  task_paths take_paths() { return std::exchange(paths_, {}); }
 
   // The newest value of each metric.
   std::map<std::string, metric_value> metrics() const { return metrics_.newest(); }
@@ -92,8 +92,7 @@ private:
   const clock& time_;
   const task_guard& guard_;
   task_metrics metrics_;
-  std::vector<std::string> reads_;
-  uint64_t reads_left_out_ = 0;
+  task_paths paths_;
   owned_fd wake_; // an eventfd: stop() was called
   mutable std::mutex mutex_;
   std::optional<time_point> kill_at_;

@@ -229,19 +229,22 @@ TEST_F(submits, in_mode_fcfs_a_task_starts_before_the_others_are_there) {
 TEST_F(submits, metrics_by_the_calls_that_are_shipped) {
   start_nodes(1, 2);
   auto python = write("reports.py", "import sys\nsys.path.insert(0, '" + in_tree("launcher/python")
-                                      + "')\nfrom troupe_metric import report\n"
+                                      + "')\nfrom troupe_metric import report, report_input\n"
                                         "for step in range(1, 4):\n"
                                         "    report('loss', 1 / step, 10 * step)\n"
+                                        "report_input(__file__)\n"
                                         "report('system/mine', 1)\nreport('two words', 1)\n");
   auto source = write("reports.c", "#include \"launcher/troupe_metric.h\"\nint main(void) {\n"
                                    "  for (int step = 1; step < 4; ++step)\n"
                                    "    troupe_metric(\"loss\", 1.0 / step, 10 * step);\n"
-                                   "  troupe_metric(\"system/mine\", 1, 0);\n  return 0;\n}\n");
+                                   "  troupe_metric(\"system/mine\", 1, 0);\n"
+                                   "  troupe_file(\"input\", __FILE__);\n  return 0;\n}\n");
   auto compiles = "cc -Wall -Wextra -Werror -I" + in_tree("") + " " + source + " -o " + scratch
                   + "/reports && cp " + scratch + "/reports.c " + scratch
                   + "/reports.cpp && c++ -Wall -Wextra -Werror -fsyntax-only -I" + in_tree("") + " "
                   + scratch + "/reports.cpp && exec " + scratch + "/reports";
-  for (auto& command : {"python3 " + python, compiles}) {
+  for (auto& [command, read] :
+       {std::pair("python3 " + python, python), std::pair(compiles, source)}) {
     auto file
       = write("reports.yaml", "name: reports\ntasks:\n  worker:\n    command: " + command + "\n");
     auto ran = troupe({"submit", file, "--wait", "--json"});
@@ -258,6 +261,8 @@ TEST_F(submits, metrics_by_the_calls_that_are_shipped) {
     auto all = troupe({"metrics", job}).out;
     EXPECT_EQ(all.find("system/mine"), std::string::npos) << all;
     EXPECT_EQ(all.find("two"), std::string::npos) << all;
+    auto files = troupe({"lineage", "downstream", read}).out;
+    EXPECT_NE(files.find("read by execution"), std::string::npos) << files;
   }
 }
 

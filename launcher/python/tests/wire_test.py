@@ -78,6 +78,9 @@ class Metrics(unittest.TestCase):
         try:
             troupe_metric.report("loss", 0.25, 3)
             self.assertEqual(os.read(reader, 100), b"metric loss 0.25 3\n")
+            troupe_metric.report_input("in.csv")
+            troupe_metric.report_output("/m.bin")
+            self.assertEqual(os.read(reader, 100), b"input in.csv\noutput /m.bin\n")
             os.close(reader)
             troupe_metric.report("loss", 0.5, 4)  # nobody reads
         finally:

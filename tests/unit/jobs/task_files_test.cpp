@@ -60,10 +60,8 @@ protected:
     task_process process{time, *guard};
     auto ran = process.run(command, [](int) {});
     EXPECT_TRUE(ran && ran->code == 0) << log_text();
-    left_out = 0;
-    auto reads = process.take_reads(left_out);
-    auto found = files.look(reads, enough);
-    left_out += found.left_out;
+    auto found = files.look(process.take_paths(), enough);
+    left_out = found.left_out;
     count = found.all.size();
     std::map<std::string, file_use_msg> out;
     for (auto& each : found.all)
@@ -98,6 +96,37 @@ TEST_F(TaskFiles, NamesWhatWasWrittenWithItsHash) {
   auto& log = used["project/cluster/jobs/1/1/worker-0.log"];
   EXPECT_EQ(log.use, file_use_kind::log);
   EXPECT_EQ(log.hash, storage::sha256("said\n"));
+}
+
+TEST_F(TaskFiles, NamesWhatTheTaskTellsOf) {
+  fs::create_directories(scratch.path + "/elsewhere");
+  write(scratch.path + "/elsewhere/in.csv", "1,2");
+  write(scratch.path + "/elsewhere/model.bin", "of another");
+  write(directory + "/near.csv", "3");
+  auto used = used_by("cd /; say() { echo \"$@\" >&$TROUPE_METRICS_FD; }\n"
+                      "say input "
+                      + scratch.path
+                      + "/elsewhere/in.csv; say input near.csv\n"
+                        "say output "
+                      + scratch.path
+                      + "/elsewhere/model.bin; say input ./near.csv\n"
+                        "say output gone.bin; say input /; say input");
+  EXPECT_EQ(used.size(), 5u);
+  EXPECT_EQ(used["elsewhere/in.csv"].use, file_use_kind::read);
+  EXPECT_EQ(used["elsewhere/in.csv"].hash, storage::sha256("1,2"));
+  EXPECT_EQ(used["project/near.csv"].use, file_use_kind::read);
+  EXPECT_EQ(used["elsewhere/model.bin"].use, file_use_kind::written);
+  EXPECT_EQ(used["elsewhere/model.bin"].hash, storage::sha256("of another"));
+  EXPECT_NE(log_text().find("output gone.bin that this task names"), std::string::npos);
+  EXPECT_NE(log_text().find("input / that this task names"), std::string::npos);
+}
+
+TEST_F(TaskFiles, BoundsWhatTheTaskTellsOf) {
+  auto more = std::to_string(limits::task_files_max + 7);
+  used_by("i=0; while [ $i -lt " + more
+          + " ]; do i=$((i + 1)); echo output x$i; done "
+            ">&$TROUPE_METRICS_FD");
+  EXPECT_EQ(left_out, 7u);
 }
 
 TEST_F(TaskFiles, LeavesOutWhatTheTaskDidNotWrite) {
