@@ -31,6 +31,7 @@ struct parsed {
   head_options master_with;
   lineage_options lineage_with;
   list_options list_with;
+  run_options run_with;
   std::string backup_to;
   std::string key;
   std::string archive;

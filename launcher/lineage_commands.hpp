@@ -1,4 +1,4 @@
-// Options of the commands that read the record: lineage, artifacts, watch; and fsck and backup.
+// Options of the commands of the record: lineage, artifacts, watch; and fsck and backup.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,19 @@ struct list_options {
   uint64_t count = 0;       // ends after so many; 0: never
 };
 
+// Of a run that somebody tells of.
+struct run_options {
+  std::string type;                         // of the execution
+  std::vector<std::string> inputs, outputs; // paths of files on this machine
+  std::string input_type = "file";
+  std::string output_type = "output";
+  std::vector<std::string> properties, output_properties; // NAME=VALUE
+  uint64_t job = 0;                                       // that it belongs to; 0: none
+};
+
 int lineage(const shared_options& shared, const lineage_options& options);
 int lineage_difference(const shared_options& shared, const lineage_options& options);
+int add_run(const shared_options& shared, const run_options& options);
 int artifacts(const shared_options& shared, const list_options& options);
 int watch_record(const shared_options& shared, const list_options& options);
 int check_record(const shared_options& shared);

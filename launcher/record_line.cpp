@@ -41,6 +41,27 @@ void add_list(CLI::App& to, parsed& x) {
                 "Only those that match a filter, such as \"properties.accuracy > 0.9\"");
 }
 
+void add_run_command(CLI::App& to, parsed& x) {
+  auto& made = add_command(to, "add", "Record a run, and the files that it read and made",
+                           "lineage add train --input train.csv --output model.bin "
+                           "--output-type Model --set-output accuracy=0.93");
+  auto& run = x.run_with;
+  made.add_option("TYPE", run.type, "What kind of run it was")->required();
+  made.add_option("--input", run.inputs, "A file that it read (again for more)")
+    ->allow_extra_args(false);
+  made.add_option("--output", run.outputs, "A file that it made (again for more)")
+    ->allow_extra_args(false);
+  made.add_option("--input-type", run.input_type, "Of inputs that are not known yet")
+    ->capture_default_str();
+  made.add_option("--output-type", run.output_type, "Of the outputs")->capture_default_str();
+  made.add_option("--set", run.properties, "NAME=VALUE of the run: a number or a text")
+    ->allow_extra_args(false);
+  made.add_option("--set-output", run.output_properties, "The same of each output")
+    ->allow_extra_args(false);
+  made.add_option("--job", run.job, "The job that it belongs to")->envname("TROUPE_JOB");
+  made.callback([&x] { x.code = add_run(x.shared, x.run_with); });
+}
+
 } // namespace
 
 void add_record_commands(CLI::App& app, parsed& x) {
@@ -59,6 +80,7 @@ void add_record_commands(CLI::App& app, parsed& x) {
   }
   add_lineage(origin, x, "diff", "What two were made of that is not the same", "diff 3 4", 2)
     .callback([&x] { x.code = lineage_difference(x.shared, x.lineage_with); });
+  add_run_command(origin, x);
   auto& list = add_command(app, "artifacts", "List what the record holds, the newest first",
                            "artifacts --type Model --where \"properties.accuracy > 0.9\"");
   add_list(list, x);

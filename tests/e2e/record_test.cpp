@@ -35,7 +35,8 @@ TEST_F(record, lineages_lists_and_pictures_name_what_a_job_read_and_made) {
   start_nodes(1, 2);
   auto data = write("data.csv", "b\na\n");
   run(data);
-  ASSERT_TRUE(lists({"artifacts"}, "/result sha256 "));
+  auto all = troupe({"artifacts"}).out;
+  EXPECT_NE(all.find("/result sha256 "), std::string::npos) << all;
   auto up = troupe({"lineage", "upstream", "result"}).out;
   EXPECT_NE(up.find("made by execution"), std::string::npos) << up;
   EXPECT_NE(up.find(data + " sha256 "), std::string::npos) << up;
@@ -48,6 +49,34 @@ TEST_F(record, lineages_lists_and_pictures_name_what_a_job_read_and_made) {
     = value_of(troupe({"artifacts", "--where", "uri LIKE '%/result'", "--json"}).out, "sha256");
   EXPECT_EQ(sum.size(), 64u);
   EXPECT_NE(troupe({"lineage", "upstream", sum}).out.find(data), std::string::npos);
+}
+
+TEST_F(record, a_line_of_shell_adds_a_run) {
+  start_nodes(1, 2);
+  auto data = write("data.csv", "b\na\n");
+  run(data);
+  auto model = write("model.bin", "m");
+  auto add
+    = std::vector<std::string>{"lineage",  "add",          "train",         "--input", data,
+                               "--output", model,          "--output-type", "Model",   "--set",
+                               "epochs=3", "--set-output", "accuracy=0.93", "--job",   "1"};
+  ASSERT_EQ(troupe(add).code, 0);
+  auto where = std::vector<std::string>{"artifacts", "--type", "Model", "--where",
+                                        "properties.accuracy > 0.9"};
+  EXPECT_NE(troupe(where).out.find(model + " sha256 "), std::string::npos);
+  auto down = troupe({"lineage", "downstream", data}).out;
+  EXPECT_NE(down.find("/result sha256 "), std::string::npos) << down;
+  EXPECT_NE(down.find(model + " sha256 "), std::string::npos) << down;
+  auto dot = troupe({"lineage", "show", "1", "--dot"}).out;
+  EXPECT_NE(dot.find("model.bin"), std::string::npos) << dot;
+  for (auto& [option, value, said] :
+       {std::tuple("--output", "/nowhere", "no file that is here"),
+        std::tuple("--job", "9", "job 9"), std::tuple("--set", "=1", "NAME=VALUE"),
+        std::tuple("--set", "epochs=few", "epochs")}) {
+    auto refused = troupe({"lineage", "add", "train", option, value});
+    EXPECT_NE(refused.code, 0) << option;
+    EXPECT_NE(refused.err.find(said), std::string::npos) << refused.err;
+  }
 }
 
 TEST_F(record, a_difference_says_what_changed_between_two_jobs) {
