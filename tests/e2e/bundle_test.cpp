@@ -197,6 +197,39 @@ TEST_F(bundles, keep_values_and_parameters_as_they_were_given) {
             made);
 }
 
+TEST_F(bundles, that_are_made_again_the_same_way_are_the_same_source) {
+  auto first = said(
+    {"bundle", "add", "s", "--code", "c", "--param", "k=1", "--value", "1", "--tag", "stage=raw"});
+  auto made = said({"bundle", "add", "d", "--code", "d@1", "--from", "s:x", "--value", "2"});
+  auto second = said({"bundle", "add", "s", "--code", "c", "--param", "k=1", "--value", "7"});
+  EXPECT_NE(first, second);
+  EXPECT_EQ(said({"bundle", "find", "d", "--code", "d@1", "--from", "s:x"}), made);
+  EXPECT_EQ(told({"bundle", "show", first})["tags"], json({{"stage", "raw"}}));
+  EXPECT_TRUE(told({"bundle", "show", second})["tags"].empty()) << "tags are of a version";
+}
+
+TEST_F(bundles, whose_bytes_were_swept_come_back_from_the_remote) {
+  auto remote = scratch + "/remote";
+  said({"context", "create", "lab", "--remote", remote});
+  auto data = random_file("data.bin", 3 << 20);
+  auto in_lab = [](std::vector<std::string> words) {
+    words.insert(words.begin() + 2, {"--context", "lab"});
+    return words;
+  };
+  auto uuid = said(in_lab({"bundle", "add", "data", data}));
+  told(in_lab({"bundle", "push"}));
+  said(in_lab({"bundle", "rm", uuid}));
+  told(in_lab({"bundle", "gc", "--guard", "0 s"}));
+  refuses(in_lab({"bundle", "cat", uuid}), 2, "removed");
+  EXPECT_GT(told(in_lab({"bundle", "pull", uuid}))["chunks"], 0);
+  EXPECT_EQ(troupe(in_lab({"bundle", "cat", uuid})).out, text_of(data));
+  // What did not change is not read again: its bytes have to be there all the same.
+  said(in_lab({"bundle", "rm", uuid}));
+  told(in_lab({"bundle", "gc", "--guard", "0 s"}));
+  auto again = said(in_lab({"bundle", "add", "data", data}));
+  EXPECT_EQ(troupe(in_lab({"bundle", "cat", again})).out, text_of(data));
+}
+
 TEST_F(bundles, live_without_a_cluster) {
   everyday_life();
   lineage_and_reuse();
@@ -385,6 +418,7 @@ TEST_F(bundles, move_over_s3) {
   said({"bundle", "--context", "lab", "checkout", "users", scratch + "/back"});
   EXPECT_TRUE(text_of(scratch + "/back/u") == text_of(scratch + "/u"));
   refuses({"bundle", "push", "--remote", "s3:///x"}, 2, "names no bucket");
+  refuses({"bundle", "--context", "lab", "push", "--remote", "s3://nobucket/x"}, 2, "bucket");
   ::setenv("AWS_SHARED_CREDENTIALS_FILE", (scratch + "/none").c_str(), 1);
   ::setenv("AWS_CONFIG_FILE", (scratch + "/none").c_str(), 1);
   refuses({"bundle", "push", "--remote", "s3://troupe/x"}, 3, "there is no key for S3");
