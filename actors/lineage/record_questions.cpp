@@ -12,6 +12,7 @@ namespace troupe {
 
 namespace {
 
+constexpr size_t graph_nodes_max = 100'000; // of which a frame takes thousands
 constexpr size_t event_bytes = 96;
 constexpr size_t findings_max = 500;
 
@@ -138,7 +139,7 @@ result<record_graph_msg> answer_to(const get_graph_msg& x, const storage::metada
                       : x.way == lineage_way::downstream ? storage::lineage_direction::downstream
                                                          : storage::lineage_direction::both;
   request.hops_max = x.hops_max;
-  request.nodes_max = x.nodes_max;
+  request.nodes_max = std::min<size_t>(x.nodes_max, graph_nodes_max);
   request.ending_artifacts = x.ending_artifacts;
   request.ending_executions = x.ending_executions;
   request.with_ends = !x.without_ends;

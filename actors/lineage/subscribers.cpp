@@ -69,17 +69,17 @@ bool subscribers::poll(const next_changes_msg& x, time_point now, answer then) {
   }
   auto& [name, who] = **found;
   if (who.waiting)
-    std::exchange(who.waiting, {})(record_changes_msg{});
+    std::exchange(who.waiting, {})(error{
+      errc::aborted, "the subscription " + name
+                       + " is polled from elsewhere now; choose another name, or one watcher"});
   acknowledge(name, who, {x.sequence, x.index});
   who.asked = now;
   who.limit = std::max(x.limit, 1u);
   who.waiting = std::move(then);
-  auto more = catch_up();
-  while (more && !x.wait && who.told.empty())
-    more = catch_up();
-  if (!who.told.empty() || !x.wait)
+  who.waits = x.wait;
+  if (!who.told.empty())
     reply(name, who);
-  return more;
+  return catch_up();
 }
 
 void subscribers::reply(const std::string& name, subscriber& x) {
@@ -137,7 +137,12 @@ void subscribers::changed(uint64_t sequence, const storage::change_record& what)
 bool subscribers::catch_up() {
   auto more = feed_.catch_up(look_());
   reply_to_told();
-  return more && *more;
+  if (more && *more)
+    return true;
+  for (auto& [name, each] : all_)
+    if (!each.waits)
+      reply(name, each);
+  return false;
 }
 
 std::vector<storage::subscription_put> subscribers::expire(time_point now) {

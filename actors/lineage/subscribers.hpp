@@ -35,9 +35,9 @@ public:
   // says that changes were taken which the record does not know to be taken.
   bool acknowledges(const next_changes_msg& x) const;
 
-  // Answers now, or when there is a change, or at the latest with expire(). Of two polls of one
-  // subscription the older one is answered without a change. Gives whether catch_up() has more to
-  // read. Errors: errc::not_found, and those of its filter.
+  // Answers when there is a change, and at the latest with expire(); one that does not wait, when
+  // all that it missed is read. Gives whether catch_up() has more to read. Errors:
+  // errc::not_found, those of its filter, and errc::aborted: somebody else polls it now.
   bool poll(const next_changes_msg& x, time_point now, answer then);
 
   // The subscription was removed.
@@ -60,6 +60,7 @@ private:
     storage::node_kind kind = storage::node_kind::artifact;
     std::string filter;
     answer waiting;
+    bool waits = true; // for what comes later
     uint32_t limit = 0;
     time_point asked{};
   };

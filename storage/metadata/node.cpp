@@ -131,6 +131,21 @@ size_t size_of(const property_value& x) {
   return 8;
 }
 
+// Of all properties of a node: what is more fits no message.
+constexpr size_t properties_bytes_max = 512 << 10;
+
+result<void> check_room(const node& x, std::string_view what) {
+  size_t bytes = 0;
+  for (const auto* all : {&x.properties, &x.custom})
+    for (const auto& [name, value] : *all)
+      bytes += name.size() + size_of(value);
+  if (bytes <= properties_bytes_max)
+    return {};
+  return {errc::invalid, std::string(what) + " has properties of " + std::to_string(bytes)
+                           + " bytes; at most " + std::to_string(properties_bytes_max)
+                           + " are kept: put them in a file, and its uri here"};
+}
+
 result<void> check_properties(const property_map& all, std::string_view what) {
   if (all.size() > metadata_limits::properties_max)
     return {errc::invalid, std::string(what) + " has " + std::to_string(all.size())
@@ -245,7 +260,8 @@ result<void> check(const node& x) {
     return {errc::invalid, "the state " + std::string(name_of(x.state)) + " is none of the " + what
                              + "s; choose one of theirs"};
   TROUPE_TRY(check_properties(x.properties, "the " + what));
-  return check_properties(x.custom, "the " + what);
+  TROUPE_TRY(check_properties(x.custom, "the " + what));
+  return check_room(x, "the " + what);
 }
 
 result<void> check(const node_type& x) {
