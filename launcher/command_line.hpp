@@ -4,6 +4,7 @@
 #include "launcher/bundle_options.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/lineage_commands.hpp"
+#include "launcher/record_check.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -32,6 +33,7 @@ struct parsed {
   lineage_options lineage_with;
   list_options list_with;
   run_options run_with;
+  check_options check_with;
   std::string backup_to;
   std::string key;
   std::string archive;

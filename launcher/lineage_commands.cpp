@@ -1,4 +1,4 @@
-// lineage, artifacts, watch, fsck, backup: the record of the cluster.
+// lineage, artifacts, watch, backup: the record of the cluster.
 #include "launcher/lineage_commands.hpp"
 
 #include "actors/cluster/client.hpp"
@@ -133,6 +133,11 @@ storage::lineage_direction direction_of(const lineage_options& options) {
 }
 
 void show(const received_graph& x, const shared_options& shared, const lineage_options& options) {
+  if (x.graph.truncated && (options.dot || options.svg))
+    std::fputs(
+      "the picture lacks what is farther away: raise --limit, or draw less with --depth or "
+      "--until\n",
+      stderr);
   if (options.dot)
     std::fputs(as_dot(picture_of(x.graph, x.types)).c_str(), stdout);
   else if (options.svg)
@@ -152,10 +157,11 @@ public:
   listening& operator=(const listening&) = delete;
   ~listening() {
     if (!stays_)
-      static_cast<void>(put(storage::subscription_step::remove)); // at worst it costs its record
+      static_cast<void>(remove()); // at worst it costs its record
   }
 
   result<void> start() { return put(storage::subscription_step::add); }
+  result<void> remove() { return put(storage::subscription_step::remove); }
   const std::string& name() const { return what_.name; }
 
 private:
@@ -233,7 +239,7 @@ int with_record(const shared_options& shared, duration deadline, const Work& wor
 int lineage(const shared_options& shared, const lineage_options& options) {
   auto work = [&](client& cluster, artifact_client& records) -> result<int> {
     auto job = number_of(options.from[0]);
-    if (job && options.way == "both" && !options.dot && !options.svg && options.as_of == 0) {
+    if (job && options.is_plain()) {
       auto answer = cluster.lineage(*job);
       if (!answer)
         return answer.error();
@@ -256,10 +262,21 @@ int lineage_difference(const shared_options& shared, const lineage_options& opti
       auto graph = graph_from(records, options, each, storage::lineage_direction::upstream);
       if (!graph)
         return graph.error();
+      if (graph->graph.truncated)
+        return error{errc::invalid, "the lineage of " + each
+                                      + " is too large to be compared: bound it with --depth or "
+                                        "--until, or raise --limit"};
       both.push_back(std::move(*graph));
     }
-    auto text = difference(both[0].graph, both[0].types, both[1].graph, both[1].types);
-    std::fputs(text.c_str(), stdout);
+    auto found = difference(both[0].graph, both[0].types, both[1].graph, both[1].types);
+    if (shared.json) {
+      print({{"only_first", found.only_first}, {"only_second", found.only_second}}, 2);
+      return 0;
+    }
+    for (const auto& each : found.only_first)
+      std::printf("- %s\n", each.c_str());
+    for (const auto& each : found.only_second)
+      std::printf("+ %s\n", each.c_str());
     return 0;
   };
   return with_record(shared, answer_time, work);
@@ -302,6 +319,11 @@ int watch_record(const shared_options& shared, const list_options& options) {
     return complain(kind.error());
   auto work = [&](client&, artifact_client& records) -> result<int> {
     auto stays = !options.subscription.empty();
+    if (options.remove) {
+      listening gone(records, {options.subscription, *kind, {}, {}}, true);
+      TROUPE_TRY(gone.remove());
+      return 0;
+    }
     auto name = stays ? options.subscription : "watch-" + std::to_string(unforeseen_number());
     listening to(records, {name, *kind, filter_of(options), {}}, stays);
     std::signal(SIGINT, [](int) { interrupted = 1; });
@@ -313,41 +335,13 @@ int watch_record(const shared_options& shared, const list_options& options) {
   return with_record(shared, answer_time, work);
 }
 
-int check_record(const shared_options& shared) {
-  auto work = [&](client&, artifact_client& records) -> result<int> {
-    auto found = records.check();
-    if (!found)
-      return found.error();
-    if (shared.json) {
-      print({{"types", found->types},
-             {"nodes", found->nodes},
-             {"versions", found->versions},
-             {"events", found->events},
-             {"links", found->links},
-             {"changes", found->changes},
-             {"indexes", found->indexes},
-             {"findings", found->findings},
-             {"findings_all", found->findings_all}},
-            2);
-    } else {
-      for (const auto& each : found->findings)
-        std::puts(each.c_str());
-      std::printf("%lu nodes, %lu earlier versions, %lu events, %lu links, %lu changes, %lu index "
-                  "entries: %lu findings\n",
-                  found->nodes, found->versions, found->events, found->links, found->changes,
-                  found->indexes, found->findings_all);
-    }
-    return found->findings_all == 0 ? 0 : 1;
-  };
-  return with_record(shared, whole_record_time, work);
-}
-
 int backup(const shared_options& shared, const std::string& directory) {
   auto work = [&](client&, artifact_client& records) -> result<int> {
     TROUPE_TRY(records.backup(directory));
     std::printf(
-      "the record and the jobs of %s are in %s; to restore: troupe down, put it in place of "
-      "%s/store, troupe up\n",
+      "the record, the jobs and the bundles of %s are in %s, but not jobs (what tasks wrote), "
+      "packages and keys; to restore: troupe down, put its store and objects in place of "
+      "those in %s, troupe up\n",
       shared.directory.c_str(), directory.c_str(), shared.directory.c_str());
     return 0;
   };

@@ -1,4 +1,4 @@
-// Options of the commands of the record: lineage, artifacts, watch; and fsck and backup.
+// Options of the commands of the record: lineage, artifacts, watch; and backup.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,12 @@ struct lineage_options {
   uint64_t as_of = 0;            // a sequence number; 0: now
   bool dot = false;
   bool svg = false;
+
+  // Whether a job is shown with its attempts and tasks, as nothing says otherwise.
+  bool is_plain() const {
+    return way == "both" && depth == 100 && limit == 1000 && until.empty() && as_of == 0 && !dot
+           && !svg;
+  }
 };
 
 struct list_options {
@@ -31,6 +37,7 @@ struct list_options {
   // Of watch:
   std::string subscription; // goes on where it was acknowledged; empty: one for this time
   uint64_t count = 0;       // ends after so many; 0: never
+  bool remove = false;      // the subscription, and watch nothing
 };
 
 // Of a run that somebody tells of.
@@ -48,7 +55,6 @@ int lineage_difference(const shared_options& shared, const lineage_options& opti
 int add_run(const shared_options& shared, const run_options& options);
 int artifacts(const shared_options& shared, const list_options& options);
 int watch_record(const shared_options& shared, const list_options& options);
-int check_record(const shared_options& shared);
 int backup(const shared_options& shared, const std::string& directory);
 
 } // namespace troupe::launcher

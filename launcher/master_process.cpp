@@ -4,6 +4,7 @@
 #include "actors/cluster/master.hpp"
 #include "actors/lineage/artifact_store.hpp"
 #include "actors/lineage/bundle_desk.hpp"
+#include "launcher/cluster_copy.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/master_metrics.hpp"
 #include "launcher/processes.hpp"
@@ -70,7 +71,8 @@ public:
     lineage = std::make_unique<lineage_projection>(*metadata, gangs.jobs_directory, history.get());
     auto artifacts = spawn_artifact_store(
       net->system,
-      {metadata.get(), store.get(), [this](const std::string& to) { return store->copy_to(to); },
+      {metadata.get(), store.get(),
+       [this, directory](const std::string& to) { return copy_cluster(*store, directory, to); },
        [this] { lineage->settle(); }});
     net->keep(caf::actor_cast<caf::actor>(artifacts), on_end);
     net->link.publish<artifact_store_api>("artifact_store", artifacts);

@@ -92,14 +92,19 @@ void add_record_commands(CLI::App& app, parsed& x) {
   auto& watch = add_command(app, "watch", "Print each change of the record as it comes",
                             "watch --type Model --json");
   add_list(watch, x);
-  watch.add_option("--subscription", x.list_with.subscription,
-                   "A name, to go on later where this ends (default: from now on)");
+  auto* name = watch.add_option("--subscription", x.list_with.subscription,
+                                "A name, to go on later where this ends (default: from now on)");
+  watch.add_flag("--remove", x.list_with.remove, "Remove the subscription, and watch nothing")
+    ->needs(name);
   watch.add_option("--count", x.list_with.count, "End after so many (default: never)");
   watch.callback([&x] { x.code = watch_record(x.shared, x.list_with); });
-  add_command(app, "fsck", "Look for everything that is broken in the record", "fsck")
-    .callback([&x] { x.code = check_record(x.shared); });
-  auto& copy = add_command(app, "backup", "Copy the record and the jobs while the cluster runs",
-                           "backup /backup/monday");
+  auto& check = add_command(app, "fsck", "Look for what is broken in the record and in bundles",
+                            "fsck --read");
+  check.add_flag("--read", x.check_with.read, "Read every chunk of the bundles, too");
+  check.callback([&x] { x.code = check_record(x.shared, x.check_with); });
+  auto& copy
+    = add_command(app, "backup", "Copy the record, the jobs and the bundles while the cluster runs",
+                  "backup /backup/monday");
   copy.add_option("DIRECTORY", x.backup_to, "A directory that is not there yet")
     ->required()
     ->transform(CLI::Validator{make_absolute, ""});

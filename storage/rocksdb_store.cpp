@@ -1,61 +1,25 @@
 #include "storage/rocksdb_store.hpp"
 
-#include "storage/log_end.hpp"
+#include "storage/store_directory.hpp"
 
-#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <numeric>
 #include <shared_mutex>
 #include <system_error>
 
 namespace troupe::storage {
 
 namespace {
-
-// A file that we lock ourselves: RocksDB tells a second open from any other failure only by the
-// words of its message. The lock goes with the process, however it ends.
-class directory_lock {
-public:
-  directory_lock() = default;
-  directory_lock(const directory_lock&) = delete;
-  directory_lock& operator=(const directory_lock&) = delete;
-  ~directory_lock() {
-    if (file_ >= 0)
-      ::close(file_);
-  }
-
-  result<void> take(const std::string& directory) {
-    auto path = directory + "/IN_USE";
-    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file_ < 0)
-      return {errc::io, "cannot open " + path + ": " + std::strerror(errno)
-                          + "; make the directory writable or choose another"};
-    if (::flock(file_, LOCK_EX | LOCK_NB) == 0)
-      return {};
-    if (errno == EWOULDBLOCK)
-      return {errc::already_exists, "the store in " + directory
-                                      + " is in use by another process; stop it or choose another "
-                                        "directory"};
-    return {errc::io, "cannot lock " + path + ": " + std::strerror(errno)
-                        + "; use a file system that has locks"};
-  }
-
-private:
-  int file_ = -1;
-};
 
 error failure(const rocksdb::Status& status, const std::string& doing,
               const std::string& directory) {
@@ -86,33 +50,14 @@ rocksdb::Options settings(const rocksdb_options& options) {
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
   out.compression = rocksdb::kLZ4Compression;
+  // Most keys that are asked for are not there: names and ids that are to be new.
+  out.memtable_prefix_bloom_size_ratio = 0.02;
+  out.memtable_whole_key_filtering = true;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return out;
-}
-
-// What RocksDB would open without a word: over files without the name of the newest manifest, as
-// an empty store; over a log with a wrong length, without what follows.
-result<void> check_files(const std::string& directory) {
-  namespace fs = std::filesystem;
-  auto has_data = false;
-  std::error_code failed;
-  for (const auto& each : fs::directory_iterator(directory, failed)) {
-    auto kind = each.path().extension();
-    has_data = has_data || kind == ".log" || kind == ".sst";
-    if (kind == ".log" || each.path().filename().string().starts_with("MANIFEST-"))
-      TROUPE_TRY(check_log_end(each.path().string()));
-  }
-  if (failed)
-    return {errc::io, "cannot list the directory " + directory + ": " + failed.message()
-                        + "; mend the disk or its permissions and start again"};
-  if (has_data && !fs::exists(directory + "/CURRENT", failed))
-    return {errc::corrupt, "the store in " + directory
-                             + " has lost its file CURRENT; restore the directory from a copy, or "
-                               "start with a new one"};
-  return {};
 }
 
 rocksdb::Status compact_all(rocksdb::DB& database) {
@@ -121,15 +66,13 @@ rocksdb::Status compact_all(rocksdb::DB& database) {
   return database.CompactRange(how, nullptr, nullptr);
 }
 
-// Scans pass over range deletions, see there: those of a store that was written by 0.1.0 are
-// carried out once.
-rocksdb::Status carry_out_range_deletions(rocksdb::DB& database) {
+// Scans pass over range deletions, see there. A store that was written by 0.1.0 has some.
+rocksdb::Status find_range_deletions(rocksdb::DB& database, bool& any) {
   rocksdb::TablePropertiesCollection tables;
   auto status = database.GetPropertiesOfAllTables(&tables);
-  auto has_any = [](const auto& x) { return x.second->num_range_deletions > 0; };
-  if (!status.ok() || std::none_of(tables.begin(), tables.end(), has_any))
-    return status;
-  return compact_all(database);
+  any = std::any_of(tables.begin(), tables.end(),
+                    [](const auto& x) { return x.second->num_range_deletions > 0; });
+  return status;
 }
 
 // RocksDB 7.8 ends a scan early, without an error, where the first block of a table cannot be read,
@@ -240,7 +183,7 @@ private:
 } // namespace
 
 struct rocksdb_store::state {
-  result<void> add(rocksdb::WriteBatch& to, const batch& changes);
+  result<void> add(rocksdb::WriteBatch& to, const batch& changes, bool has_range);
   rocksdb::Status erase_range(rocksdb::WriteBatch& to, const batch& changes, size_t at);
 
   std::string directory;
@@ -271,8 +214,21 @@ rocksdb::Status rocksdb_store::state::erase_range(rocksdb::WriteBatch& to, const
   return status.ok() ? each->status() : status;
 }
 
-result<void> rocksdb_store::state::add(rocksdb::WriteBatch& to, const batch& changes) {
-  for (size_t i = 0; i < changes.changes().size(); ++i) {
+// In the order of their keys, but for those of one key: RocksDB finds the place of a key from that
+// of the key before. A range erases what was put before it, so that a batch with one stays as it
+// is.
+std::vector<size_t> order_of(const std::vector<batch::change>& changes, bool has_range) {
+  std::vector<size_t> out(changes.size());
+  std::iota(out.begin(), out.end(), size_t{0});
+  if (!has_range)
+    std::ranges::stable_sort(
+      out, {}, [&](size_t i) -> const auto& { return changes[i].key; });
+  return out;
+}
+
+result<void> rocksdb_store::state::add(rocksdb::WriteBatch& to, const batch& changes,
+                                       bool has_range) {
+  for (auto i : order_of(changes.changes(), has_range)) {
     const auto& x = changes.changes()[i];
     rocksdb::Status status;
     switch (x.what) {
@@ -307,7 +263,7 @@ result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& di
   auto content = std::make_unique<state>();
   content->directory = directory;
   TROUPE_TRY(content->lock.take(directory));
-  TROUPE_TRY(check_files(directory));
+  TROUPE_TRY(check_store_files(directory));
   auto wanted = settings(options);
   if (environment)
     wanted.env = environment;
@@ -316,17 +272,51 @@ result<std::unique_ptr<rocksdb_store>> rocksdb_store::open(const std::string& di
   if (!status.ok())
     return failure(status, "open", directory);
   content->database.reset(database);
-  status = carry_out_range_deletions(*database);
+  auto has_ranges = false;
+  status = find_range_deletions(*database, has_ranges);
+  if (status.ok() && has_ranges)
+    status = compact_all(*database); // carries them out, once
   if (!status.ok())
     return failure(status, "open", directory);
   return std::unique_ptr<rocksdb_store>(new rocksdb_store(std::move(content)));
+}
+
+result<std::unique_ptr<const rocksdb_store>>
+rocksdb_store::open_to_read(const std::string& directory) {
+  auto content = std::make_unique<state>();
+  content->directory = directory;
+  error none{errc::not_found, "there is no store in " + directory + "; choose another directory"};
+  std::error_code failed;
+  if (!std::filesystem::exists(directory, failed))
+    return none;
+  TROUPE_TRY(content->lock.share(directory));
+  TROUPE_TRY(check_store_files(directory));
+  if (!std::filesystem::exists(directory + "/CURRENT", failed))
+    return none;
+  auto wanted = settings({});
+  wanted.create_if_missing = false;
+  rocksdb::DB* database = nullptr;
+  auto status = rocksdb::DB::OpenForReadOnly(wanted, directory, &database);
+  if (!status.ok())
+    return failure(status, "open", directory);
+  content->database.reset(database);
+  auto has_ranges = false;
+  status = find_range_deletions(*database, has_ranges);
+  if (!status.ok())
+    return failure(status, "open", directory);
+  if (has_ranges)
+    return {errc::invalid, "the store in " + directory
+                             + " is as 0.1.0 wrote it; start a cluster over it once, which brings "
+                               "it to the form of today"};
+  return std::unique_ptr<const rocksdb_store>(new rocksdb_store(std::move(content)));
 }
 
 result<void> rocksdb_store::commit(const batch& changes, durability wanted) {
   auto is_range = [](const auto& x) { return x.what == batch::kind::erase_range; };
   std::shared_lock together(state_->erasing_ranges, std::defer_lock);
   std::unique_lock alone(state_->erasing_ranges, std::defer_lock);
-  if (std::any_of(changes.changes().begin(), changes.changes().end(), is_range))
+  auto has_range = std::any_of(changes.changes().begin(), changes.changes().end(), is_range);
+  if (has_range)
     alone.lock();
   else
     together.lock();
@@ -334,7 +324,7 @@ result<void> rocksdb_store::commit(const batch& changes, durability wanted) {
     return {errc::io, "the store in " + state_->directory
                         + " stopped at a write that failed; mend the disk and start again"};
   rocksdb::WriteBatch writes(changes.bytes() + 16 * changes.changes().size() + 16);
-  TROUPE_TRY(state_->add(writes, changes));
+  TROUPE_TRY(state_->add(writes, changes, has_range));
   rocksdb::WriteOptions how;
   how.sync = wanted == durability::synced;
   auto status = state_->database->Write(how, &writes);

@@ -34,6 +34,11 @@ public:
                                                      const rocksdb_options& options = {},
                                                      rocksdb::Env* environment = nullptr);
 
+  // Opens what is there to look at it: no file is made, changed or mended, and a torn end of the
+  // log is left out. Several may have a directory open so at once, but nobody to write.
+  // Errors: as open(); errc::not_found (there is no store), errc::invalid (0.1.0 wrote it).
+  static result<std::unique_ptr<const rocksdb_store>> open_to_read(const std::string& directory);
+
   ~rocksdb_store() override;
 
   result<void> commit(const batch& changes, durability wanted) override;
@@ -49,9 +54,9 @@ public:
   result<void> compact();
 
   // A store like this one, as it is at one moment during the call, in a directory that is not there
-  // yet, on the same file system; others read and write meanwhile. To restore it, open it in the
-  // place of the other. Errors: errc::already_exists (the directory), errc::io; nothing is left
-  // then.
+  // yet; others read and write meanwhile. On the same file system the two share files. To restore
+  // it, open it in the place of the other. Errors: errc::already_exists (the directory), errc::io;
+  // nothing is left then.
   result<void> copy_to(const std::string& directory) const;
 
 private:

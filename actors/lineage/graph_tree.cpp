@@ -134,21 +134,15 @@ std::string as_tree(const lineage_graph& x, const type_catalog& types) {
   return tree(x, types).text();
 }
 
-std::string difference(const lineage_graph& first, const type_catalog& types_of_first,
-                       const lineage_graph& second, const type_catalog& types_of_second) {
+lineage_difference difference(const lineage_graph& first, const type_catalog& types_of_first,
+                              const lineage_graph& second, const type_catalog& types_of_second) {
   auto left = likenesses(first, types_of_first);
   auto right = likenesses(second, types_of_second);
-  std::vector<std::string> gone;
-  std::vector<std::string> come;
+  lineage_difference out;
   std::set_difference(left.begin(), left.end(), right.begin(), right.end(),
-                      std::back_inserter(gone));
+                      std::back_inserter(out.only_first));
   std::set_difference(right.begin(), right.end(), left.begin(), left.end(),
-                      std::back_inserter(come));
-  std::string out;
-  for (const auto& each : gone)
-    out.append("- ").append(each).push_back('\n');
-  for (const auto& each : come)
-    out.append("+ ").append(each).push_back('\n');
+                      std::back_inserter(out.only_second));
   return out;
 }
 

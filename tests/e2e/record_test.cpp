@@ -1,6 +1,6 @@
-// The record of a running cluster on the command line: lists, lineages, changes as they come, a
-// check, and a backup that is another cluster.
-#include "tests/e2e/cluster.hpp"
+// The record of a running cluster on the command line: lists, lineages, changes as they come, and a
+// backup that is another cluster.
+#include "tests/e2e/parsed.hpp"
 
 #include <csignal>
 #include <filesystem>
@@ -92,6 +92,10 @@ TEST_F(record, a_difference_says_what_changed_between_two_jobs) {
   EXPECT_NE(text.find("- artifact"), std::string::npos) << text;
   EXPECT_NE(text.find("data.csv sha256"), std::string::npos) << text;
   EXPECT_EQ(troupe({"lineage", "diff", "1", "1"}).out, "");
+  EXPECT_FALSE(parsed(troupe({"lineage", "diff", "1", "2", "--json"}))["only_second"].empty());
+  auto cut = troupe({"lineage", "diff", "1", "2", "--limit", "2"});
+  EXPECT_EQ(cut.code, 2);
+  EXPECT_NE(cut.err.find("too large to be compared"), std::string::npos) << cut.err;
 }
 
 TEST_F(record, a_subscription_goes_on_where_it_ended_also_behind_a_dead_master) {
@@ -117,23 +121,38 @@ TEST_F(record, a_subscription_goes_on_where_it_ended_also_behind_a_dead_master) 
 }
 
 TEST_F(record, a_backup_is_a_store_that_another_cluster_opens) {
+  namespace fs = std::filesystem;
   start_nodes(1, 2);
-  run(write("data.csv", "b\na\n"));
+  auto data = write("data.csv", "b\na\n");
+  run(data);
   ASSERT_TRUE(lists({"artifacts"}, "/result sha256 "));
-  auto checked = troupe({"fsck"});
-  EXPECT_EQ(checked.code, 0) << checked.out;
-  EXPECT_NE(checked.out.find(" 0 findings"), std::string::npos) << checked.out;
+  ASSERT_EQ(troupe({"bundle", "add", "users", data}).code, 0);
   auto copy = scratch + "/copy";
-  EXPECT_EQ(troupe({"backup", copy}).code, 0);
+  auto made = troupe({"backup", copy + "/"});
+  EXPECT_EQ(made.code, 0) << made.err;
   auto again = troupe({"backup", copy});
-  EXPECT_NE(again.code, 0);
+  EXPECT_EQ(again.code, 2);
   EXPECT_NE(again.err.find(copy), std::string::npos) << again.err;
+  EXPECT_NE(troupe({"backup", scratch + "/none/copy"}).code, 0);
+  EXPECT_FALSE(fs::exists(scratch + "/none"));
+  for (const auto& each : fs::directory_iterator(scratch))
+    EXPECT_EQ(each.path().string().find('~'), std::string::npos) << "what was not finished";
   auto listed = troupe({"artifacts"}).out;
   ASSERT_EQ(troupe({"down"}).code, 0);
-  std::filesystem::remove_all(directory + "/store");
-  std::filesystem::rename(copy, directory + "/store");
+
+  auto here = directory;
+  directory = copy; // it has the form of a cluster's directory
+  auto checked = troupe({"fsck", "--read"});
+  directory = here;
+  EXPECT_EQ(checked.code, 0) << checked.out << checked.err;
+  EXPECT_NE(checked.out.find(" 0 findings"), std::string::npos) << checked.out;
+  for (const std::string part : {"/store", "/objects"}) {
+    fs::remove_all(directory + part);
+    fs::rename(copy + part, directory + part);
+  }
   start_nodes(1, 2);
   EXPECT_EQ(troupe({"artifacts"}).out, listed);
+  EXPECT_EQ(troupe({"bundle", "cat", "users"}).out, "b\na\n");
 }
 
 TEST_F(record, what_is_not_there_or_wrong_is_said_in_one_sentence) {

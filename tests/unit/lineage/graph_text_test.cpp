@@ -126,19 +126,24 @@ TEST_F(GraphText, ATreeHasEachNodeOnceAndSaysHowItWasReached) {
 
 TEST_F(GraphText, ADifferenceIsWhatOnlyOneOfThemHas) {
   auto first = chain(thing, run);
-  EXPECT_EQ(difference(first, types, first, types), "");
+  auto differs = [&](const auto& x) {
+    auto found = difference(first, types, x, types);
+    return std::pair(found.only_first, found.only_second);
+  };
+  using lines = std::vector<std::string>;
+  EXPECT_EQ(differs(first), std::pair(lines(), lines()));
   auto second = chain(thing, run);
   for (auto& each : second.nodes)
     each.what.id += 10; // other numbers are no difference
   second.nodes[3].what.uri = "/elsewhere/d";
   second.nodes[1].what.properties = {{"job", int64_t{2}}};
-  EXPECT_EQ(difference(first, types, second, types), "");
+  EXPECT_EQ(differs(second), std::pair(lines(), lines()));
   second.nodes[3].what.hash = std::string(64, 'd');
   second.nodes[1].what.custom = {{"rate", 0.5}};
-  EXPECT_EQ(difference(first, types, second, types),
-            "- artifact Data d sha256 " + std::string(64, 'c')
-              + "\n- execution Train\n+ artifact Data d sha256 " + std::string(64, 'd')
-              + "\n+ execution Train {\"rate\":0.5}\n");
+  EXPECT_EQ(differs(second),
+            std::pair(lines({"artifact Data d sha256 " + std::string(64, 'c'), "execution Train"}),
+                      lines({"artifact Data d sha256 " + std::string(64, 'd'),
+                             "execution Train {\"rate\":0.5}"})));
 }
 
 } // namespace
