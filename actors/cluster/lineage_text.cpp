@@ -14,6 +14,8 @@ namespace {
 
 using storage::node_kind;
 
+constexpr size_t answer_bytes_max = 700 << 10; // of files; a frame takes a megabyte
+
 // What of a job has the number of an attempt.
 struct attempt_facts {
   std::optional<storage::node> attempt;
@@ -77,8 +79,15 @@ public:
 
   std::string text;
   nlohmann::json attempts = nlohmann::json::array();
+  uint64_t left_out = 0; // files: an answer has a frame's room
 
 private:
+  bool has_room(const storage::node& file) {
+    constexpr size_t around = 400; // what the text and the JSON say beside the uri
+    bytes_ += 2 * file.uri.size() + around;
+    return bytes_ <= answer_bytes_max;
+  }
+
   // Each file once: as the attempt's own, where it was declared.
   result<void> add_files(uint64_t execution, const std::string& task, nlohmann::json& attempt) {
     auto around = in_.events(node_kind::execution, execution);
@@ -91,6 +100,10 @@ private:
       auto file = in_.get(node_kind::artifact, each.artifact);
       if (!file)
         return file.error();
+      if (!has_room(*file)) {
+        ++left_out;
+        continue;
+      }
       auto type = in_.types().name_of(file->type);
       attempt[input ? "inputs" : "outputs"].push_back({{"type", type},
                                                        {"name", text_property(*file, "name")},
@@ -113,6 +126,7 @@ private:
   std::string inputs_;  // of the attempt at hand
   std::string outputs_; // likewise
   std::set<std::pair<bool, uint64_t>> shown_;
+  size_t bytes_ = 0; // of all attempts
 };
 
 } // namespace
@@ -136,6 +150,12 @@ result<lineage_msg> lineage_of_job(const storage::metadata_view& in, uint64_t jo
       TROUPE_TRY(all.add(number, facts));
   nlohmann::json tree{
     {"job", job}, {"name", name}, {"state", state}, {"attempts", std::move(all.attempts)}};
+  if (all.left_out > 0) {
+    tree["files_left_out"] = all.left_out;
+    all.text += "and " + std::to_string(all.left_out)
+                + " files more; see them with: troupe artifacts --where \"contexts_j.name = 'job/"
+                + std::to_string(job) + "'\"\n";
+  }
   lineage_msg answer;
   answer.text = std::move(all.text);
   // A name may be no UTF-8; it is in the text as it is.

@@ -228,7 +228,9 @@ result<std::vector<kept_bundle>> bundle_store::find(const bundle_query& wanted) 
   auto ids = matching(view, node_kind::artifact, filter, no_limit);
   if (!ids)
     return ids.error();
-  std::vector<kept_bundle> out;
+  // The newest first. A writer whose clock is ahead is not the newest for longer than that: no
+  // bundle counts as made after this store had it.
+  std::vector<std::pair<uint64_t, kept_bundle>> found;
   for (auto id : *ids) {
     auto x = view.get(node_kind::artifact, id);
     if (!x)
@@ -237,15 +239,19 @@ result<std::vector<kept_bundle>> bundle_store::find(const bundle_query& wanted) 
     if (!each)
       return each.error();
     auto has = [&](const auto& tag) {
-      auto found = each->tags.find(tag.first);
-      return found != each->tags.end() && found->second == tag.second;
+      auto same = each->tags.find(tag.first);
+      return same != each->tags.end() && same->second == tag.second;
     };
     if (std::all_of(wanted.tags.begin(), wanted.tags.end(), has))
-      out.push_back(std::move(*each));
+      found.emplace_back(std::min(each->what.created_ns, x->created_ns), std::move(*each));
   }
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.what.created_ns, a.artifact) > std::tie(b.what.created_ns, b.artifact);
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.first, a.second.artifact) > std::tie(b.first, b.second.artifact);
   });
+  std::vector<kept_bundle> out;
+  out.reserve(found.size());
+  for (auto& [made, each] : found)
+    out.push_back(std::move(each));
   return out;
 }
 

@@ -32,8 +32,8 @@ public:
     using step = result<ids> (planner::*)() const;
     std::vector<step> steps{&planner::by_id};
     if (view_.as_of() == latest) // the indexes know only what nodes say now
-      for (auto each : {&planner::by_unique_name, &planner::by_value, &planner::by_context,
-                        &planner::by_property})
+      for (auto each : {&planner::by_unique_name, &planner::by_value, &planner::by_few,
+                        &planner::by_context, &planner::by_property})
         steps.push_back(each);
     for (auto each : steps) {
       auto found = (this->*each)();
@@ -117,6 +117,13 @@ private:
     return ids();
   }
 
+  // A value that few nodes have says more than the context that they are in.
+  result<ids> by_few() const {
+    constexpr size_t few = 1000;
+    auto found = by_property_up_to(few);
+    return found && *found && (*found)->size() < few ? found : ids();
+  }
+
   result<ids> by_context() const {
     if (kind_ == node_kind::context)
       return ids();
@@ -153,7 +160,9 @@ private:
     return out;
   }
 
-  result<ids> by_property() const {
+  result<ids> by_property() const { return by_property_up_to(no_limit); }
+
+  result<ids> by_property_up_to(size_t limit) const {
     for (auto equal : {true, false})
       for (const auto& x : demands_) {
         auto custom = x.name->field == filter_field::custom_property;
@@ -167,8 +176,9 @@ private:
         auto all = property_index(kind_, custom, x.name->key) + key[all_of(x, custom)];
         auto above = x.op == filter_op::greater || x.op == filter_op::greater_equal;
         if (equal)
-          return from_index(key, key, {});
-        return above ? from_index(all, key, {}) : from_index(all, all, end_of_prefix(key));
+          return from_index(key, key, {}, limit);
+        return above ? from_index(all, key, {}, limit)
+                     : from_index(all, all, end_of_prefix(key), limit);
       }
     return ids();
   }
@@ -189,9 +199,9 @@ private:
     return property_index(kind_, custom, x.name->key, value);
   }
 
-  result<ids> from_index(const std::string& prefix, const std::string& from,
-                         const std::string& end) const {
-    auto found = view_.indexed(prefix, from, end, no_limit, false);
+  result<ids> from_index(const std::string& prefix, const std::string& from, const std::string& end,
+                         size_t limit = no_limit) const {
+    auto found = view_.indexed(prefix, from, end, limit, false);
     if (!found)
       return found.error();
     return ids(std::move(*found));
