@@ -154,7 +154,7 @@ result<void> tag_bundle(const bundle_work& x) {
 }
 
 // All words are understood before anything is removed.
-result<void> remove_bundles(const bundle_work& x) {
+result<std::vector<kept_bundle>> remove_here(const bundle_work& x) {
   std::vector<kept_bundle> all;
   for (const auto& name : x.options.names) {
     auto one = bundle_named(x.place.bundles(), x.context, name);
@@ -172,11 +172,21 @@ result<void> remove_bundles(const bundle_work& x) {
   if (!x.options.dry_run)
     for (const auto& each : all)
       TROUPE_TRY(x.place.bundles().remove(each.what.uuid));
-  print_all(x, all);
-  if (!x.shared.json)
-    std::printf("%zu bundles %s\n", all.size(),
-                x.options.dry_run ? "would be removed"
-                                  : "removed; troupe bundle gc frees their room");
+  return all;
+}
+
+result<void> remove_bundles(const bundle_work& x) {
+  auto all = x.options.on_remote ? remove_on_remote(x) : remove_here(x);
+  if (!all)
+    return all.error();
+  print_all(x, *all);
+  if (x.shared.json)
+    return {};
+  if (x.options.dry_run)
+    std::printf("%zu bundles would be removed\n", all->size());
+  else
+    std::printf("%zu bundles removed; troupe bundle gc%s frees their room\n", all->size(),
+                x.options.on_remote ? " --on-remote" : "");
   return {};
 }
 

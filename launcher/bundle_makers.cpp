@@ -4,6 +4,7 @@
 #include "launcher/bundle_text.hpp"
 #include "launcher/bundle_verbs.hpp"
 #include "launcher/console.hpp"
+#include "launcher/times.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/base/file_text.hpp"
 #include "runtime/base/random.hpp"
@@ -59,6 +60,7 @@ json content_of(const added_files& files) {
 result<bundle> made_of(const bundle_work& x) {
   auto out = begin_bundle(x.options.name);
   out.code = x.options.code;
+  out.processing_name = x.options.processing;
   auto parameters = pairs_told("--param", x.options.parameters);
   if (!parameters)
     return parameters.error();
@@ -69,6 +71,22 @@ result<bundle> made_of(const bundle_work& x) {
   out.sources = std::move(*sources);
   TROUPE_TRY(storage::check(out));
   return out;
+}
+
+// The work is taken to end when its bundle is made.
+result<void> set_times(const bundle_work& x, bundle& of) {
+  if (x.options.took.empty())
+    return {};
+  auto took = time_of("--took", x.options.took);
+  if (!took)
+    return took.error();
+  auto ns = static_cast<uint64_t>(took->count());
+  if (ns >= of.created_ns)
+    return {errc::invalid, "--took " + printable(x.options.took)
+                             + " begins before 1970; set this machine's clock, or leave it out"};
+  of.started_ns = of.created_ns - ns;
+  of.ended_ns = of.created_ns;
+  return {};
 }
 
 result<storage::text_map> tags_told(const bundle_work& x) {
@@ -129,6 +147,7 @@ result<void> add_bundle(const bundle_work& x) {
   auto made = made_of(x); // before the bytes: what is wrong is said at once
   if (!made)
     return made.error();
+  TROUPE_TRY(set_times(x, *made));
   auto tags = tags_told(x);
   if (!tags)
     return tags.error();
@@ -150,8 +169,8 @@ result<void> add_bundle(const bundle_work& x) {
     content["value"] = std::move(value);
   }
   made->content = content.dump(-1, ' ', false, json::error_handler_t::replace);
-  made->processing_name
-    = x.options.processing.empty() ? processing_of(*made) : x.options.processing;
+  if (made->processing_name.empty())
+    made->processing_name = processing_of(*made);
   auto kept = x.place.bundles().add(x.context, *made, *tags);
   if (!kept)
     return kept.error();
@@ -163,8 +182,9 @@ result<void> find_bundle(const bundle_work& x) {
   auto wanted = made_of(x);
   if (!wanted)
     return wanted.error();
-  auto found
-    = x.place.bundles().latest({x.context, wanted->name, storage::processing_name_of(*wanted)});
+  auto processing = wanted->processing_name.empty() ? storage::processing_name_of(*wanted)
+                                                    : wanted->processing_name;
+  auto found = x.place.bundles().latest({x.context, wanted->name, processing});
   if (!found && found.error().code == errc::not_found)
     return {errc::not_found, "no bundle " + wanted->name + " was made so in the context "
                                + x.context + "; make it, and add it with the same words"};

@@ -1,4 +1,4 @@
-// troupe bundle push, pull, gc.
+// troupe bundle push, pull, gc; rm --on-remote.
 #include "launcher/bundle_names.hpp"
 #include "launcher/bundle_remotes.hpp"
 #include "launcher/bundle_text.hpp"
@@ -113,7 +113,7 @@ result<std::vector<kept_bundle>> bundles_told(const bundle_work& x) {
   return out;
 }
 
-// The uuids of what the words mean on the remote.
+// The uuids of what the words mean on the remote: the newest of a name, or with --all every one.
 result<std::vector<std::string>> named_on(const storage::object_store& remote,
                                           const bundle_work& x) {
   std::vector<std::string> out;
@@ -129,11 +129,15 @@ result<std::vector<std::string>> named_on(const storage::object_store& remote,
         return all.error();
       there = std::move(*all);
     }
-    auto found = std::ranges::find(there, name, &storage::bundle::name);
-    if (found == there.end())
+    auto before = out.size();
+    for (const auto& each : there)
+      if (each.name == name && (x.options.all || out.size() == before))
+        out.push_back(each.uuid);
+    if (out.size() == before)
       return {errc::not_found, "the remote has no bundle " + printable(name) + " in the context "
-                                 + x.context + "; name another, or none to pull all"};
-    out.push_back(found->uuid);
+                                 + x.context
+                                 + "; to see those that it has, bring their records here with: "
+                                   "troupe bundle pull --records"};
   }
   return out;
 }
@@ -246,6 +250,35 @@ result<void> pull_from_remote(const bundle_work& x) {
     return moved.error();
   print_moved(x, "pulled", *moved, 0);
   return {};
+}
+
+// All words are understood before anything is removed.
+result<std::vector<kept_bundle>> remove_on_remote(const bundle_work& x) {
+  auto remote = open_remote(x, remote_use::pull);
+  if (!remote)
+    return remote.error();
+  if (remote->is_troupe())
+    return {errc::invalid,
+            "the remote has bundles of its own; run troupe bundle rm there, with its --dir"};
+  auto uuids = named_on(remote->objects(), x);
+  if (!uuids)
+    return uuids.error();
+  std::vector<kept_bundle> out;
+  for (const auto& uuid : *uuids) {
+    auto record = storage::get_bundle(remote->objects(), x.context, uuid);
+    if (!record && record.error().code != errc::corrupt)
+      return record.error();
+    auto& each = out.emplace_back();
+    each.context = x.context;
+    if (record)
+      each.what = std::move(*record);
+    else // nothing can be shown of it, but it can be removed
+      each.what.uuid = uuid;
+  }
+  if (!x.options.dry_run)
+    for (const auto& each : out)
+      TROUPE_TRY(storage::remove_bundle(remote->objects(), x.context, each.what.uuid));
+  return out;
 }
 
 result<void> sweep_bundles(const bundle_work& x) {

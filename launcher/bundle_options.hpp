@@ -44,6 +44,7 @@ struct bundle_options {
   std::vector<std::string> sources;    // BUNDLE[:ARGUMENT]
   std::string code;
   std::string processing; // its processing name; empty: what it follows from
+  std::string took;       // how long making it took; empty: unknown
   std::string type;
   std::string value; // JSON
   std::string guard = "24 h";

@@ -1,5 +1,6 @@
 #include "launcher/bundle_text.hpp"
 
+#include "launcher/progress.hpp"
 #include "launcher/times.hpp"
 
 #include <cstdio>
@@ -28,6 +29,16 @@ void print_line(const char* what, const std::string& text) {
     std::printf("  %-11s %s\n", what, plain(text).c_str());
 }
 
+// How long the work took; empty where that is not known.
+std::string took_text(const storage::bundle& x) {
+  if (x.started_ns == 0 || x.ended_ns < x.started_ns)
+    return {};
+  duration took{static_cast<int64_t>(x.ended_ns - x.started_ns)};
+  if (took < std::chrono::seconds{10})
+    return std::to_string(took / std::chrono::milliseconds{1}) + " ms";
+  return text_of_time(took);
+}
+
 } // namespace
 
 std::string text_of(const nlohmann::json& x) {
@@ -42,6 +53,8 @@ nlohmann::json json_of(const storage::kept_bundle& x) {
   out["processing_name"] = x.what.processing_name;
   out["owner"] = x.what.owner;
   out["created_ns"] = x.what.created_ns;
+  out["started_ns"] = x.what.started_ns;
+  out["ended_ns"] = x.what.ended_ns;
   out["code"] = x.what.code;
   out["tree"] = x.what.tree;
   out["removed"] = x.removed;
@@ -101,6 +114,7 @@ void print(const storage::kept_bundle& x, const storage::tree* files) {
   print_line("context", x.context + (x.removed ? ", removed" : ""));
   print_line("made",
              text_of_wall(x.what.created_ns) + (x.what.owner.empty() ? "" : " by " + x.what.owner));
+  print_line("took", took_text(x.what));
   print_line("code", x.what.code);
   print_line("processing", x.what.processing_name);
   print_line("parameters", pairs_text(x.what.parameters));

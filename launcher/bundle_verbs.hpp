@@ -24,6 +24,8 @@ result<void> checkout_bundle(const bundle_work& x);
 result<void> push_to_remote(const bundle_work& x);
 result<void> pull_from_remote(const bundle_work& x);
 result<void> sweep_bundles(const bundle_work& x);
+// What was removed, or with --dry-run would be.
+result<std::vector<storage::kept_bundle>> remove_on_remote(const bundle_work& x);
 
 // Prints the uuid, or with --json all of it.
 void print_made(const bundle_work& x, const storage::kept_bundle& made);

@@ -71,12 +71,19 @@ private:
                     + otherwise);
   }
 
+  CLI::Option& remote_of(CLI::App& to) {
+    return *to.add_option("--remote", x_.remote,
+                          "A directory, s3://BUCKET/PREFIX or troupe:DIR (default: the context's)");
+  }
+
   void made_of(CLI::App& to) {
     to.add_option("--param", x_.parameters, "K=V: what it was made with")->allow_extra_args(false);
     to.add_option("--from", x_.sources,
                   "BUNDLE or BUNDLE:ARGUMENT: what it was made of, and as what that was used")
       ->allow_extra_args(false);
     to.add_option("--code", x_.code, "The version of the code that made it");
+    to.add_option("--processing", x_.processing,
+                  "The name of what makes it (default: from its code, parameters and sources)");
   }
 
   void add_makers(CLI::App& group) {
@@ -90,8 +97,7 @@ private:
     add.add_option("--type", x_.type, "What it is, for people and programs, such as table");
     add.add_option("--tag", x_.tags, "K=V")->allow_extra_args(false);
     made_of(add);
-    add.add_option("--processing", x_.processing,
-                   "The name of what makes it (default: from its code, parameters and sources)");
+    add.add_option("--took", x_.took, "How long making it took, until now, such as '90 s'");
     auto& find = verb(group, "find", bundle_verb::find,
                       "Print the uuid of the newest that was made so; fails where there is none",
                       "find features --from users:raw --param depth=3 --code f1.py@7");
@@ -134,6 +140,9 @@ private:
     remove.add_option("BUNDLE", x_.names, "Their uuids, aliases or names")->required();
     remove.add_flag("--all", x_.all, "Every version of each name");
     remove.add_flag("--dry-run", x_.dry_run, "Say what would be removed");
+    auto* there = remove.add_flag("--on-remote", x_.on_remote,
+                                  "Remove them from the remote, which knows no aliases, not here");
+    remote_of(remove).needs(there);
     auto& alias = verb(group, "alias", bundle_verb::alias,
                        "Name one bundle for ever: the alias never means another one",
                        "alias release-1 model");
@@ -142,21 +151,17 @@ private:
   }
 
   void add_moves(CLI::App& group) {
-    auto remote = [&](CLI::App& to) {
-      to.add_option("--remote", x_.remote,
-                    "A directory, s3://BUCKET/PREFIX or troupe:DIR (default: the context's)");
-    };
     auto& push = verb(group, "push", bundle_verb::push,
                       "Bring bundles to the remote; only what it lacks is moved", "push model");
     names_of(push, "all of the context");
-    remote(push);
+    remote_of(push);
     auto& pull = verb(group, "pull", bundle_verb::pull,
                       "Fetch bundles from the remote, with the records of what they were made of",
                       "pull model");
     pull.add_option("BUNDLE", x_.names,
                     "Their uuids, or names: the newest of each on the remote; none: all of the "
                     "context");
-    remote(pull);
+    remote_of(pull);
     pull.add_flag("--records", x_.records, "What they are, without their bytes");
     auto& sweep
       = verb(group, "gc", bundle_verb::sweep, "Free the room of what was removed", "gc --dry-run");
@@ -165,8 +170,8 @@ private:
       .add_option("--guard", x_.guard,
                   "How long what is unused stays, for commands that are under way")
       ->capture_default_str();
-    sweep.add_flag("--on-remote", x_.on_remote, "Sweep the remote instead");
-    remote(sweep);
+    auto* there = sweep.add_flag("--on-remote", x_.on_remote, "Sweep the remote instead");
+    remote_of(sweep).needs(there);
   }
 
   const shared_options& shared_;

@@ -11,9 +11,14 @@ namespace troupe::storage {
 namespace {
 
 constexpr std::string_view all_records = "bundles/";
+constexpr std::string_view all_removed = "removed/";
 
 std::string records_of(std::string_view context) {
   return std::string(all_records).append(context).append("/");
+}
+
+std::string removed_of(std::string_view context) {
+  return std::string(all_removed).append(context).append("/");
 }
 
 std::string tags_of(std::string_view context, std::string_view uuid) {
@@ -22,6 +27,11 @@ std::string tags_of(std::string_view context, std::string_view uuid) {
 
 std::string uuid_of(std::string_view object) {
   return std::string(object.substr(object.rfind('/') + 1));
+}
+
+error no_bundle(const std::string& which, std::string_view context) {
+  return {errc::not_found, "the remote has no bundle " + which + " in the context "
+                             + std::string(context) + "; list those that it has"};
 }
 
 result<std::vector<std::string>> names_of(const object_store& on, std::string_view prefix) {
@@ -89,24 +99,33 @@ result<void> put_tags(object_store& on, const kept_bundle& x) {
   return on.put(prefix + name, bytes);
 }
 
-// Records of the remote, each read once.
+// Records of the remote, each read once, with those of what was removed there.
 class shelf {
 public:
   shelf(const object_store& on, std::string_view context) : on_(on), context_(context) {}
 
   result<void> load() {
-    auto names = names_of(on_, records_of(context_));
-    if (!names)
-      return names.error();
-    for (auto& each : *names)
-      objects_.emplace(uuid_of(each), each);
+    // The removed ones come last: what goes in between is seen as one of either.
+    for (const auto& prefix : {records_of(context_), removed_of(context_)}) {
+      auto names = names_of(on_, prefix);
+      if (!names)
+        return names.error();
+      for (const auto& each : *names)
+        objects_.emplace(uuid_of(each), each);
+    }
     return {};
+  }
+
+  bool is_removed(const std::string& uuid) const {
+    auto object = objects_.find(uuid);
+    return object != objects_.end() && object->second.starts_with(all_removed);
   }
 
   std::vector<std::string> uuids() const {
     std::vector<std::string> out;
     for (const auto& [uuid, object] : objects_)
-      out.push_back(uuid);
+      if (!is_removed(uuid))
+        out.push_back(uuid);
     return out;
   }
 
@@ -178,19 +197,15 @@ result<plan> plan_of(shelf& from, const pull_request& wanted) {
     auto record = from.get(uuid);
     if (!record)
       return record.error();
-    if (*record == nullptr)
-      return error{errc::not_found, "the remote has no bundle " + printable(uuid)
-                                      + " in the context " + wanted.context
-                                      + "; list those that it has"};
+    if (*record == nullptr || from.is_removed(uuid))
+      return no_bundle(printable(uuid), wanted.context);
     if (!wanted.name.empty() && (*record)->name != wanted.name)
       continue;
     out.wanted.insert(uuid);
     TROUPE_TRY(steps.add(uuid));
   }
   if (out.wanted.empty() && !wanted.name.empty())
-    return error{errc::not_found, "the remote has no bundle named " + printable(wanted.name)
-                                    + " in the context " + wanted.context
-                                    + "; list those that it has"};
+    return no_bundle("named " + printable(wanted.name), wanted.context);
   return out;
 }
 
@@ -285,6 +300,8 @@ result<bundles_moved> pull_bundles(bundle_repository& into, const pull_request& 
       return tags.error();
     if (auto added = into.add(wanted.context, *x, *tags); !added)
       return added.error();
+    if (records.is_removed(x->uuid))
+      TROUPE_TRY(into.remove(x->uuid));
     ++out.bundles;
   }
   return out;
@@ -307,15 +324,23 @@ result<std::vector<bundle>> list_bundles(const object_store& on, std::string_vie
   return out;
 }
 
-result<void> remove_bundle(object_store& on, std::string_view context, std::string_view uuid) {
+result<bundle> get_bundle(const object_store& on, std::string_view context, std::string_view uuid) {
   TROUPE_TRY(check_context_name(context));
-  TROUPE_TRY(on.remove(records_of(context).append(uuid)));
-  auto tags = names_of(on, tags_of(context, uuid));
-  if (!tags)
-    return tags.error();
-  for (const auto& each : *tags)
-    TROUPE_TRY(on.remove(each));
-  return {};
+  auto record = read_record(on, records_of(context).append(uuid));
+  if (!record && record.error().code == errc::not_found)
+    return no_bundle(printable(uuid), context);
+  return record;
+}
+
+result<void> remove_bundle(object_store& on, std::string_view context, std::string_view uuid) {
+  auto record = get_bundle(on, context, uuid);
+  if (!record && record.error().code == errc::not_found)
+    return {};
+  if (!record && record.error().code != errc::corrupt)
+    return record.error();
+  if (record) // before the other goes: killed in between, it is not removed yet
+    TROUPE_TRY(on.put(removed_of(context).append(uuid), encode(*record)));
+  return on.remove(records_of(context).append(uuid));
 }
 
 result<std::vector<tree_id>> trees_of_remote(const object_store& on) {

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 namespace troupe::e2e {
 
@@ -17,6 +19,16 @@ namespace fs = std::filesystem;
 
 class bundles : public cluster {
 protected:
+  using server_type = testing::s3_server;
+
+  void TearDown() override {
+    s3_.reset();
+    for (const auto* name :
+         {"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"})
+      ::unsetenv(name);
+    cluster::TearDown();
+  }
+
   // Of a command that works: what it printed, without the end of the line.
   std::string said(const std::vector<std::string>& args) {
     auto done = troupe(args);
@@ -55,8 +67,15 @@ protected:
     return write(name, text);
   }
 
+  // A server with the bucket `troupe`, to which the environment leads commands from then on. Where
+  // there can be none the test is skipped.
+  void start_s3();
+
   void everyday_life();
   void lineage_and_reuse();
+
+private:
+  std::unique_ptr<server_type> s3_;
 };
 
 } // namespace
@@ -382,17 +401,111 @@ TEST_F(bundles, a_push_that_is_killed_leaves_nothing_half_there) {
   EXPECT_TRUE(text_of(scratch + "/back/big") == text_of(big));
 }
 
-TEST_F(bundles, move_over_s3) {
+TEST_F(bundles, are_removed_from_a_remote_that_keeps_their_lineage) {
+  auto here = directory;
+  auto remote = scratch + "/remote";
+  auto users = said({"bundle", "add", "users", random_file("u", 1 << 20), "--tag", "a=b"});
+  auto model = said({"bundle", "add", "model", random_file("m", 1 << 20, 2), "--from", "users"});
+  said({"context", "remote", "default", remote});
+  told({"bundle", "push", "users"}); // each in packs of its own
+  told({"bundle", "push", "model"});
+  auto would = told({"bundle", "rm", "users", "--on-remote", "--dry-run"});
+  ASSERT_EQ(would.size(), 1u);
+  EXPECT_EQ(would[0]["uuid"], users);
+  EXPECT_EQ(told({"bundle", "rm", "users", "--on-remote"}), would) << "it was still there";
+  refuses({"bundle", "rm", "users", "--on-remote"}, 2, "the remote has no bundle users");
+  refuses({"bundle", "rm", users, "--on-remote"}, 2, "the remote has no bundle " + users);
+  EXPECT_FALSE(told({"bundle", "show", users})["removed"]) << "here it stays";
+  EXPECT_GT(told({"bundle", "gc", "--on-remote", "--guard", "0 s"})["chunks_dropped"], 0);
+
+  move_to("other");
+  refuses({"bundle", "pull", users, "--remote", remote}, 2, "the remote has no bundle");
+  EXPECT_EQ(told({"bundle", "pull", "--remote", remote})["bundles"], 2);
+  said({"bundle", "checkout", "model", scratch + "/back"});
+  EXPECT_TRUE(text_of(scratch + "/back/m") == text_of(scratch + "/m"));
+  EXPECT_EQ(told({"bundle", "show", model})["sources"][0]["uuid"], users);
+  auto source = told({"bundle", "show", users});
+  EXPECT_TRUE(source["removed"]);
+  EXPECT_EQ(source["tags"]["a"], "b");
+  refuses({"bundle", "cat", "users"}, 2, "there is no bundle or alias users");
+  refuses({"bundle", "rm", "model", "--remote", remote}, 2, "--on-remote");
+  refuses({"bundle", "rm", "users", "--on-remote", "--remote", "troupe:" + here}, 2, "--dir");
+
+  directory = here;
+  EXPECT_EQ(told({"bundle", "push"})["bundles"], 1) << "who has it brings it back";
+  move_to("other");
+  told({"bundle", "pull", "users", "--remote", remote});
+  EXPECT_TRUE(troupe({"bundle", "cat", "users"}).out == text_of(scratch + "/u"));
+
+  directory = here;
+  said({"bundle", "add", "users", "--value", "1"});
+  told({"bundle", "push"});
+  EXPECT_EQ(told({"bundle", "rm", "users", "--all", "--on-remote"}).size(), 2u);
+}
+
+TEST_F(bundles, whose_record_on_the_remote_is_damaged_can_be_removed_there) {
+  auto uuid = said({"bundle", "add", "v", "--value", "1"});
+  auto remote = scratch + "/remote";
+  said({"context", "remote", "default", remote});
+  told({"bundle", "push"});
+  auto record = "remote/bundles/default/" + uuid;
+  fs::remove(scratch + "/" + record); // nobody may write to it
+  write(record, "garbage");
+  auto here = directory;
+  move_to("other");
+  EXPECT_NE(troupe({"bundle", "pull", "--remote", remote}).code, 0);
+  directory = here;
+  EXPECT_EQ(told({"bundle", "rm", uuid, "--on-remote"})[0]["uuid"], uuid);
+  EXPECT_EQ(told({"bundle", "push"})["bundles"], 1);
+  move_to("other");
+  EXPECT_EQ(told({"bundle", "pull", "--remote", remote})["bundles"], 1);
+}
+
+TEST_F(bundles, tell_how_long_it_took_to_make_them) {
+  auto add = [&](std::vector<std::string> took) {
+    took.insert(took.begin(), {"bundle", "add", "v", "--value", "1"});
+    return took;
+  };
+  auto uuid = said(add({"--took", "90 s"}));
+  auto shown = told({"bundle", "show", uuid});
+  EXPECT_EQ(shown["ended_ns"], shown["created_ns"]);
+  EXPECT_EQ(shown["ended_ns"].get<uint64_t>() - shown["started_ns"].get<uint64_t>(),
+            90'000'000'000u);
+  EXPECT_NE(said({"bundle", "show", uuid}).find(" 90 s\n"), std::string::npos);
+  auto quick = said(add({"--took", "1.5 s"}));
+  EXPECT_NE(said({"bundle", "show", quick}).find(" 1500 ms\n"), std::string::npos);
+  auto untold = said(add({}));
+  EXPECT_EQ(told({"bundle", "show", untold})["started_ns"], 0);
+  EXPECT_EQ(said({"bundle", "show", untold}).find("took"), std::string::npos);
+  refuses(add({"--took=-5 s"}), 2, "which is negative");
+  refuses(add({"--took", "99999 d"}), 2, "which is too large");
+  refuses(add({"--took", "long"}), 2, "--took is \"long\", not a time");
+  EXPECT_EQ(told({"bundle", "ls", "v"}).size(), 3u) << "nothing was added";
+}
+
+TEST_F(bundles, are_found_by_the_processing_name_that_they_were_given) {
+  auto made = said(
+    {"bundle", "add", "features", "--value", "1", "--code", "f@1", "--processing", "nightly 7"});
+  EXPECT_EQ(said({"bundle", "find", "features", "--processing", "nightly 7"}), made);
+  refuses({"bundle", "find", "features", "--code", "f@1"}, 2, "was made so");
+  refuses({"bundle", "find", "features", "--processing", "nightly 8"}, 2, "was made so");
+  refuses({"bundle", "find", "features", "--processing", "a\nb"}, 2, "processing name");
+  // Data that nothing here made is named by its content: its own name finds it.
+  auto data = said({"bundle", "add", "users", "--value", "1"});
+  refuses({"bundle", "find", "users"}, 2, "was made so");
+  EXPECT_EQ(told({"bundle", "show", "users"})["uuid"], data);
+}
+
+void bundles::start_s3() {
   auto data = scratch + "/s3";
   fs::create_directories(data);
-  using server_type = testing::s3_server;
   if (auto missing = server_type::missing(data); !missing.empty())
     GTEST_SKIP() << missing;
-  server_type server(data);
-  auto started = server.start();
+  s3_ = std::make_unique<server_type>(data);
+  auto started = s3_->start();
   ASSERT_TRUE(started) << started.error().text;
   storage::s3_options options;
-  options.endpoint = "http://127.0.0.1:" + std::to_string(server.port());
+  options.endpoint = "http://127.0.0.1:" + std::to_string(s3_->port());
   options.bucket = "troupe";
   options.style = storage::s3_style::path;
   system_clock time;
@@ -407,7 +520,12 @@ TEST_F(bundles, move_over_s3) {
   auto file = write("aws", "[default]\naws_access_key_id = " + std::string(server_type::key_id)
                              + "\naws_secret_access_key = " + server_type::secret + "\n");
   ::setenv("AWS_SHARED_CREDENTIALS_FILE", file.c_str(), 1);
+}
 
+TEST_F(bundles, move_over_s3) {
+  start_s3();
+  if (IsSkipped() || HasFatalFailure())
+    return;
   said({"context", "create", "lab", "--remote", "s3://troupe/lab"});
   said({"bundle", "--context", "lab", "add", "users", random_file("u", 3 << 20), "--tag", "a=b"});
   EXPECT_EQ(told({"bundle", "--context", "lab", "push"})["bundles"], 1);
@@ -422,9 +540,20 @@ TEST_F(bundles, move_over_s3) {
   ::setenv("AWS_SHARED_CREDENTIALS_FILE", (scratch + "/none").c_str(), 1);
   ::setenv("AWS_CONFIG_FILE", (scratch + "/none").c_str(), 1);
   refuses({"bundle", "push", "--remote", "s3://troupe/x"}, 3, "there is no key for S3");
-  for (const auto* name :
-       {"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"})
-    ::unsetenv(name);
+}
+
+TEST_F(bundles, go_through_the_example_over_s3) {
+  start_s3();
+  if (IsSkipped() || HasFatalFailure())
+    return;
+  auto log = scratch + "/example.log"; // shown where the test fails
+  auto command = "TMPDIR=" + scratch + " timeout 120 examples/bundles/run s3://troupe/example > "
+                 + log + " 2>&1";
+  ASSERT_EQ(::system(command.c_str()), 0);
+  auto pulled = told({"bundle", "--context", "cards", "pull", "card_predictions", "--remote",
+                      "s3://troupe/example"});
+  EXPECT_EQ(pulled["bundles"], 5) << "with what they were made of, two levels up";
+  EXPECT_EQ(said({"bundle", "--context", "cards", "cat", "card_predictions"}).substr(0, 4), "ann,");
 }
 
 } // namespace troupe::e2e

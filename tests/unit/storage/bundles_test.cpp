@@ -107,6 +107,18 @@ TEST_F(Bundles, OfOneNameTheOneMadeLastIsMeant) {
             (std::vector<named>{{"lab", "file:///remote"}, {"play", ""}}));
 }
 
+TEST_F(Bundles, OfAClockThatIsAheadAreNotTheNewestForEver) {
+  auto now = static_cast<uint64_t>(here->time.wall_ns());
+  auto ahead = here->with_file(1, "data", "ahead");
+  ahead.created_ns = now + 365 * uint64_t{86'400'000'000'000};
+  here->add(ahead);
+  auto later = here->with_file(2, "data", "later");
+  later.created_ns = static_cast<uint64_t>(here->time.wall_ns());
+  here->add(later);
+  EXPECT_EQ(here->bundles->latest({"lab", "data"})->what.uuid, later.uuid);
+  EXPECT_EQ(here->bundles->get(ahead.uuid)->what.created_ns, ahead.created_ns) << "as it was told";
+}
+
 TEST_F(Bundles, NeverChangeButForTheirTags) {
   auto x = here->with_file(1, "data", "one");
   here->add(x);
@@ -241,6 +253,42 @@ TEST_F(Bundles, MoveOverARemoteWithTheirLineage) {
   ASSERT_TRUE(remove_bundle(*remote, "lab", data.uuid));
   ASSERT_TRUE(remove_bundle(*remote, "lab", data.uuid));
   EXPECT_EQ(good(list_bundles(*remote, "lab")).size(), 1u);
+}
+
+TEST_F(Bundles, WhatIsRemovedFromARemoteStaysInTheLineageThere) {
+  auto data = here->add(here->with_file(1, "data", "one"), {{"kind", "big"}}).what;
+  auto model = here->with_file(2, "model", "two");
+  model.sources = {{"data", data.uuid, data.processing_name}};
+  here->add(model);
+  ASSERT_TRUE(push({data.uuid, model.uuid}));
+  // Killed in between it is not removed, and said again it is.
+  stopping_objects cut(*remote, 1);
+  EXPECT_FALSE(remove_bundle(cut, "lab", data.uuid));
+  EXPECT_EQ(good(get_bundle(*remote, "lab", data.uuid)), data);
+  EXPECT_EQ(good(list_bundles(*remote, "lab")).size(), 2u);
+  ASSERT_TRUE(remove_bundle(*remote, "lab", data.uuid));
+  EXPECT_EQ(get_bundle(*remote, "lab", data.uuid).error().code, errc::not_found);
+  EXPECT_EQ(good(trees_of_remote(*remote)).size(), 1u) << "its bytes go";
+
+  EXPECT_EQ(good(pull_bundles(*there->bundles, {"lab"}, *remote)).bundles, 2u);
+  auto gone = good(there->bundles->get(data.uuid));
+  EXPECT_TRUE(gone.removed);
+  EXPECT_EQ(gone.what, data);
+  EXPECT_EQ(gone.tags, (text_map{{"kind", "big"}}));
+  EXPECT_EQ(there->text_of(model), "two");
+  lineage_request upstream;
+  upstream.from = {{node_kind::artifact, good(there->bundles->get(model.uuid)).artifact}};
+  upstream.direction = lineage_direction::upstream;
+  EXPECT_EQ(lineage(there->facts->look(), upstream)->nodes.size(), 4u);
+  pull_request one{"lab", {}, {data.uuid}};
+  EXPECT_EQ(pull_bundles(*there->bundles, one, *remote).error().code, errc::not_found);
+  ASSERT_TRUE(pull_bundles(*here->bundles, {"lab"}, *remote));
+  EXPECT_FALSE(good(here->bundles->get(data.uuid)).removed) << "what is here already stays";
+
+  EXPECT_EQ(good(push({data.uuid})).bundles, 1u);
+  ASSERT_TRUE(pull_bundles(*there->bundles, one, *remote));
+  EXPECT_FALSE(good(there->bundles->get(data.uuid)).removed);
+  EXPECT_EQ(there->text_of(data), "one");
 }
 
 TEST_F(Bundles, TheTagsOfTheLastPushHold) {
