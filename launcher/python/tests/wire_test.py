@@ -1,4 +1,4 @@
-"""Frames, envelopes and keys of the client; needs no cluster."""
+"""Frames, envelopes, keys and fingerprints of the client; needs no cluster."""
 
 import os
 import sys
@@ -67,6 +67,20 @@ class Keys(unittest.TestCase):
                 wire.load_keys(directory, "ada")
             with self.assertRaises(troupe.TroupeError):
                 wire.load_keys(directory, "nobody")
+
+
+class Fingerprints(unittest.TestCase):
+    def test_are_those_of_cpp(self):
+        # Of these bytes (storage/formats.md, "Fingerprints"), by sha256sum: 2 "v1" 2 2 "lr" 3 "0.1"
+        # 1 "z" 2 "ü" 2 4 "data" 2 2 "h1" 2 "h2" 4 "none" 0, each number a little-endian u32.
+        made = troupe.Records.fingerprint("v1", {"z": "ü", "lr": "0.1"},
+                                          {"none": [], "data": ["h1", "h2"]})
+        self.assertEqual(made, "a5cd166b48b8f15b2b32d54f917514208a8c8a3073c690073fdb6dca07ce6608")
+
+    def test_are_not_made_of_what_has_many_spellings(self):
+        for bad in (("v1", {"lr": 0.1}), (1,), ("v1", {}, {"data": "h1"})):
+            with self.assertRaises(troupe.TroupeError):
+                troupe.Records.fingerprint(*bad)
 
 
 class Metrics(unittest.TestCase):

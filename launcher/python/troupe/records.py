@@ -14,8 +14,11 @@ Guarantees and errors: those of Client; what is written is durable, whole or not
 whose answer was lost may have been done: a node with an external_id is made once.
 """
 
+import collections
 import json
 
+from troupe.claims import Claim
+from troupe.fingerprint import fingerprint_of
 from troupe.lineage_way import lineage_way
 from troupe.property_kind import property_kind
 from troupe.record_event_type import record_event_type
@@ -95,7 +98,21 @@ def _row(x):
     return out
 
 
+def _event(x):
+    """An event as a row; its path has an index or a name for each step."""
+    return {"execution": x.execution, "artifact": x.artifact, "type": x.type, "time_ns": x.timeNs,
+            "path": [_text(step.name) or step.index for step in x.path or []]}
+
+
+class Lineage(collections.namedtuple("Lineage", "nodes events")):
+    """(rows of nodes, rows of events); `truncated` says that there is more."""
+
+    truncated = False
+
+
 class Records:
+    fingerprint = staticmethod(fingerprint_of)
+
     def __init__(self, client):
         self._client = client
 
@@ -110,9 +127,10 @@ class Records:
         """Adds a node, or changes the one with its id or external_id. Answers its id."""
         return int(self._write(nodes=[_put(kind, node)]).ids[0])
 
-    def publish(self, execution, inputs=(), outputs=(), context=None):
-        """An execution with all that it read and made, in one transaction. Inputs are nodes, or
-        ids of artifacts that are there. Answers (id of the execution, ids of the outputs)."""
+    def publish(self, execution, inputs=(), outputs=(), context=None, claim=None):
+        """An execution with all that it read and made, in one transaction, which also finishes the
+        claim. Inputs are nodes, or ids of artifacts that are there. Answers (id of the execution,
+        ids of the outputs)."""
         nodes = [_put("execution", execution)]
         events, links = [], []
 
@@ -137,8 +155,11 @@ class Records:
             links.append(make_message("link_put", kind=record_link_kind.association,
                                       context=add("context", context),
                                       other=reference(0)))
+        claims = [claim.put("finish")] if claim else []
         ids = [int(x) for x in self._write(nodes=nodes, events=events, links=links,
-                                           keepEvents=True).ids]
+                                           keepEvents=True, claims=claims).ids]
+        if claim:
+            claim.state = "done"
         return ids[0], ids[first_output:first_output + len(outputs)]
 
     def list(self, kind="artifact", where="", limit=1000, as_of=0):
@@ -155,15 +176,25 @@ class Records:
 
     def lineage(self, ids, kind="artifact", way="both", depth=100, limit=1000, as_of=0):
         """(rows of nodes with their hops, rows of events) around these nodes; way: both, upstream
-        or downstream."""
-        answer = self._client.ask("get_graph", actor=_ACTOR, kind=_kind(kind), 
+        or downstream. Its `truncated` is True where some of it is missing, because of the limit or
+        of the size of an answer: ask with a smaller depth, or from the nodes at its edge."""
+        answer = self._client.ask("get_graph", actor=_ACTOR, kind=_kind(kind),
                                   ids=[ids] if isinstance(ids, int) else ids,
                                   way=getattr(lineage_way, way), hopsMax=depth, nodesMax=limit,
                                   asOf=as_of)
         nodes = [dict(_row(x.what), hops=x.hops) for x in answer.nodes or []]
-        events = [{"execution": x.execution, "artifact": x.artifact, "type": x.type,
-                   "time_ns": x.timeNs} for x in answer.events or []]
-        return nodes, events
+        out = Lineage(nodes, [_event(x) for x in answer.events or []])
+        out.truncated = answer.truncated
+        return out
+
+    def find_reusable(self, fingerprint):
+        """The newest result with that fingerprint whose execution is complete or cached and whose
+        outputs are all live: {"execution": id, "outputs": rows of events}; or None."""
+        answer = self._client.ask("find_reusable", actor=_ACTOR, fingerprint=fingerprint)
+        if answer.execution == 0:
+            return None
+        return {"execution": answer.execution,
+                "outputs": [_event(x) for x in answer.outputs or []]}
 
     def subscribe(self, subscription, kind="artifact", where=""):
         """From now on the subscription has each change; one that is there goes on."""
@@ -171,19 +202,34 @@ class Records:
                             kind=_kind(kind), filter=where)
         self._write(subscriptions=[step])
 
-    def watch(self, subscription, kind="artifact", where=""):
-        """Each change as it comes, a row with its "change"; what was taken from the generator is
-        not told again, also to another program that watches the same subscription later."""
+    def watch(self, subscription, kind="artifact", where="", batch=100):
+        """Each change as it comes, a row with its "change", to one watcher of a subscription.
+
+        Changes are fetched a batch at a time, and acknowledged when the one after the batch is
+        asked for. What was not acknowledged when a watcher ends, whether it was taken from here or
+        not, is told again to the next one: claim() tells work that was done from work that was not.
+        With a batch of 1 this is at most the last change, for a request and a write each."""
         self.subscribe(subscription, kind, where)
         sequence = index = 0
         while True:
             news = self._client.ask("next_changes", actor=_ACTOR, subscription=subscription,
-                                    sequence=sequence, index=index, wait=True)
+                                    limit=batch, sequence=sequence, index=index, wait=True)
             for x in news.changes or []:
                 yield dict(_row(x.now), change=_CHANGES.get(x.what, ""))
                 sequence, index = x.sequence, x.index + 1
             if not news.changes:
                 sequence, index = news.sequence, news.index
+
+    def claim(self, consumer, artifact, version, holder, lost_holder=0):
+        """The right of all consumers of that name to work on a version of an artifact, which one
+        of them gets: see Claim. Its `got` says whether it is ours.
+
+        A holder is a number that is not 0 and nobody else's. With it the same attempt is got again.
+        A claim does not expire: what a holder that is gone has left is got by its own number, or by
+        who names it as the lost_holder; then the old one can end nothing any more."""
+        out = Claim(self._write, consumer, artifact, version, holder)
+        out.take(lost_holder)
+        return out
 
     def forget(self, subscription):
         step = make_message("subscription_put", step=subscription_step.remove, name=subscription)
