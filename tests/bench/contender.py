@@ -5,15 +5,15 @@ import subprocess
 import sys
 
 
-def output_of(words, **environment):
-    """Ends the benchmark where the program fails, or takes longer than five minutes."""
+def output_of(words, timeout_s=300, **environment):
+    """Ends the benchmark where the program fails, or takes too long."""
     done = subprocess.run(
         [str(each) for each in words],
         env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=timeout_s,
     )
     if done.returncode != 0:
         raise SystemExit(f"benchmark: {words[0]}: {done.stderr.strip()}")

@@ -24,7 +24,7 @@ def main():
     mlmd = version_of_mlmd()
     with tempfile.TemporaryDirectory(prefix="troupe-bench-") as directory:
         for size in (SMALL, MIDDLE, LARGE):
-            output_of([OURS, "load", f"{directory}/{size}", size])
+            output_of([OURS, "load", f"{directory}/{size}", size], timeout_s=1800)
         p50 = {SMALL: [], MIDDLE: [], LARGE: []}
         p99, resident = [], []
         for _ in range(ROUNDS):

@@ -115,7 +115,7 @@ public:
   void publish(int64_t i) {
     to_.step(begin_);
     auto time = now_ms();
-    auto text = "r" + std::to_string(i);
+    auto text = std::string("r").append(std::to_string(i));
     auto execution = to_.step(execution_, time, time);
     to_.step(execution_property_, execution, text);
     for (int64_t j = 0; j < int64_t{troupe::bench::inputs_of_each}; ++j) {

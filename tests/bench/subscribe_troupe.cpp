@@ -41,8 +41,8 @@ void declare(artifact_client& records) {
   good(records.write(set));
 }
 
-node_put model(int64_t n) {
-  node_put out;
+storage::node_put model(int64_t n) {
+  storage::node_put out;
   out.type_name = "Model";
   out.what.uri = "/models/" + std::to_string(n);
   out.what.properties = {{"n", n}};
@@ -122,7 +122,7 @@ int measure_starts(const std::string& directory, int64_t subscriptions, int64_t 
   auto store = listener->link().actor<artifact_store_api>("artifact_store");
   for (int64_t i = 0; i < subscriptions; ++i)
     listener->system().spawn(
-      [&all, store, i](caf::event_based_actor* self) { poll(self, store, name_of(i), all, 0, 0); });
+      [&all, store, i](caf::event_based_actor* self) { ask(self, store, name_of(i), all, 0, 0); });
   ::poll(nullptr, 0, 3'000); // everybody asks by now
   for (int64_t i = 0; i < publishes; ++i) {
     change_set set;
@@ -151,6 +151,7 @@ int measure_replay(const std::string& directory, int64_t changes) {
   set.subscriptions
     = {{storage::subscription_step::add, {"replay", node_kind::artifact, {}, {1, 0}}}};
   good(records.write(set));
+  ::poll(nullptr, 0, 10'000); // the store comes to rest
   auto begin = steady::now();
   change_place done;
   int64_t seen = 0;
