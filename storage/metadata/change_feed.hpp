@@ -62,10 +62,15 @@ private:
     std::string type{}; // that the filter demands; empty: any
   };
 
+  using numbered_changes = std::vector<std::pair<uint64_t, change_record>>;
   using nodes = std::map<std::pair<node_kind, uint64_t>, std::shared_ptr<const node>>;
 
+  static bool may_match(const metadata_view& in, const subscriber& to, const node_change& what);
+  static result<nodes> read_ahead(const metadata_view& in, const subscriber& to,
+                                  const numbered_changes& changes);
+  // `now`: nodes as they are now.
   result<bool> tell(const metadata_view& in, subscriber& to, uint64_t sequence,
-                    const change_record& what, nodes& read);
+                    const change_record& what, const nodes& now, nodes& read);
   result<bool> tell_missed(const metadata_view& in, subscriber& to, uint64_t last,
                            size_t changes_max);
 
