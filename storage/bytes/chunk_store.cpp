@@ -21,10 +21,7 @@ error not_there(const chunk_id& id) {
 
 result<void> list_names(const object_store& objects, std::string_view folder,
                         std::set<std::string>& into) {
-  return objects.list(folder, [&](std::string_view name, uint64_t) {
-    into.emplace(name);
-    return true;
-  });
+  return objects.list_names(folder, [&](std::string_view name) { into.emplace(name); });
 }
 
 } // namespace

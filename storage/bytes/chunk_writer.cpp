@@ -89,8 +89,12 @@ result<void> chunk_writer::add(lane& to, const chunk_id& id, size_t size, std::s
 
 // A pack that a sweep condemned before the session began may be removed at any moment: one with
 // the same chunks gets another name. What is condemned later is kept for the guard.
+built_pack chunk_writer::take(pack_builder& pack) {
+  return pack.take([this](const pack_id& x) { return into_.is_condemned(x); });
+}
+
 result<void> chunk_writer::submit(pack_builder& pack) {
-  return uploads_.submit(pack.take([this](const pack_id& x) { return into_.is_condemned(x); }));
+  return uploads_.submit(take(pack));
 }
 
 bool chunk_writer::reuse(std::span<const chunk_id> ids) {
@@ -106,8 +110,8 @@ bool chunk_writer::reuse(std::span<const chunk_id> ids) {
   return true;
 }
 
-// Joins the packs of all threads, as far as they fit into one.
-result<void> chunk_writer::finish_packs() {
+// Joins the packs of all threads, as far as they fit into one; the last one is left.
+result<std::optional<built_pack>> chunk_writer::finish_packs() {
   pack_builder rest;
   std::lock_guard lock{mutex_};
   for (auto& each : idle_) {
@@ -115,7 +119,7 @@ result<void> chunk_writer::finish_packs() {
       TROUPE_TRY(submit(rest));
     rest.append(std::move(each->pack));
   }
-  return rest.empty() ? result<void>{} : submit(rest);
+  return rest.empty() ? std::optional<built_pack>{} : take(rest);
 }
 
 // A sweep may have condemned what this session found in the store: it is named again.
@@ -144,8 +148,10 @@ result<void> chunk_writer::commit() {
 }
 
 result<void> chunk_writer::commit_once() {
-  TROUPE_TRY(finish_packs());
-  auto sections = uploads_.finish();
+  auto last = finish_packs();
+  if (!last)
+    return last.error();
+  auto sections = uploads_.finish(std::move(*last));
   if (!sections)
     return sections.error();
   TROUPE_TRY(keep_known(*sections));

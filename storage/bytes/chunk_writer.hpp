@@ -60,9 +60,10 @@ private:
   void return_lane(std::unique_ptr<lane> x);
   bool claim(const chunk_id& id);
   result<void> begin();
+  built_pack take(pack_builder& pack);
   result<void> submit(pack_builder& pack);
   result<void> add(lane& to, const chunk_id& id, size_t size, std::string_view body);
-  result<void> finish_packs();
+  result<std::optional<built_pack>> finish_packs();
   result<void> commit_once();
   result<void> keep_known(std::vector<pack_section>& sections);
 

@@ -95,11 +95,25 @@ std::pair<owned_fd, std::string> make_temporary(int folder) {
 struct listed {
   std::string part;
   bool is_folder;
-  struct stat facts;
+  struct stat facts; // where they are wanted
 };
 
+enum class want : uint8_t { facts, names };
+
+// Whether it is a file or a folder that is still there.
+bool look_at(int folder, const dirent& entry, want what, listed& into) {
+  if (what == want::names && (entry.d_type == DT_REG || entry.d_type == DT_DIR)) {
+    into.is_folder = entry.d_type == DT_DIR;
+    return true;
+  }
+  if (::fstatat(folder, entry.d_name, &into.facts, AT_SYMLINK_NOFOLLOW) != 0)
+    return false;
+  into.is_folder = S_ISDIR(into.facts.st_mode);
+  return into.is_folder || S_ISREG(into.facts.st_mode);
+}
+
 // What stands in a folder, in the order that the names below it have.
-result<std::vector<listed>> read_folder(int folder, const std::string& shown) {
+result<std::vector<listed>> read_folder(int folder, const std::string& shown, want what) {
   std::vector<listed> out;
   auto copy = ::openat(folder, ".", folder_flags);
   std::unique_ptr<DIR, close_listing> listing{copy < 0 ? nullptr : ::fdopendir(copy)};
@@ -107,11 +121,7 @@ result<std::vector<listed>> read_folder(int folder, const std::string& shown) {
     return failure("list", shown, errno);
   for (errno = 0; auto* entry = ::readdir(listing.get()); errno = 0) {
     listed each{entry->d_name, false, {}};
-    if (each.part == "." || each.part == ".."
-        || ::fstatat(folder, entry->d_name, &each.facts, AT_SYMLINK_NOFOLLOW) != 0)
-      continue;
-    each.is_folder = S_ISDIR(each.facts.st_mode);
-    if (each.is_folder || S_ISREG(each.facts.st_mode))
+    if (each.part != "." && each.part != ".." && look_at(folder, *entry, what, each))
       out.push_back(std::move(each));
   }
   if (errno != 0)
@@ -126,8 +136,8 @@ using file_visitor = std::function<bool(int folder, const std::string& name, con
 
 // Visits the files below a folder; false: the visitor has enough.
 result<bool> walk(int folder, const std::string& above, std::string_view prefix, int depth,
-                  const file_visitor& visit) {
-  auto found = read_folder(folder, above);
+                  want what, const file_visitor& visit) {
+  auto found = read_folder(folder, above, what);
   if (!found)
     return found.error().code == errc::not_found ? result<bool>{true} : found.error();
   for (auto& each : *found) {
@@ -148,7 +158,7 @@ result<bool> walk(int folder, const std::string& above, std::string_view prefix,
       continue;
     if (!below)
       return failure("open", name, errno);
-    auto on = depth < depth_max ? walk(below.get(), name, prefix, depth + 1, visit) : true;
+    auto on = depth < depth_max ? walk(below.get(), name, prefix, depth + 1, what, visit) : true;
     if (!on || !*on)
       return on;
   }
@@ -169,12 +179,13 @@ result<std::unique_ptr<directory_objects>> directory_objects::open(const std::st
     return failure("open", directory, errno);
   auto before = remove.now_ns - std::chrono::nanoseconds{remove.age}.count();
   if (remove.now_ns > 0)
-    TROUPE_TRY(walk(root.get(), "", "", 0, [&](int folder, const std::string&, const listed& file) {
-      auto& time = file.facts.st_mtim;
-      if (is_temporary(file.part) && time.tv_sec * 1'000'000'000 + time.tv_nsec <= before)
-        ::unlinkat(folder, file.part.c_str(), 0);
-      return true;
-    }));
+    TROUPE_TRY(walk(
+      root.get(), "", "", 0, want::facts, [&](int folder, const std::string&, const listed& file) {
+        auto& time = file.facts.st_mtim;
+        if (is_temporary(file.part) && time.tv_sec * 1'000'000'000 + time.tv_nsec <= before)
+          ::unlinkat(folder, file.part.c_str(), 0);
+        return true;
+      }));
   return std::unique_ptr<directory_objects>{new directory_objects{directory, std::move(root)}};
 }
 
@@ -260,10 +271,21 @@ result<std::optional<uint64_t>> directory_objects::size(std::string_view name) c
 }
 
 result<void> directory_objects::list(std::string_view prefix, const visitor& visit) const {
-  auto done
-    = walk(root_.get(), "", prefix, 0, [&](int, const std::string& name, const listed& file) {
-        return !check_object_name(name) || visit(name, static_cast<uint64_t>(file.facts.st_size));
-      });
+  auto done = walk(
+    root_.get(), "", prefix, 0, want::facts, [&](int, const std::string& name, const listed& file) {
+      return !check_object_name(name) || visit(name, static_cast<uint64_t>(file.facts.st_size));
+    });
+  return done ? result<void>{} : done.error();
+}
+
+result<void> directory_objects::list_names(std::string_view prefix,
+                                           const name_visitor& visit) const {
+  auto done = walk(root_.get(), "", prefix, 0, want::names,
+                   [&](int, const std::string& name, const listed&) {
+                     if (check_object_name(name))
+                       visit(name);
+                     return true;
+                   });
   return done ? result<void>{} : done.error();
 }
 

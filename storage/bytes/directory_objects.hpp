@@ -36,6 +36,7 @@ public:
                           uint64_t count = to_the_end) const override;
   result<std::optional<uint64_t>> size(std::string_view name) const override;
   result<void> list(std::string_view prefix, const visitor& visit) const override;
+  result<void> list_names(std::string_view prefix, const name_visitor& visit) const override;
   result<void> remove(std::string_view name) override;
 
 private:

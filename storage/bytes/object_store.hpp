@@ -51,6 +51,15 @@ public:
   // The objects whose names begin with `prefix`, in the order of their names.
   virtual result<void> list(std::string_view prefix, const visitor& visit) const = 0;
 
+  // The same without sizes, in any order: where a size costs a question of its own, cheaper.
+  using name_visitor = std::function<void(std::string_view name)>;
+  virtual result<void> list_names(std::string_view prefix, const name_visitor& visit) const {
+    return list(prefix, [&](std::string_view name, uint64_t) {
+      visit(name);
+      return true;
+    });
+  }
+
   // Done also where there is no such object.
   virtual result<void> remove(std::string_view name) = 0;
 };

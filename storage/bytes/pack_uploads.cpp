@@ -30,7 +30,9 @@ result<void> pack_uploads::submit(built_pack pack) {
   return {};
 }
 
-result<std::vector<pack_section>> pack_uploads::finish() {
+result<std::vector<pack_section>> pack_uploads::finish(std::optional<built_pack> last) {
+  if (last)
+    put(std::move(*last));
   std::unique_lock lock{mutex_};
   changed_.wait(lock, [this] { return (waiting_.empty() && busy_ == 0) || !outcome_; });
   if (!outcome_)
@@ -49,15 +51,20 @@ void pack_uploads::work() {
     ++busy_;
     lock.unlock();
     changed_.notify_all();
-    auto put = into_.put(pack_object(pack.section.name), pack.bytes);
+    put(std::move(pack));
     lock.lock();
     --busy_;
-    if (put)
-      done_.push_back(std::move(pack.section));
-    else if (outcome_)
-      outcome_ = put;
     changed_.notify_all();
   }
+}
+
+void pack_uploads::put(built_pack pack) {
+  auto done = into_.put(pack_object(pack.section.name), pack.bytes);
+  std::lock_guard lock{mutex_};
+  if (done)
+    done_.push_back(std::move(pack.section));
+  else if (outcome_)
+    outcome_ = done;
 }
 
 } // namespace troupe::storage

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -27,11 +28,13 @@ public:
 
   result<void> submit(built_pack pack);
 
-  // Waits for all packs; the sections of those that were put since the last call.
-  result<std::vector<pack_section>> finish();
+  // Puts the last one itself, if there is one, and waits for all; the sections of those that were
+  // put since the last call.
+  result<std::vector<pack_section>> finish(std::optional<built_pack> last);
 
 private:
   void work();
+  void put(built_pack pack);
 
   object_store& into_;
   const unsigned at_once_;
