@@ -26,6 +26,7 @@ endfunction()
 # troupe_test(NAME LABEL label SOURCES file... [DEPS target...] [ARGS arg...] [TIMEOUT seconds])
 # Each label is a ring: unit, protocol, parity, sim, e2e, tidy or fuzz. The time limit is there for
 # what hangs; four times what a busy machine takes. Whole clusters have the machine to themselves.
+add_custom_target(fast_rings) # all but whole clusters: what sanitizers run
 function(troupe_test name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;DEPS;ARGS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -39,5 +40,7 @@ function(troupe_test name)
     SKIP_REGULAR_EXPRESSION "every test of this program was skipped")
   if(arg_LABEL STREQUAL e2e)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  else()
+    add_dependencies(fast_rings ${name})
   endif()
 endfunction()
