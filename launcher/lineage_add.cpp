@@ -1,13 +1,9 @@
 // lineage add: a run that a person or a script tells of, with the files that it read and made.
-#include "actors/cluster/client.hpp"
-#include "actors/cluster/lineage_facts.hpp"
 #include "actors/cluster/lineage_nodes.hpp"
-#include "actors/lineage/artifact_client.hpp"
-#include "launcher/commands.hpp"
 #include "launcher/lineage_commands.hpp"
+#include "launcher/record_access.hpp"
 #include "runtime/base/random.hpp"
 #include "storage/hash.hpp"
-#include "storage/metadata/filter.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -114,16 +110,14 @@ private:
     auto file = file_of(path, options_.input_type);
     if (!file)
       return file.error();
-    storage::list_request same;
-    same.filter = "uri = " + storage::filter_text(file->what.uri)
-                  + " AND hash = " + storage::filter_text(file->what.hash);
-    same.descending = true;
-    same.page_size = 1;
-    auto found = records_.list(same);
-    if (!found)
-      return found.error();
-    if (!found->nodes.empty())
-      return add_event(node_ref::stored(found->nodes[0].id), storage::event_type::input, path);
+    auto same = newest_of(records_, node_kind::artifact,
+                          "uri = " + storage::filter_text(file->what.uri)
+                            + " AND hash = " + storage::filter_text(file->what.hash),
+                          storage::latest);
+    if (!same)
+      return same.error();
+    if (*same != 0)
+      return add_event(node_ref::stored(*same), storage::event_type::input, path);
     file->what.external_id = id_of_input(file->what);
     return add_event(put(std::move(*file)), storage::event_type::input, path);
   }
@@ -138,17 +132,11 @@ private:
   }
 
   result<void> add_to_job() {
-    storage::list_request wanted;
-    wanted.kind = node_kind::context;
-    wanted.filter = "external_id = " + storage::filter_text(job_in_lineage(options_.job));
-    auto found = records_.list(wanted);
-    if (!found)
-      return found.error();
-    if (found->nodes.empty())
-      return {errc::not_found, "nothing is recorded of job " + std::to_string(options_.job)
-                                 + "; see the jobs with: troupe jobs"};
-    auto job = node_ref::stored(found->nodes[0].id);
-    set_.links.push_back({storage::link_kind::association, job, node_ref::put(0)});
+    auto job = context_of_job(records_, options_.job, storage::latest);
+    if (!job)
+      return job.error();
+    set_.links.push_back(
+      {storage::link_kind::association, node_ref::stored(*job), node_ref::put(0)});
     return {};
   }
 
@@ -172,20 +160,18 @@ private:
 } // namespace
 
 int add_run(const shared_options& shared, const run_options& options) {
-  auto cluster = client::connect(shared.directory);
-  if (!cluster)
-    return complain(cluster.error());
-  artifact_client records((*cluster)->link());
-  auto written = told_run(records, options).write();
-  if (!written)
-    return complain(written.error());
-  if (shared.json)
-    std::puts(nlohmann::json{{"execution", written->ids[0]}, {"sequence", written->sequence}}
-                .dump()
-                .c_str());
-  else
-    std::printf("execution %lu\n", written->ids[0]);
-  return 0;
+  auto work = [&](client&, artifact_client& records) -> result<int> {
+    auto written = told_run(records, options).write();
+    if (!written)
+      return written.error();
+    nlohmann::json out{{"execution", written->ids[0]}, {"sequence", written->sequence}};
+    if (shared.json)
+      std::puts(out.dump().c_str());
+    else
+      std::printf("execution %lu\n", written->ids[0]);
+    return 0;
+  };
+  return with_record(shared, answer_time, work);
 }
 
 } // namespace troupe::launcher

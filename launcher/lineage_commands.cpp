@@ -1,14 +1,10 @@
 // lineage, artifacts, watch, backup: the record of the cluster.
 #include "launcher/lineage_commands.hpp"
 
-#include "actors/cluster/client.hpp"
-#include "actors/cluster/lineage_facts.hpp"
-#include "actors/lineage/artifact_client.hpp"
 #include "actors/lineage/graph_text.hpp"
 #include "actors/lineage/graph_tree.hpp"
-#include "launcher/commands.hpp"
+#include "launcher/record_access.hpp"
 #include "runtime/base/random.hpp"
-#include "storage/metadata/filter.hpp"
 #include "storage/record.hpp"
 
 #include <nlohmann/json.hpp>
@@ -25,7 +21,6 @@ namespace {
 
 using storage::node_kind;
 
-constexpr auto answer_time = std::chrono::seconds(30);
 constexpr auto whole_record_time = std::chrono::hours(1); // to read all of it
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -70,15 +65,9 @@ result<uint64_t> newest(artifact_client& records, const std::string& text, uint6
   if (storage::is_hex(text, 64))
     filters = {"hash = " + storage::filter_text(text)};
   for (const auto& filter : filters) {
-    storage::list_request wanted;
-    wanted.filter = filter;
-    wanted.descending = true;
-    wanted.page_size = 1;
-    auto found = records.list(wanted, when);
-    if (!found)
-      return found.error();
-    if (!found->nodes.empty())
-      return found->nodes[0].id;
+    auto found = newest_of(records, node_kind::artifact, filter, when);
+    if (!found || *found != 0)
+      return found;
   }
   return {errc::not_found,
           "no artifact has the uri, name or hash '" + text + "'; see them with: troupe artifacts"};
@@ -88,17 +77,9 @@ result<uint64_t> newest(artifact_client& records, const std::string& text, uint6
 result<void> add_start(artifact_client& records, const std::string& from, uint64_t when,
                        storage::lineage_request& to) {
   if (auto job = number_of(from)) {
-    auto id = storage::filter_text(job_in_lineage(*job));
-    storage::list_request wanted;
-    wanted.kind = node_kind::context;
-    wanted.filter = "external_id = " + id;
-    auto context = records.list(wanted, when);
-    if (!context)
+    if (auto context = context_of_job(records, *job, when); !context)
       return context.error();
-    if (context->nodes.empty())
-      return {errc::not_found,
-              "nothing is recorded of job " + from + "; see the jobs with: troupe jobs"};
-    to.executions = "contexts_job.external_id = " + id;
+    to.executions = "contexts_job.external_id = " + storage::filter_text(job_in_lineage(*job));
     return {};
   }
   auto colon = from.find(':');
@@ -221,17 +202,6 @@ result<void> follow(artifact_client& records, const listening& to, uint64_t coun
   if (!last)
     return last.error();
   return {};
-}
-
-// Connects, and does `work` with the client and its record: the exit status of the command.
-template <class Work>
-int with_record(const shared_options& shared, duration deadline, const Work& work) {
-  auto cluster = client::connect(shared.directory, std::chrono::seconds(2), deadline);
-  if (!cluster)
-    return complain(cluster.error());
-  artifact_client records((*cluster)->link());
-  result<int> done = work(**cluster, records);
-  return done ? *done : complain(done.error());
 }
 
 } // namespace
