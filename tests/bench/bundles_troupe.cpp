@@ -8,6 +8,7 @@
 #include "storage/bytes/tree_add.hpp"
 #include "storage/commit_queue.hpp"
 #include "storage/rocksdb_store.hpp"
+#include "tests/bench/good.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -17,22 +18,8 @@ namespace {
 
 using namespace troupe;
 using namespace troupe::storage;
+using bench::good;
 using steady = std::chrono::steady_clock;
-
-template <class T>
-T good(result<T> x) {
-  if (x)
-    return std::move(*x);
-  std::fprintf(stderr, "bundles_troupe: %s\n", x.error().text.c_str());
-  std::exit(1);
-}
-
-void good(const result<void>& x) {
-  if (!x) {
-    std::fprintf(stderr, "bundles_troupe: %s\n", x.error().text.c_str());
-    std::exit(1);
-  }
-}
 
 bundle bundle_of(chunk_store& bytes, const std::string& files, uint64_t number) {
   chunk_writer writing(bytes);

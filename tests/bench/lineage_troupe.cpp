@@ -9,6 +9,7 @@
 #include "storage/metadata/lineage.hpp"
 #include "storage/metadata/metadata.hpp"
 #include "storage/rocksdb_store.hpp"
+#include "tests/bench/good.hpp"
 #include "tests/bench/lineage_shape.hpp"
 
 #include <algorithm>
@@ -23,17 +24,10 @@ namespace {
 
 using namespace troupe;
 using namespace troupe::storage;
+using bench::good;
 using steady = std::chrono::steady_clock;
 
 constexpr int queries = 1000;
-
-template <class T>
-T good(result<T> x) {
-  if (x)
-    return std::move(*x);
-  std::fprintf(stderr, "lineage_troupe: %s\n", x.error().text.c_str());
-  std::exit(1);
-}
 
 double seconds_since(steady::time_point begin) {
   return std::chrono::duration<double>(steady::now() - begin).count();

@@ -6,6 +6,7 @@
 #include "actors/cluster/client.hpp"
 #include "actors/lineage/artifact_client.hpp"
 #include "actors/lineage/interfaces.hpp"
+#include "tests/bench/good.hpp"
 
 #include <caf/all.hpp>
 #include <poll.h>
@@ -21,15 +22,8 @@ namespace {
 
 using namespace troupe;
 using namespace troupe::storage;
+using bench::good;
 using steady = std::chrono::steady_clock;
-
-template <class T>
-T good(result<T> x) {
-  if (x)
-    return std::move(*x);
-  std::fprintf(stderr, "subscribe_troupe: %s\n", x.error().text.c_str());
-  std::exit(1);
-}
 
 std::string name_of(int64_t subscriber) {
   return "subscriber-" + std::to_string(subscriber);
